@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The user plane of one anchored session: per m=message line a bridge with two ends, each a plain MSRP
+ * endpoint towards its side (UP-1).  modify.c and session.c tell it what was offered and answered; it
+ * changes over in two phases (UPA-3): prepare when an offer was judged acceptable, commit when the answer
+ * is, roll back otherwise.  Connections and listening belong to the world (im/port.h).
+ */
+#ifndef PARLEY_IM_PLANE_H
+#define PARLEY_IM_PLANE_H
+
+#include "base/timer.h"
+#include "base/wbuf.h"
+#include "sdp/sdp.h"
+
+enum side { SIDE_A, SIDE_B };		/* A: the IM Client's leg, B: the Controlling Function's */
+static inline enum side side_other(enum side s)
+{
+	return s == SIDE_A ? SIDE_B : SIDE_A;
+}
+
+struct im;
+struct im_port;
+struct plane;			/* opaque; one per session, made with its first offer */
+struct planes;			/* opaque; one per worker: live session-ids, all MSRP connections */
+
+enum { PLANE_LINES_MAX = 8 };
+
+/* What of the policy the user plane needs (contract keys msrp.*, im.media.*). */
+struct plane_conf {
+	char     host[64];		/* what our path URIs advertise, IPv6 bracketed */
+	uint16_t port;			/* msrp tcp listener; 0: none */
+	bool     ack_end;		/* msrp.acknowledge: end (UP-25a) else hop */
+	char     accept_types[512];	/* policy list: "*" or types, blank-separated */
+	uint64_t max_size;		/* bytes per message; 0: no limit */
+	uint32_t queue_max;		/* bytes held per end while waiting for a connection (UPA-14) */
+	uint32_t connections_max, unbound_per_source_max;
+	uint32_t bind_wait_ms, drain_ms, end_bound_ms;	/* UP-16 30000, UPA-17 60000, UP-25a 20000 */
+};
+
+struct plane_stats {		/* per session line pair, for view and tests (UP-55) */
+	uint64_t messages[2], bytes_in[2], bytes_out[2];	/* by side *received from* / *sent to* */
+	uint64_t failed[2], reports[2], rebinds;
+};
+
+/* What the plane tells its session; called outside of any plane function the session itself called. */
+struct plane_hooks {
+	/* An end lost its connection for good, or its session was refused (481): UP-12.  line: index. */
+	void (*lost)(void *session, enum side s, unsigned line, const char *why, uint64_t now_us);
+};
+
+struct plane *plane_create(struct planes *ps, void *session, const struct plane_hooks *hooks);	/* NULL: no memory */
+void plane_destroy(struct plane *p, uint64_t now_us);	/* TERM-7: later SENDs get 481; NULL is fine */
+
+/**
+ * plane_prepare(p, from, offer, off): `offer` came from side `from` and was judged acceptable, but for the lines whose
+ * bit is set in off: those go on with port 0.  Makes `next` on both ends of every line (UPA-4, UPA-10): what needs a
+ * new path of ours gets one, live from now on.  0, -ENOMEM, -EMFILE: nothing changed.
+ */
+MUST_CHECK int plane_prepare(struct plane *p, enum side from, const struct sdp *offer, uint32_t off,
+			     uint64_t now_us);
+
+/* What to write about line i into the SDP for side s: `next` when prepared, else `current`. */
+struct plane_local {
+	bool        known;	/* the plane has this line */
+	char        path[160];	/* our path URI, zero-terminated */
+	char        host[64];	/* for c=, without brackets */
+	bool        ip6;
+	uint16_t    port;
+};
+void plane_local(const struct plane *p, enum side s, unsigned i, struct plane_local *out);
+
+/**
+ * plane_commit(p, from, offer, answer): the answer to the prepared offer is acceptable.  `from` is the side the offer
+ * came from: that end takes its peer data (path, accept lists, limits, direction, setup) from offer, the other end
+ * from answer.  Both ends change over in one step (UPA-6..8); allocates nothing and cannot fail (UPA-22).  A line
+ * with port 0 in either is released (SDP-10).  Who connects: towards `from` we answered plane_setup_answer(its setup),
+ * towards the other side we offered actpass (UP-6, UP-7).
+ */
+void plane_commit(struct plane *p, enum side from, const struct sdp *offer, const struct sdp *answer,
+		  uint64_t now_us);
+/* Drop `next` on both ends; `current` was never disturbed (UPA-9).  Fine when nothing is prepared. */
+void plane_rollback(struct plane *p, uint64_t now_us);
+
+void plane_stats(const struct plane *p, struct plane_stats *out);
+/* Generation counter: rises by one at each commit, never at a rollback. */
+uint64_t plane_generation(const struct plane *p);
+bool plane_idle(const struct plane *p);		/* nothing in flight, nothing draining */
+
+/* a=setup we answer to what the offerer wrote (UP-6); our offers always say actpass. */
+enum sdp_setup plane_setup_answer(enum sdp_setup offered);
+
+/* ---- connections: called by the world through im.h ---- */
+struct plane_conn;
+struct planes *planes_create(const struct plane_conf *conf, const struct im_port *port, struct timers *wheel);
+void planes_destroy(struct planes *ps);
+struct plane_conn *planes_accept(struct planes *ps, void *wc, const struct addr *from, uint64_t now_us);
+void   plane_conn_connected(struct plane_conn *c, uint64_t now_us);
+size_t plane_conn_input(struct plane_conn *c, struct span in, uint64_t now_us);
+void   plane_conn_drained(struct plane_conn *c, uint64_t now_us);
+void   plane_conn_closed(struct plane_conn *c, uint64_t now_us);
+
+struct planes_stats {
+	uint64_t sessions, connections, messages, bytes, refused, reports, failed;
+};
+const struct planes_stats *planes_stats(const struct planes *ps);
+void planes_check(const struct planes *ps);	/* asserts what must be true (UPA-25) */
+
+#endif

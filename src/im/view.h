@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What management and tests may see of an im context: values, copied out. */
+#ifndef PARLEY_IM_VIEW_H
+#define PARLEY_IM_VIEW_H
+
+#include "im/im.h"
+
+struct im_session_view {
+	uint64_t    id;
+	const char *state;			/* "early", "up", "ending" */
+	const char *mode, *session_case, *class_name;	/* "anchored", "originating", "conversation" */
+	const char *class_evidence;		/* what decided the class (CLASS-1) */
+	char        served_user[128];
+	char        call_id[2][128];		/* by side */
+	uint64_t    since_us;
+	uint64_t    modifications, refused;	/* completed with 2xx, with anything else */
+	bool        locked;			/* a modification is under way (MOD-6) */
+	uint64_t    generation;
+	struct plane_stats plane;
+};
+
+/* Calls fn for every session; it must not change anything. */
+void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v, void *u), void *u);
+
+/* Counters and gauges, one sentence of help each (style R20). */
+#define IM_METRICS(X) \
+	X(sip_received, counter, "SIP messages received, before parsing") \
+	X(sip_sent, counter, "SIP messages sent, retransmissions included") \
+	X(sip_broken, counter, "SIP messages refused or dropped because they could not be parsed") \
+	X(sip_refused, counter, "SIP requests refused by a generic check") \
+	X(sessions, gauge, "Sessions alive") \
+	X(sessions_total, counter, "Sessions set up (2xx sent)") \
+	X(setups_failed, counter, "Session set-ups that ended without a 2xx") \
+	X(modifications, counter, "Session modifications completed with 2xx") \
+	X(modifications_refused, counter, "Session modifications this server refused with 488") \
+	X(modifications_failed, counter, "Session modifications the far side or a fault ended") \
+	X(compensations, counter, "Modifications undone on the far leg (MOD-30)") \
+	X(glare, counter, "Modifications refused with 491 or 500 because another was open") \
+	X(transactions, gauge, "SIP transactions alive") \
+	X(sip_retransmissions, counter, "SIP messages repeated by us") \
+	X(over_limit, counter, "Requests or connections refused because a limit was reached") \
+	X(msrp_sessions, gauge, "MSRP session-ids alive") \
+	X(msrp_connections, gauge, "MSRP connections open") \
+	X(msrp_messages, counter, "MSRP messages relayed to their end") \
+	X(msrp_bytes, counter, "MSRP body bytes relayed") \
+	X(msrp_refused, counter, "MSRP requests refused") \
+	X(msrp_reports, counter, "MSRP REPORTs relayed or made") \
+	X(msrp_failed, counter, "MSRP messages that could not be delivered")
+
+struct im_metrics {
+#define X(name, kind, help) uint64_t name;
+	IM_METRICS(X)
+#undef X
+};
+void im_metrics(struct im *im, struct im_metrics *out);
+
+/* Asserts everything that must be true of every session (style R17); for tests and the simulator. */
+void im_check(struct im *im);
+
+#endif

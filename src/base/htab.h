@@ -11,20 +11,20 @@
 
 struct htab_link {
 	struct htab_link *next;
-	uint64_t          hash;
+	uint64_t hash;
 };
 
 struct htab {
-	struct htab_link **now, **old;	/* old: being emptied into now; NULL when done */
-	size_t             n, mask, old_mask, moved;
-	uint64_t           key[2];	/* against chosen collisions */
+	struct htab_link **now, **old; /* old: being emptied into now; NULL when done */
+	size_t n, mask, old_mask, moved;
+	uint64_t key[2]; /* against chosen collisions */
 };
 
 typedef bool htab_eq_fn(const struct htab_link *l, const void *key);
 
 /* 0, or -ENOMEM. */
 MUST_CHECK int htab_init(struct htab *t, const uint64_t key[2]);
-void htab_finish(struct htab *t);	/* safe on zeroes; does not touch what was in it */
+void htab_finish(struct htab *t); /* safe on zeroes; does not touch what was in it */
 /* SipHash-1-3 of s under the table's key. */
 uint64_t htab_hash(const struct htab *t, struct span s);
 /* l must not be in a table.  Never fails: when growing is impossible chains grow longer. */

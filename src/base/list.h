@@ -19,7 +19,7 @@ static inline bool list_empty(const struct list *l)
 	return l->next == l || l->next == NULL;
 }
 
-static inline void list_push(struct list *head, struct list *e)	/* at the end */
+static inline void list_push(struct list *head, struct list *e) /* at the end */
 {
 	e->prev = head->prev;
 	e->next = head;
@@ -37,7 +37,7 @@ static inline void list_del(struct list *e)
 	list_init(e);
 }
 
-static inline struct list *list_pop(struct list *head)	/* first, or NULL */
+static inline struct list *list_pop(struct list *head) /* first, or NULL */
 {
 	struct list *e = head->next;
 	if (list_empty(head))
@@ -47,7 +47,7 @@ static inline struct list *list_pop(struct list *head)	/* first, or NULL */
 }
 
 /* The body may delete i. */
-#define list_each(i, head) \
+#define list_each(i, head)                                                    \
 	for (struct list *i = (head)->next, *i##_next = i->next; i != (head); \
 	     i = i##_next, i##_next = i->next)
 

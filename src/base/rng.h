@@ -9,9 +9,9 @@ struct rng {
 	uint64_t s[4];
 };
 
-void     rng_seed(struct rng *r, uint64_t seed);
+void rng_seed(struct rng *r, uint64_t seed);
 uint64_t rng_u64(struct rng *r);
-uint64_t rng_below(struct rng *r, uint64_t n);	/* uniform in [0, n), n > 0 */
-void     rng_fill(struct rng *r, void *p, size_t n);
+uint64_t rng_below(struct rng *r, uint64_t n); /* uniform in [0, n), n > 0 */
+void rng_fill(struct rng *r, void *p, size_t n);
 
 #endif

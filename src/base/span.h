@@ -14,16 +14,15 @@
 
 struct span {
 	const char *p;
-	size_t      n;
+	size_t n;
 };
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* SPAN("literal"); SPAN_NONE is "not found"; printf("%" SPAN_FMT, SPAN_ARG(s)). */
 #define SPAN(lit) ((struct span){ ("" lit), sizeof(lit) - 1 })
-#define SPAN_INIT(lit) { ("" lit), sizeof(lit) - 1 }
 #define SPAN_EMPTY ((struct span){ NULL, 0 })
 #define SPAN_NONE SIZE_MAX
 #define SPAN_FMT ".*s"

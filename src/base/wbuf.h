@@ -9,9 +9,9 @@
 #include "base/span.h"
 
 struct wbuf {
-	char  *p;	/* borrowed: the caller's storage */
+	char *p; /* borrowed: the caller's storage */
 	size_t n, cap;
-	bool   over;	/* something did not fit; n stays at the last thing that did */
+	bool over; /* something did not fit; n stays at the last thing that did */
 };
 
 static inline struct wbuf wbuf_on(void *p, size_t cap)
@@ -56,7 +56,7 @@ static inline void w_chr(struct wbuf *w, char c)
 }
 
 void w_u64(struct wbuf *w, uint64_t v);
-void w_hex(struct wbuf *w, const void *p, size_t n);	/* two lower-case digits per byte */
+void w_hex(struct wbuf *w, const void *p, size_t n); /* two lower-case digits per byte */
 __attribute__((format(printf, 2, 3))) void w_fmt(struct wbuf *w, const char *fmt, ...);
 
 #endif

@@ -13,49 +13,49 @@ enum im_mode { IM_PROXY, IM_UNANCHORED, IM_ANCHORED };
 
 enum { IM_LISTEN_MAX = 16, IM_TRUSTED_MAX = 64, IM_DOMAINS_MAX = 64 };
 
-struct im_listen {			/* one SIP listening point, as it is advertised */
+struct im_listen { /* one SIP listening point, as it is advertised */
 	enum sip_transport tp;
-	struct addr        addr;	/* bound address; with port */
-	char               host[64];	/* advertised in Via and Contact; IPv6 bracketed */
-	uint16_t           port;
+	struct addr addr; /* bound address; with port */
+	char host[64];    /* advertised in Via and Contact; IPv6 bracketed */
+	uint16_t port;
 };
 
-struct im_conf {			/* from YAML, keys in comments; see the architecture, section 8 */
-	struct im_listen listen[IM_LISTEN_MAX];		/* sip.listen, sip.advertise */
-	unsigned         n_listen;
-	struct cidr      trusted[IM_TRUSTED_MAX];	/* sip.trusted */
-	unsigned         n_trusted;
-	char             next_hop[256];			/* sip.next_hop; empty: none */
-	uint32_t         sip_transactions_max;		/* sip.transactions_max */
-	enum im_mode     mode;				/* im.mode */
-	char             domains[IM_DOMAINS_MAX][128];	/* im.served_domains */
-	unsigned         n_domains;
-	char             orig_marker[32], term_marker[32];	/* im.route_markers: "orig", "term" (ROLE-6) */
-	uint32_t         sessions_max;			/* im.sessions_max */
-	char             server_token[64];		/* im.server_token: "IM-serv/OMA1.0 parley/0.1" */
+struct im_conf { /* from YAML, keys in comments; see the architecture, section 8 */
+	struct im_listen listen[IM_LISTEN_MAX]; /* sip.listen, sip.advertise */
+	unsigned n_listen;
+	struct cidr trusted[IM_TRUSTED_MAX]; /* sip.trusted */
+	unsigned n_trusted;
+	char next_hop[256];                /* sip.next_hop; empty: none */
+	uint32_t sip_transactions_max;     /* sip.transactions_max */
+	enum im_mode mode;                 /* im.mode */
+	char domains[IM_DOMAINS_MAX][128]; /* im.served_domains */
+	unsigned n_domains;
+	char orig_marker[32], term_marker[32]; /* im.route_markers: "orig", "term" (ROLE-6) */
+	uint32_t sessions_max;                 /* im.sessions_max */
+	char server_token[64];                 /* im.server_token: "IM-serv/OMA1.0 parley/0.1" */
 	/* im.media.* */
-	char             accept_types[512];		/* blank-separated */
-	uint64_t         max_size, min_max_size;
-	uint32_t         max_streams;			/* active m=message lines */
-	uint32_t         max_chats;			/* of which chat (CLASS-20; default 1) */
-	bool             file_transfer;
-	bool             audio_video_pass;		/* im.media.other_media: pass */
-	bool             partial;			/* im.media.judge: partial (ACC-1); default strict */
-	bool             strict_origin;			/* im.media.strict_origin (SDP-5) */
-	bool             not_im_reject;			/* im.not_im: reject (CLASS-10) */
-	bool             trust_preferred_service;	/* im.trust_preferred_service (CLASS-3) */
-	bool             allow_downgrade;		/* im.media.allow_downgrade (ACC-2q) */
-	bool             deny_loopback;			/* im.media.deny_loopback (ACC-2o) */
-	uint32_t         update_guard_ms;		/* im.update_guard: 20000 (MOD-18) */
-	uint32_t         session_expires_s, min_se_s;	/* im.session_expires 1800, im.min_se 90 */
-	struct plane_conf plane;			/* msrp.* */
+	char accept_types[512]; /* blank-separated */
+	uint64_t max_size, min_max_size;
+	uint32_t max_streams; /* active m=message lines */
+	uint32_t max_chats;   /* of which chat (CLASS-20; default 1) */
+	bool file_transfer;
+	bool audio_video_pass;                /* im.media.other_media: pass */
+	bool partial;                         /* im.media.judge: partial (ACC-1); default strict */
+	bool strict_origin;                   /* im.media.strict_origin (SDP-5) */
+	bool not_im_reject;                   /* im.not_im: reject (CLASS-10) */
+	bool trust_preferred_service;         /* im.trust_preferred_service (CLASS-3) */
+	bool allow_downgrade;                 /* im.media.allow_downgrade (ACC-2q) */
+	bool deny_loopback;                   /* im.media.deny_loopback (ACC-2o) */
+	uint32_t update_guard_ms;             /* im.update_guard: 20000 (MOD-18) */
+	uint32_t session_expires_s, min_se_s; /* im.session_expires 1800, im.min_se 90 */
+	struct plane_conf plane;              /* msrp.* */
 };
 
 void im_conf_defaults(struct im_conf *c);
 
 /* conf and port are copied; what port->w points at must outlive it.  NULL: no memory. */
 struct im *im_create(const struct im_conf *conf, const struct im_port *port, uint64_t now_us);
-void im_destroy(struct im *im);		/* sends nothing */
+void im_destroy(struct im *im); /* sends nothing */
 
 /* One datagram, or one message as cut from a stream by sip_frame(). */
 void im_sip_input(struct im *im, struct span bytes, const struct sip_src *src, uint64_t now_us);
@@ -68,12 +68,12 @@ void im_sip_unreachable(struct im *im, uint64_t token, uint64_t now_us);
 /* MSRP: see plane.h.  NULL from accept: over a limit, the world closes. */
 struct plane_conn *im_msrp_accept(struct im *im, void *wc, const struct addr *from, uint64_t now_us);
 
-uint64_t im_deadline(const struct im *im);		/* us; UINT64_MAX: none */
-void     im_tick(struct im *im, uint64_t now_us);	/* fires what is due */
+uint64_t im_deadline(const struct im *im);    /* us; UINT64_MAX: none */
+void im_tick(struct im *im, uint64_t now_us); /* fires what is due */
 
 /* New dialogs get 503 from now on (SIGTERM, UP-52); im_end_all() sends BYE with Reason to both sides of all. */
 void im_drain(struct im *im);
 void im_end_all(struct im *im, unsigned cause, const char *text, uint64_t now_us);
-bool im_idle(const struct im *im);	/* no session, no transaction, no timer, no connection */
+bool im_idle(const struct im *im); /* no session, no transaction, no timer, no connection */
 
 #endif

@@ -12,7 +12,7 @@
 #include "base/wbuf.h"
 #include "sdp/sdp.h"
 
-enum side { SIDE_A, SIDE_B };		/* A: the IM Client's leg, B: the Controlling Function's */
+enum side { SIDE_A, SIDE_B }; /* A: the IM Client's leg, B: the Controlling Function's */
 static inline enum side side_other(enum side s)
 {
 	return s == SIDE_A ? SIDE_B : SIDE_A;
@@ -20,25 +20,25 @@ static inline enum side side_other(enum side s)
 
 struct im;
 struct im_port;
-struct plane;			/* opaque; one per session, made with its first offer */
-struct planes;			/* opaque; one per worker: live session-ids, all MSRP connections */
+struct plane;  /* opaque; one per session, made with its first offer */
+struct planes; /* opaque; one per worker: live session-ids, all MSRP connections */
 
 enum { PLANE_LINES_MAX = 8 };
 
 /* What of the policy the user plane needs (contract keys msrp.*, im.media.*). */
 struct plane_conf {
-	char     host[64];		/* what our path URIs advertise, IPv6 bracketed */
-	uint16_t port;			/* msrp tcp listener; 0: none */
-	bool     ack_end;		/* msrp.acknowledge: end (UP-25a) else hop */
-	char     accept_types[512];	/* policy list: "*" or types, blank-separated */
-	uint64_t max_size;		/* bytes per message; 0: no limit */
-	uint32_t queue_max;		/* bytes held per end while waiting for a connection (UPA-14) */
+	char host[64];          /* what our path URIs advertise, IPv6 bracketed */
+	uint16_t port;          /* msrp tcp listener; 0: none */
+	bool ack_end;           /* msrp.acknowledge: end (UP-25a) else hop */
+	char accept_types[512]; /* policy list: "*" or types, blank-separated */
+	uint64_t max_size;      /* bytes per message; 0: no limit */
+	uint32_t queue_max;     /* bytes held per end while waiting for a connection (UPA-14) */
 	uint32_t connections_max, unbound_per_source_max;
-	uint32_t bind_wait_ms, drain_ms, end_bound_ms;	/* UP-16 30000, UPA-17 60000, UP-25a 20000 */
+	uint32_t bind_wait_ms, drain_ms, end_bound_ms; /* UP-16 30000, UPA-17 60000, UP-25a 20000 */
 };
 
-struct plane_stats {		/* per session line pair, for view and tests (UP-55) */
-	uint64_t messages[2], bytes_in[2], bytes_out[2];	/* by side *received from* / *sent to* */
+struct plane_stats { /* per session line pair, for view and tests (UP-55) */
+	uint64_t messages[2], bytes_in[2], bytes_out[2]; /* by side *received from* / *sent to* */
 	uint64_t failed[2], reports[2], rebinds;
 };
 
@@ -48,8 +48,9 @@ struct plane_hooks {
 	void (*lost)(void *session, enum side s, unsigned line, const char *why, uint64_t now_us);
 };
 
-struct plane *plane_create(struct planes *ps, void *session, const struct plane_hooks *hooks);	/* NULL: no memory */
-void plane_destroy(struct plane *p, uint64_t now_us);	/* TERM-7: later SENDs get 481; NULL is fine */
+struct plane *plane_create(struct planes *ps, void *session,
+			   const struct plane_hooks *hooks); /* NULL: no memory */
+void plane_destroy(struct plane *p, uint64_t now_us);        /* TERM-7: later SENDs get 481; NULL is fine */
 
 /**
  * plane_prepare(p, from, offer, off): `offer` came from side `from` and was judged acceptable, but for the lines whose
@@ -61,11 +62,11 @@ MUST_CHECK int plane_prepare(struct plane *p, enum side from, const struct sdp *
 
 /* What to write about line i into the SDP for side s: `next` when prepared, else `current`. */
 struct plane_local {
-	bool        known;	/* the plane has this line */
-	char        path[160];	/* our path URI, zero-terminated */
-	char        host[64];	/* for c=, without brackets */
-	bool        ip6;
-	uint16_t    port;
+	bool known;     /* the plane has this line */
+	char path[160]; /* our path URI, zero-terminated */
+	char host[64];  /* for c=, without brackets */
+	bool ip6;
+	uint16_t port;
 };
 void plane_local(const struct plane *p, enum side s, unsigned i, struct plane_local *out);
 
@@ -84,7 +85,7 @@ void plane_rollback(struct plane *p, uint64_t now_us);
 void plane_stats(const struct plane *p, struct plane_stats *out);
 /* Generation counter: rises by one at each commit, never at a rollback. */
 uint64_t plane_generation(const struct plane *p);
-bool plane_idle(const struct plane *p);		/* nothing in flight, nothing draining */
+bool plane_idle(const struct plane *p); /* nothing in flight, nothing draining */
 
 /* a=setup we answer to what the offerer wrote (UP-6); our offers always say actpass. */
 enum sdp_setup plane_setup_answer(enum sdp_setup offered);
@@ -94,15 +95,15 @@ struct plane_conn;
 struct planes *planes_create(const struct plane_conf *conf, const struct im_port *port, struct timers *wheel);
 void planes_destroy(struct planes *ps);
 struct plane_conn *planes_accept(struct planes *ps, void *wc, const struct addr *from, uint64_t now_us);
-void   plane_conn_connected(struct plane_conn *c, uint64_t now_us);
+void plane_conn_connected(struct plane_conn *c, uint64_t now_us);
 size_t plane_conn_input(struct plane_conn *c, struct span in, uint64_t now_us);
-void   plane_conn_drained(struct plane_conn *c, uint64_t now_us);
-void   plane_conn_closed(struct plane_conn *c, uint64_t now_us);
+void plane_conn_drained(struct plane_conn *c, uint64_t now_us);
+void plane_conn_closed(struct plane_conn *c, uint64_t now_us);
 
 struct planes_stats {
 	uint64_t sessions, connections, messages, bytes, refused, reports, failed;
 };
 const struct planes_stats *planes_stats(const struct planes *ps);
-void planes_check(const struct planes *ps);	/* asserts what must be true (UPA-25) */
+void planes_check(const struct planes *ps); /* asserts what must be true (UPA-25) */
 
 #endif

@@ -17,10 +17,10 @@ enum im_level { IM_ERROR, IM_WARN, IM_NOTICE, IM_INFO, IM_DEBUG };
 
 struct im_port {
 	void *w;
-	void (*random)(void *w, void *p, size_t n);		/* cryptographic in production */
+	void (*random)(void *w, void *p, size_t n); /* cryptographic in production */
 
 	/* SIP out: see sip_tl_hooks.send.  The bytes are copied or written before it returns. */
-	int  (*sip_send)(void *w, const struct sip_dest *to, struct span bytes, uint64_t token);
+	int (*sip_send)(void *w, const struct sip_dest *to, struct span bytes, uint64_t token);
 
 	/* MSRP.  wc is the world's connection; it dies with msrp_close or after plane_conn_closed(). */
 	/* Start connecting (TLS not in this stage).  NULL: could not even begin.  Later plane_conn_connected() or

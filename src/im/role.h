@@ -9,8 +9,9 @@ enum im_case { IM_ORIGINATING, IM_TERMINATING };
 
 struct im_role {
 	enum im_case scase;
-	char         served_user[128];	/* URI, cut when longer */
-	const char  *evidence;		/* static: "P-Served-User", "Route marker", "orig parameter", "Request-URI" ... */
+	char served_user[128]; /* URI, cut when longer */
+	const char
+		*evidence; /* static: "P-Served-User", "Route marker", "orig parameter", "Request-URI" ... */
 };
 
 /* Is a peer at this address one whose P- headers count (sip.trusted, IMS-2)? */
@@ -18,7 +19,7 @@ bool role_trusted(const struct im_conf *conf, const struct addr *from);
 /* Is this URI one of ours: host and port of a listening point (as advertised or as bound)? */
 bool role_is_us(const struct im_conf *conf, struct span uri);
 /* 0, or 403 with *fault as reason phrase (no evidence; originating and nobody asserted). */
-MUST_CHECK int role_decide(const struct im_conf *conf, const struct sip_msg *req, bool trusted, struct im_role *out,
-			   const char **fault);
+MUST_CHECK int role_decide(const struct im_conf *conf, const struct sip_msg *req, bool trusted,
+			   struct im_role *out, const char **fault);
 
 #endif

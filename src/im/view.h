@@ -6,16 +6,16 @@
 #include "im/im.h"
 
 struct im_session_view {
-	uint64_t    id;
-	const char *state;			/* "early", "up", "ending" */
-	const char *mode, *session_case, *class_name;	/* "anchored", "originating", "conversation" */
-	const char *class_evidence;		/* what decided the class (CLASS-1) */
-	char        served_user[128];
-	char        call_id[2][128];		/* by side */
-	uint64_t    since_us;
-	uint64_t    modifications, refused;	/* completed with 2xx, with anything else */
-	bool        locked;			/* a modification is under way (MOD-6) */
-	uint64_t    generation;
+	uint64_t id;
+	const char *state;                            /* "early", "up", "ending" */
+	const char *mode, *session_case, *class_name; /* "anchored", "originating", "conversation" */
+	const char *class_evidence;                   /* what decided the class (CLASS-1) */
+	char served_user[128];
+	char call_id[2][128]; /* by side */
+	uint64_t since_us;
+	uint64_t modifications, refused; /* completed with 2xx, with anything else */
+	bool locked;                     /* a modification is under way (MOD-6) */
+	uint64_t generation;
 	struct plane_stats plane;
 };
 
@@ -23,6 +23,7 @@ struct im_session_view {
 void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v, void *u), void *u);
 
 /* Counters and gauges, one sentence of help each (style R20). */
+/* clang-format off */
 #define IM_METRICS(X) \
 	X(sip_received, counter, "SIP messages received, before parsing") \
 	X(sip_sent, counter, "SIP messages sent, retransmissions included") \
@@ -46,6 +47,7 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	X(msrp_refused, counter, "MSRP requests refused") \
 	X(msrp_reports, counter, "MSRP REPORTs relayed or made") \
 	X(msrp_failed, counter, "MSRP messages that could not be delivered")
+/* clang-format on */
 
 struct im_metrics {
 #define X(name, kind, help) uint64_t name;

@@ -11,45 +11,45 @@
 enum { SDP_MEDIA_MAX = 32, SDP_LINES_MAX = 512, SDP_LINE_MAX = 4096, SDP_SIZE_MAX = 65536 };
 
 struct sdp_line {
-	char        type;		/* 'a', 'c', ... */
-	struct span value;		/* after '=', without the line end */
-	struct span name;		/* a=: before ':'; else empty */
-	struct span arg;		/* a=: after ':'; empty for a flag */
+	char type;         /* 'a', 'c', ... */
+	struct span value; /* after '=', without the line end */
+	struct span name;  /* a=: before ':'; else empty */
+	struct span arg;   /* a=: after ':'; empty for a flag */
 };
 
 struct sdp_origin {
 	struct span user, nettype, addrtype, addr;
-	uint64_t    id, version;
+	uint64_t id, version;
 };
 
-struct sdp_conn {			/* c= */
-	bool        given;
+struct sdp_conn { /* c= */
+	bool given;
 	struct span nettype, addrtype, addr;
 };
 
 struct sdp_media {
-	struct span     media, proto, fmts;	/* fmts: all formats, blank-separated */
-	uint16_t        port;
-	uint16_t        n_ports;		/* 1 when not given */
-	struct sdp_conn conn;			/* of the line, else of the session */
-	struct span     text;			/* the whole section, m= line included, line ends included */
-	uint16_t        first, n_lines;		/* its lines after m=, in sdp->line[] */
+	struct span media, proto, fmts; /* fmts: all formats, blank-separated */
+	uint16_t port;
+	uint16_t n_ports;        /* 1 when not given */
+	struct sdp_conn conn;    /* of the line, else of the session */
+	struct span text;        /* the whole section, m= line included, line ends included */
+	uint16_t first, n_lines; /* its lines after m=, in sdp->line[] */
 };
 
 struct sdp {
-	struct span       raw;
+	struct span raw;
 	struct sdp_origin origin;
-	struct span       name, times;		/* s= value; the t= (r=, z=) lines as they stand */
-	struct sdp_conn   conn;
-	uint16_t          n_session_lines;	/* line[0 .. n) belong to the session */
-	uint16_t          n_media, n_lines;
-	struct sdp_media  media[SDP_MEDIA_MAX];
-	struct sdp_line   line[SDP_LINES_MAX];
+	struct span name, times; /* s= value; the t= (r=, z=) lines as they stand */
+	struct sdp_conn conn;
+	uint16_t n_session_lines; /* line[0 .. n) belong to the session */
+	uint16_t n_media, n_lines;
+	struct sdp_media media[SDP_MEDIA_MAX];
+	struct sdp_line line[SDP_LINES_MAX];
 };
 
 struct sdp_fault {
-	unsigned    line;	/* 1-based */
-	unsigned    status;	/* 400 syntax, 413 size, 488 counts (SDP-16, SDP-20) */
+	unsigned line;   /* 1-based */
+	unsigned status; /* 400 syntax, 413 size, 488 counts (SDP-16, SDP-20) */
 	const char *what;
 };
 
@@ -62,43 +62,54 @@ const struct sdp_line *sdp_attr(const struct sdp *s, int i, struct span name);
 const struct sdp_line *sdp_attr_any(const struct sdp *s, int i, struct span name);
 const struct sdp_line *sdp_attr_next(const struct sdp *s, int i, const struct sdp_line *after);
 
-enum sdp_dir { SDP_SENDRECV = 3, SDP_SENDONLY = 1, SDP_RECVONLY = 2, SDP_INACTIVE = 0 };	/* bit 0: its
+enum sdp_dir {
+	SDP_SENDRECV = 3,
+	SDP_SENDONLY = 1,
+	SDP_RECVONLY = 2,
+	SDP_INACTIVE = 0
+};                                                      /* bit 0: its
 						* owner sends, bit 1: its owner receives */
-enum sdp_dir sdp_direction(const struct sdp *s, int i);		/* sendrecv when none is given */
-struct span  sdp_dir_name(enum sdp_dir d);
+enum sdp_dir sdp_direction(const struct sdp *s, int i); /* sendrecv when none is given */
+struct span sdp_dir_name(enum sdp_dir d);
 
-enum sdp_setup { SDP_SETUP_NONE, SDP_SETUP_ACTIVE, SDP_SETUP_PASSIVE, SDP_SETUP_ACTPASS, SDP_SETUP_HOLDCONN,
-		 SDP_SETUP_UNKNOWN };
+enum sdp_setup {
+	SDP_SETUP_NONE,
+	SDP_SETUP_ACTIVE,
+	SDP_SETUP_PASSIVE,
+	SDP_SETUP_ACTPASS,
+	SDP_SETUP_HOLDCONN,
+	SDP_SETUP_UNKNOWN
+};
 
 /* What one m=message line says about MSRP (RFC 4975 8, 6135, 5547, 6714).  Spans into s. */
 struct sdp_msrp {
-	bool           active;		/* port is not 0 */
-	bool           is_message;	/* m=message */
-	bool           tcp, tls;	/* TCP/MSRP, TCP/TLS/MSRP; neither: another proto */
-	bool           any_format;	/* the format is "*" */
-	uint16_t       port;
+	bool active;     /* port is not 0 */
+	bool is_message; /* m=message */
+	bool tcp, tls;   /* TCP/MSRP, TCP/TLS/MSRP; neither: another proto */
+	bool any_format; /* the format is "*" */
+	uint16_t port;
 	struct sdp_conn conn;
-	struct span    path;		/* a=path value: URIs, blank-separated; empty: none */
-	unsigned       n_path;		/* a=path lines (two: syntax fault, SDP-20) */
-	struct span    first_uri, last_uri;
-	struct span    accept_types, accept_wrapped_types;	/* values; empty: none */
-	bool           has_accept_types;
-	bool           has_max_size, bad_max_size;
-	uint64_t       max_size;
+	struct span path; /* a=path value: URIs, blank-separated; empty: none */
+	unsigned n_path;  /* a=path lines (two: syntax fault, SDP-20) */
+	struct span first_uri, last_uri;
+	struct span accept_types, accept_wrapped_types; /* values; empty: none */
+	bool has_accept_types;
+	bool has_max_size, bad_max_size;
+	uint64_t max_size;
 	enum sdp_setup setup;
-	enum sdp_dir   dir;
-	bool           cema, chatroom;
-	struct span    fingerprint;
-	struct span    file_selector, file_transfer_id;	/* empty: none */
-	bool           is_file;				/* either of them is there */
+	enum sdp_dir dir;
+	bool cema, chatroom;
+	struct span fingerprint;
+	struct span file_selector, file_transfer_id; /* empty: none */
+	bool is_file;                                /* either of them is there */
 };
 void sdp_msrp_of(const struct sdp *s, unsigned i, struct sdp_msrp *out);
 
 /* file-selector parts (RFC 5547 6): name still quoted and escaped. */
 struct sdp_file {
 	struct span name, type, hash;
-	bool        has_size;
-	uint64_t    size;
+	bool has_size;
+	uint64_t size;
 };
 MUST_CHECK int sdp_file_selector(struct span selector, struct sdp_file *out);
 
@@ -115,17 +126,17 @@ enum sdp_oa_state { SDP_STABLE, SDP_OFFER_SENT, SDP_OFFER_RECEIVED };
 
 struct sdp_oa {
 	enum sdp_oa_state state;
-	char       *local, *remote;		/* owned: committed texts; NULL before the first exchange */
-	size_t      local_n, remote_n;
-	char       *pending;			/* owned: the open offer */
-	size_t      pending_n;
-	uint64_t    origin_id, version;		/* ours on this dialog; version last *sent* (SDP-4, SDP-7) */
-	uint64_t    last_sent_hash;		/* of the content last sent, so that the same keeps its version */
-	bool        sent_any;
+	char *local, *remote; /* owned: committed texts; NULL before the first exchange */
+	size_t local_n, remote_n;
+	char *pending; /* owned: the open offer */
+	size_t pending_n;
+	uint64_t origin_id, version; /* ours on this dialog; version last *sent* (SDP-4, SDP-7) */
+	uint64_t last_sent_hash;     /* of the content last sent, so that the same keeps its version */
+	bool sent_any;
 };
 
 void sdp_oa_init(struct sdp_oa *oa, uint64_t origin_id, uint64_t first_version);
-void sdp_oa_finish(struct sdp_oa *oa);		/* safe on zeroes, safe twice */
+void sdp_oa_finish(struct sdp_oa *oa); /* safe on zeroes, safe twice */
 static inline struct span sdp_oa_local(const struct sdp_oa *oa)
 {
 	return (struct span){ oa->local, oa->local_n };
@@ -137,9 +148,9 @@ static inline struct span sdp_oa_remote(const struct sdp_oa *oa)
 /* Each returns 0, -EBUSY (an offer is open; or none is), -ENOMEM.  Texts are copied. */
 MUST_CHECK int sdp_oa_offer_in(struct sdp_oa *oa, struct span sdp);
 MUST_CHECK int sdp_oa_offer_out(struct sdp_oa *oa, struct span sdp);
-MUST_CHECK int sdp_oa_answer_in(struct sdp_oa *oa, struct span sdp);	/* commits the pair */
-MUST_CHECK int sdp_oa_answer_out(struct sdp_oa *oa, struct span sdp);	/* commits the pair */
-void sdp_oa_abort(struct sdp_oa *oa);		/* refused: back to STABLE, committed pair untouched */
+MUST_CHECK int sdp_oa_answer_in(struct sdp_oa *oa, struct span sdp);  /* commits the pair */
+MUST_CHECK int sdp_oa_answer_out(struct sdp_oa *oa, struct span sdp); /* commits the pair */
+void sdp_oa_abort(struct sdp_oa *oa); /* refused: back to STABLE, committed pair untouched */
 /* The o= version to write for content (everything but the o= line, any stable hash): the last one when the
  * content is what was sent last, else one more; and remembers it as sent. */
 uint64_t sdp_oa_version(struct sdp_oa *oa, uint64_t content_hash);

@@ -8,19 +8,19 @@
 enum { SIP_PARTS_MAX = 16, SIP_PART_DEPTH_MAX = 3 };
 
 struct sip_part {
-	struct span head;		/* its MIME headers; empty for a body that is not multipart */
-	struct span type;		/* "application/sdp", without parameters; never empty */
+	struct span head; /* its MIME headers; empty for a body that is not multipart */
+	struct span type; /* "application/sdp", without parameters; never empty */
 	struct span type_params;
-	struct span disposition;	/* "session", "render" ...; empty: the type's default */
-	bool        optional;		/* handling=optional */
+	struct span disposition; /* "session", "render" ...; empty: the type's default */
+	bool optional;           /* handling=optional */
 	struct span body;
 };
 
 struct sip_body {
-	struct span     sdp;		/* the one session description; p NULL: none */
+	struct span sdp; /* the one session description; p NULL: none */
 	const struct sip_part *sdp_part;
-	bool            multipart;
-	unsigned        n;
+	bool multipart;
+	unsigned n;
 	struct sip_part part[SIP_PARTS_MAX];
 };
 
@@ -33,7 +33,6 @@ MUST_CHECK int sip_body_parse(struct sip_body *b, const struct sip_msg *m, const
 
 /* Writes the body of m with its SDP replaced by sdp (removed when sdp.p is NULL), every other part
  * byte for byte. */
-void w_body_with_sdp(struct wbuf *w, const struct sip_msg *m, const struct sip_body *b,
-		     struct span sdp);
+void w_body_with_sdp(struct wbuf *w, const struct sip_msg *m, const struct sip_body *b, struct span sdp);
 
 #endif

@@ -11,31 +11,30 @@
 #include "sip/uri.h"
 
 struct sip_dialog {
-	char       *text;		/* owned: one block for everything that never changes */
-	char       *target_text;	/* owned: the remote target, replaced by target refresh */
+	char *text;        /* owned: one block for everything that never changes */
+	char *target_text; /* owned: the remote target, replaced by target refresh */
 	struct span call_id, local_tag, remote_tag;
-	struct span local, remote;	/* From/To values as we write them, with their tags */
-	struct span target;		/* remote target URI */
-	struct span routes;		/* "Route: <...>\r\n" lines, in order; may be empty */
-	struct span first_route;	/* URI of the first; empty: none */
-	uint32_t    local_cseq;		/* last used by us */
-	uint32_t    remote_cseq;	/* last seen from the peer */
-	bool        remote_cseq_known;
-	bool        secure;		/* sips (RFC 3261 12.1.1) */
-	bool        call_id_ours;	/* we made the Call-ID: 491 back-off band (RFC 3261 14.1) */
-	uint32_t    allow;		/* bit per enum sip_method, from the newest Allow */
-	bool        allow_known;
-	bool        no_update;		/* UPDATE earned 405/501 (MOD-15): sticky till it sends one */
-	bool        supports_timer, supports_100rel, supports_from_change, supports_199;
+	struct span local, remote; /* From/To values as we write them, with their tags */
+	struct span target;        /* remote target URI */
+	struct span routes;        /* "Route: <...>\r\n" lines, in order; may be empty */
+	struct span first_route;   /* URI of the first; empty: none */
+	uint32_t local_cseq;       /* last used by us */
+	uint32_t remote_cseq;      /* last seen from the peer */
+	bool remote_cseq_known;
+	bool secure;       /* sips (RFC 3261 12.1.1) */
+	bool call_id_ours; /* we made the Call-ID: 491 back-off band (RFC 3261 14.1) */
+	uint32_t allow;    /* bit per enum sip_method, from the newest Allow */
+	bool allow_known;
+	bool no_update; /* UPDATE earned 405/501 (MOD-15): sticky till it sends one */
+	bool supports_timer, supports_100rel, supports_from_change, supports_199;
 };
 
 /* As UAS from the INVITE and the To tag we answer with; as UAC from our own INVITE (invite, as sent)
  * and the response that creates it.  RFC 3261 12.1; the route set is fixed here.  0, -EBADMSG (no usable
  * Contact), -ENOMEM. */
 MUST_CHECK int sip_dialog_uas(struct sip_dialog *d, const struct sip_msg *invite, struct span tag);
-MUST_CHECK int sip_dialog_uac(struct sip_dialog *d, const struct sip_msg *invite,
-			      const struct sip_msg *resp);
-void sip_dialog_finish(struct sip_dialog *d);	/* safe on zeroes, safe twice */
+MUST_CHECK int sip_dialog_uac(struct sip_dialog *d, const struct sip_msg *invite, const struct sip_msg *resp);
+void sip_dialog_finish(struct sip_dialog *d); /* safe on zeroes, safe twice */
 
 /* Call-ID and both tags of a message from the peer fit this dialog. */
 bool sip_dialog_matches(const struct sip_dialog *d, const struct sip_msg *m);
@@ -47,7 +46,7 @@ MUST_CHECK int sip_dialog_in_order(struct sip_dialog *d, const struct sip_msg *m
 /* Learn from any message of the peer on this dialog: Allow (MOD-13), option tags; an UPDATE request is
  * proof of support. */
 void sip_dialog_learn(struct sip_dialog *d, const struct sip_msg *m);
-bool sip_dialog_allows(const struct sip_dialog *d, enum sip_method m);	/* shown and not withdrawn */
+bool sip_dialog_allows(const struct sip_dialog *d, enum sip_method m); /* shown and not withdrawn */
 
 /* Target refresh (MOD-34): take the Contact of m as remote target.  The caller decides when; the route set
  * never changes.  0, -ENOENT (no Contact), -EBADMSG, -ENOMEM: target as before. */

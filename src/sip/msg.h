@@ -11,19 +11,22 @@
 
 enum { SIP_HEADERS_MAX = 128, SIP_MSG_MAX = 65535 };
 
+/* clang-format off */
 #define SIP_METHODS(X) \
 	X(INVITE) X(ACK) X(BYE) X(CANCEL) X(UPDATE) X(PRACK) X(OPTIONS) X(MESSAGE) X(INFO) \
 	X(REFER) X(NOTIFY) X(SUBSCRIBE) X(PUBLISH) X(REGISTER)
+/* clang-format on */
 
 enum sip_method {
 	SIP_UNKNOWN = 0,
 #define X(name) SIP_##name,
 	SIP_METHODS(X)
 #undef X
-	SIP_N_METHODS
+		SIP_N_METHODS
 };
 
 /* id, canonical name, compact form (0: none) */
+/* clang-format off */
 #define SIP_HEADERS(X) \
 	X(VIA, "Via", 'v') X(FROM, "From", 'f') X(TO, "To", 't') X(CALL_ID, "Call-ID", 'i') \
 	X(CSEQ, "CSeq", 0) X(MAX_FORWARDS, "Max-Forwards", 0) X(CONTACT, "Contact", 'm') \
@@ -59,13 +62,14 @@ enum sip_method {
 	X(HISTORY_INFO, "History-Info", 0) X(REPLACES, "Replaces", 0) \
 	X(TARGET_DIALOG, "Target-Dialog", 0) X(SECURITY_CLIENT, "Security-Client", 0) \
 	X(SECURITY_VERIFY, "Security-Verify", 0) X(MAX_BREADTH, "Max-Breadth", 0)
+/* clang-format on */
 
 enum sip_hdr_id {
-	SIP_H_OTHER = 0,	/* not in the table: passed on, not looked at */
+	SIP_H_OTHER = 0, /* not in the table: passed on, not looked at */
 #define X(id, name, compact) SIP_H_##id,
 	SIP_HEADERS(X)
 #undef X
-	SIP_N_HEADERS
+		SIP_N_HEADERS
 };
 
 enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS, SIP_OTHER_TRANSPORT };
@@ -73,44 +77,44 @@ enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS, SIP_OTHER_TRANSPORT };
 /* One header as it stands in the text: offsets from msg->raw.p.  The line includes its folds and
  * its line end; the value is trimmed but still folded. */
 struct sip_hdr {
-	uint32_t off, len;		/* the whole line */
+	uint32_t off, len; /* the whole line */
 	uint32_t val_off, val_len;
 	uint16_t name_len;
-	uint8_t  id;			/* enum sip_hdr_id */
-	uint8_t  next;			/* index of the next header of this id; 0xff: last */
+	uint8_t id;   /* enum sip_hdr_id */
+	uint8_t next; /* index of the next header of this id; 0xff: last */
 };
 
-struct sip_via {			/* one Via value; spans into the message */
+struct sip_via { /* one Via value; spans into the message */
 	enum sip_transport tp;
-	struct span        tp_name;
-	struct span        host;	/* IPv6 still in its brackets */
-	uint16_t           port;	/* 0: none given */
-	struct span        branch;	/* empty: none */
-	struct span        received, maddr;
-	bool               has_rport;	/* the parameter is there, with or without a value */
-	uint16_t           rport;	/* 0: no value */
+	struct span tp_name;
+	struct span host;   /* IPv6 still in its brackets */
+	uint16_t port;      /* 0: none given */
+	struct span branch; /* empty: none */
+	struct span received, maddr;
+	bool has_rport; /* the parameter is there, with or without a value */
+	uint16_t rport; /* 0: no value */
 };
 
 struct sip_msg {
-	struct span     raw;		/* all of it, without bytes after Content-Length */
-	struct span     body;
-	bool            request;
-	bool            answerable;	/* Via, From, To, Call-ID, CSeq could be read (PARSE-2) */
-	uint8_t         method;		/* enum sip_method, of the CSeq in a response */
-	uint16_t        status;		/* responses */
-	struct span     method_name;
-	struct span     ruri;		/* requests */
-	struct span     reason;		/* responses */
-	struct span     call_id;
-	struct span     from, to;	/* whole values */
-	struct span     from_tag, to_tag;	/* empty: none */
-	uint32_t        cseq;
-	uint8_t         max_forwards;	/* 70 when absent */
-	struct sip_via  via;		/* the topmost */
-	const char     *fault;		/* reason phrase when sip_msg_parse was not content */
-	uint8_t         n_hdr;
-	uint8_t         first[SIP_N_HEADERS];	/* index of the first of each id; 0xff: none */
-	struct sip_hdr  hdr[SIP_HEADERS_MAX];	/* last: a copy holds only n_hdr of them */
+	struct span raw; /* all of it, without bytes after Content-Length */
+	struct span body;
+	bool request;
+	bool answerable; /* Via, From, To, Call-ID, CSeq could be read (PARSE-2) */
+	uint8_t method;  /* enum sip_method, of the CSeq in a response */
+	uint16_t status; /* responses */
+	struct span method_name;
+	struct span ruri;   /* requests */
+	struct span reason; /* responses */
+	struct span call_id;
+	struct span from, to;         /* whole values */
+	struct span from_tag, to_tag; /* empty: none */
+	uint32_t cseq;
+	uint8_t max_forwards; /* 70 when absent */
+	struct sip_via via;   /* the topmost */
+	const char *fault;    /* reason phrase when sip_msg_parse was not content */
+	uint8_t n_hdr;
+	uint8_t first[SIP_N_HEADERS];        /* index of the first of each id; 0xff: none */
+	struct sip_hdr hdr[SIP_HEADERS_MAX]; /* last: a copy holds only n_hdr of them */
 };
 
 /**
@@ -155,8 +159,8 @@ struct span sip_value(const struct sip_msg *m, enum sip_hdr_id id);
  */
 struct sip_iter {
 	const struct sip_hdr *h;
-	struct span           rest;
-	bool                  begun;
+	struct span rest;
+	bool begun;
 };
 bool sip_each(const struct sip_msg *m, enum sip_hdr_id id, struct sip_iter *it, struct span *v);
 /* Is token among the comma-separated values of these headers, case-insensitively? */
@@ -164,10 +168,10 @@ bool sip_lists(const struct sip_msg *m, enum sip_hdr_id id, struct span token);
 /* The header as a number: 0; -ENOENT: absent; -EINVAL: not a number; -ERANGE: above max. */
 MUST_CHECK int sip_number(const struct sip_msg *m, enum sip_hdr_id id, uint64_t max, uint64_t *out);
 
-enum sip_method sip_method_of(struct span name);	/* case-sensitive, RFC 3261 7.1 */
-struct span     sip_method_name(enum sip_method m);
-enum sip_hdr_id sip_hdr_id_of(struct span name);	/* any case, compact forms too */
-struct span     sip_hdr_id_name(enum sip_hdr_id id);
-struct span     sip_status_text(unsigned status);	/* "Not Acceptable Here"; class name if unknown */
+enum sip_method sip_method_of(struct span name); /* case-sensitive, RFC 3261 7.1 */
+struct span sip_method_name(enum sip_method m);
+enum sip_hdr_id sip_hdr_id_of(struct span name); /* any case, compact forms too */
+struct span sip_hdr_id_name(enum sip_hdr_id id);
+struct span sip_status_text(unsigned status); /* "Not Acceptable Here"; class name if unknown */
 
 #endif

@@ -17,32 +17,32 @@ enum { SIP_T1_MS = 500, SIP_T2_MS = 4000, SIP_T4_MS = 5000, SIP_HOST_MAX = 255 }
 /* Where bytes go.  host is used when ip.family is 0: the world resolves it. */
 struct sip_dest {
 	enum sip_transport tp;
-	struct addr        ip;		/* port is always set in ip.port */
-	struct span        host;	/* borrowed; the layer copies what it keeps */
-	uint64_t           conn;	/* stream to reuse; 0: none.  Gone: connect to ip */
+	struct addr ip;   /* port is always set in ip.port */
+	struct span host; /* borrowed; the layer copies what it keeps */
+	uint64_t conn;    /* stream to reuse; 0: none.  Gone: connect to ip */
 };
 
 /* Where a message came from. */
 struct sip_src {
 	enum sip_transport tp;
-	struct addr        ip;
-	uint64_t           conn;	/* 0 for datagrams */
+	struct addr ip;
+	uint64_t conn; /* 0 for datagrams */
 };
 
-struct sip_tl;				/* one per worker */
-struct sip_stxn;			/* server transaction */
-struct sip_ctxn;			/* client transaction */
+struct sip_tl;   /* one per worker */
+struct sip_stxn; /* server transaction */
+struct sip_ctxn; /* client transaction */
 
-enum sip_end {				/* why a client transaction ended without a final response */
-	SIP_END_TIMEOUT = 1,		/* Timer B or F */
-	SIP_END_TRANSPORT,		/* could not be sent (RFC 3261 8.1.3.1: as 503) */
+enum sip_end {                      /* why a client transaction ended without a final response */
+	       SIP_END_TIMEOUT = 1, /* Timer B or F */
+	       SIP_END_TRANSPORT,   /* could not be sent (RFC 3261 8.1.3.1: as 503) */
 };
 
 struct sip_tl_hooks {
 	void *u;
 	/* Put bytes on the wire; token comes back in sip_tl_unreachable() when that fails later; 0: do
 	 * not tell.  Negative: it failed at once. */
-	int  (*send)(void *u, const struct sip_dest *to, struct span bytes, uint64_t token);
+	int (*send)(void *u, const struct sip_dest *to, struct span bytes, uint64_t token);
 	void (*random)(void *u, void *p, size_t n);
 	/* A new request, not ACK or CANCEL.  t lives until it is answered finally and its timers ended;
 	 * sip_stxn_request(t) is the request for as long.  Must be answered, now or later. */
@@ -60,47 +60,46 @@ struct sip_tl_hooks {
 };
 
 struct sip_tl_limits {
-	uint32_t transactions_max;	/* above: 503 to new requests outside dialogs, 500 inside */
+	uint32_t transactions_max; /* above: 503 to new requests outside dialogs, 500 inside */
 };
 
-struct sip_tl_stats {			/* gauges and counters, for metrics and idle checks */
-	uint64_t server, client;	/* alive now */
+struct sip_tl_stats {            /* gauges and counters, for metrics and idle checks */
+	uint64_t server, client; /* alive now */
 	uint64_t retrans_in, retrans_out, timeouts, refused, stray;
 };
 
 /* wheel and hooks must outlive it.  NULL: no memory. */
 struct sip_tl *sip_tl_create(struct timers *wheel, const struct sip_tl_hooks *hooks,
 			     const struct sip_tl_limits *limits);
-void sip_tl_destroy(struct sip_tl *tl);		/* no hook is called */
+void sip_tl_destroy(struct sip_tl *tl); /* no hook is called */
 const struct sip_tl_stats *sip_tl_stats(const struct sip_tl *tl);
 
 /* A parsed message (sip_msg_parse returned 0) arrived.  Retransmissions, ACKs to our errors, merged
  * requests (482, PARSE-7), CANCELs without a match (481, PARSE-12) end here.  Responses whose top Via
  * was not ours must have been dropped before (sip_tl_is_ours). */
-void sip_tl_input(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src,
-		  uint64_t now_us);
+void sip_tl_input(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us);
 /* Transport says that what was sent under token cannot be delivered (ICMP, connect failed). */
 void sip_tl_unreachable(struct sip_tl *tl, uint64_t token, uint64_t now_us);
 /* Answer without a transaction: a request that did not parse.  Nothing is sent to an ACK. */
-void sip_tl_refuse(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src,
-		   unsigned status, struct span reason);
+void sip_tl_refuse(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src, unsigned status,
+		   struct span reason);
 
 /* ---- server side ---- */
 const struct sip_msg *sip_stxn_request(const struct sip_stxn *t);
 const struct sip_src *sip_stxn_src(const struct sip_stxn *t);
-void  sip_stxn_set_user(struct sip_stxn *t, void *user);	/* NULL again when user dies */
+void sip_stxn_set_user(struct sip_stxn *t, void *user); /* NULL again when user dies */
 void *sip_stxn_user(const struct sip_stxn *t);
-unsigned sip_stxn_status(const struct sip_stxn *t);		/* last sent; 0: none */
-uint64_t sip_stxn_since(const struct sip_stxn *t);		/* arrival, us */
+unsigned sip_stxn_status(const struct sip_stxn *t); /* last sent; 0: none */
+uint64_t sip_stxn_since(const struct sip_stxn *t);  /* arrival, us */
 /**
  * Send a response (complete bytes, copied for retransmission).  A 2xx to INVITE is repeated here
  * (T1 doubling to T2) until sip_stxn_acked() or no_ack (Timer L's 64*T1).  A final answer after a final
  * answer, or a provisional after one, is ignored.  Returns 0, or -ENOMEM: sent, not kept.
  */
-int  sip_stxn_reply(struct sip_stxn *t, unsigned status, struct span bytes, uint64_t now_us);
+int sip_stxn_reply(struct sip_stxn *t, unsigned status, struct span bytes, uint64_t now_us);
 /* As above, building from w_reply() with extra header lines ("" for none) and no body. */
-int  sip_stxn_reply_simple(struct sip_stxn *t, unsigned status, struct span reason,
-			   struct span to_tag, struct span extra, uint64_t now_us);
+int sip_stxn_reply_simple(struct sip_stxn *t, unsigned status, struct span reason, struct span to_tag,
+			  struct span extra, uint64_t now_us);
 /* The ACK for its 2xx is in: stop repeating. */
 void sip_stxn_acked(struct sip_stxn *t, uint64_t now_us);
 
@@ -111,20 +110,20 @@ struct span sip_tl_branch(struct sip_tl *tl, char buf[40]);
  * for INVITE each further 2xx while Accepted (RFC 6026), retransmissions included: the TU re-sends its
  * ACK.  After a final non-2xx, or for non-INVITE after any final, or with resp NULL, t is not to be used
  * any more. */
-typedef void sip_ctxn_fn(void *user, struct sip_ctxn *t, const struct sip_msg *resp,
-			 enum sip_end end, uint64_t now_us);
+typedef void sip_ctxn_fn(void *user, struct sip_ctxn *t, const struct sip_msg *resp, enum sip_end end,
+			 uint64_t now_us);
 /**
  * Send a request (not ACK) whose top Via carries branch, and see it through.  For INVITE the ACK to a
  * non-2xx is made here.  NULL: no memory or over the limit, nothing sent.  fn is never called from inside.
  */
 struct sip_ctxn *sip_ctxn_start(struct sip_tl *tl, enum sip_method method, struct span branch,
-				const struct sip_dest *to, struct span bytes, sip_ctxn_fn *fn,
-				void *user, uint64_t now_us);
-void sip_ctxn_set_user(struct sip_ctxn *t, void *user);		/* NULL: answers are dropped, the
+				const struct sip_dest *to, struct span bytes, sip_ctxn_fn *fn, void *user,
+				uint64_t now_us);
+void sip_ctxn_set_user(struct sip_ctxn *t, void *user); /* NULL: answers are dropped, the
 								 * transaction is still completed */
 /* INVITE only: send CANCEL, once a provisional is in (RFC 3261 9.1); extra header lines (Reason).
  * A no-op once it was called or a final came. */
 void sip_ctxn_cancel(struct sip_ctxn *t, struct span extra, uint64_t now_us);
-bool sip_ctxn_provisional(const struct sip_ctxn *t);		/* any 1xx seen */
+bool sip_ctxn_provisional(const struct sip_ctxn *t); /* any 1xx seen */
 
 #endif

@@ -9,13 +9,13 @@ enum sip_scheme { SIP_URI_OTHER, SIP_URI_SIP, SIP_URI_SIPS, SIP_URI_TEL };
 
 struct sip_uri {
 	enum sip_scheme scheme;
-	struct span     scheme_name;
-	struct span     user;		/* without password; still escaped; tel: the number */
-	struct span     password;
-	struct span     host;		/* IPv6 in its brackets */
-	uint16_t        port;		/* 0: none */
-	struct span     params;		/* from after the first ';' */
-	struct span     headers;	/* from after '?' */
+	struct span scheme_name;
+	struct span user; /* without password; still escaped; tel: the number */
+	struct span password;
+	struct span host;    /* IPv6 in its brackets */
+	uint16_t port;       /* 0: none */
+	struct span params;  /* from after the first ';' */
+	struct span headers; /* from after '?' */
 };
 
 /* 0, or -EINVAL.  An unknown scheme is not an error (the rest is then left empty). */
@@ -24,10 +24,10 @@ MUST_CHECK int sip_uri_parse(struct sip_uri *u, struct span s);
 bool sip_uri_eq(struct span a, struct span b);
 
 struct sip_name_addr {
-	struct span display;		/* as written, quotes included; empty: none */
-	struct span uri;		/* without <> */
-	struct span params;		/* header parameters, from after the ';' */
-	bool        angle;		/* it stood in <> */
+	struct span display; /* as written, quotes included; empty: none */
+	struct span uri;     /* without <> */
+	struct span params;  /* header parameters, from after the ';' */
+	bool angle;          /* it stood in <> */
 };
 MUST_CHECK int sip_name_addr_parse(struct sip_name_addr *na, struct span value);
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The world outside: one libuv loop with its SIP and MSRP sockets, names and time.  It cuts bytes into
+ * messages (SIP) or hands them on as they come (MSRP, net/msrp.h) and knows nothing of sessions.  One struct
+ * net belongs to one thread; every hook is called from net_run() and never from inside another net_
+ * function, so a caller may send, connect and close from any hook.
+ *
+ * What is hard about it: batching.  A datagram handed to net_sip_send() leaves when the loop has handled all
+ * that had arrived (or a batch is full), and so do small MSRP writes; a busy server thereby makes two system
+ * calls per 32 messages, an idle one answers at once.
+ *
+ *	struct net *n = net_create(&conf, &hooks);
+ *	net_listen_sip(n, SIP_UDP, &at, &bound) ... net_run(n) ... net_destroy(n);
+ */
+#ifndef PARLEY_NET_NET_H
+#define PARLEY_NET_NET_H
+
+#include "base/addr.h"
+#include "sip/txn.h" /* struct sip_dest, struct sip_src */
+
+struct uv_loop_s;
+struct net; /* opaque */
+
+struct net_conf {
+	uint32_t sip_message_max;     /* bytes of a header section or of a body on a stream */
+	uint32_t sip_connections_max; /* SIP/TCP, both directions together */
+	uint32_t sip_queue_max;       /* bytes waiting to be written per SIP/TCP connection */
+	uint32_t sip_idle_ms;         /* a SIP/TCP connection without traffic is closed */
+	uint32_t sip_header_ms;       /* a message once begun must be complete */
+	uint32_t msrp_connections_max;
+	uint32_t msrp_high, msrp_low; /* write queue of an MSRP connection: no room above, drained below */
+	uint32_t connect_ms;          /* per address tried (UP-16) */
+	uint32_t close_ms;            /* flushing what is queued at net_msrp_close() */
+	uint32_t resolve_waiting_max; /* SIP messages waiting for a name */
+};
+void net_conf_defaults(struct net_conf *c);
+
+/* One SIP message, or one piece of an MSRP stream, as it crossed the socket.  Valid during the call. */
+struct net_trace {
+	bool out, msrp;
+	enum sip_transport tp;
+	struct addr local, remote;
+	struct span bytes;
+	uint64_t now_us;
+};
+
+struct net_conn; /* an MSRP connection, net/msrp.h */
+
+struct net_hooks { /* NULL is fine for what is not used */
+	void *u;
+	/* One datagram, or one message of a stream without the CRLF keep-alives around it.  src->conn: the
+	 * connection, or for a datagram the id of the socket it came in by: given back in sip_dest.conn the
+	 * answer leaves by the same socket (RFC 3581 4).  bytes are valid during the call. */
+	void (*sip)(void *u, struct span bytes, const struct sip_src *src, uint64_t now_us);
+	/* A stream that could not be framed: err as sip_frame() gave it, head the header section if there
+	 * is one.  What is sent to src from here still leaves, then the connection is closed. */
+	void (*sip_broken)(void *u, struct span head, int err, const struct sip_src *src, uint64_t now_us);
+	/* What was sent under token (not 0) did not reach the peer: refused, unreachable (ICMP), name unknown,
+	 * connection lost with the message still queued.  At most once per net_sip_send(). */
+	void (*sip_unreachable)(void *u, uint64_t token, uint64_t now_us);
+
+	/* A peer connected: returns what the other MSRP hooks get as cu, NULL to have it closed. */
+	void *(*msrp_accepted)(void *u, struct net_conn *c, const struct addr *from, uint64_t now_us);
+	void (*msrp_connected)(void *cu, uint64_t now_us); /* net_msrp_connect() succeeded */
+	/* Bytes arrived; returns how many were taken.  Fewer than given: the rest is kept and nothing more is
+	 * read until net_msrp_resume(). */
+	size_t (*msrp_input)(void *cu, struct span in, uint64_t now_us);
+	void (*msrp_drained)(void *cu, uint64_t now_us); /* there is room again */
+	void (*msrp_closed)(void *cu, uint64_t now_us);  /* by the peer, or never connected; c is gone */
+
+	/* The caller's timers: when the next is due (UINT64_MAX: none), asked after each turn of the loop;
+	 * tick fires what is due. */
+	uint64_t (*deadline)(void *u);
+	void (*tick)(void *u, uint64_t now_us);
+
+	void (*trace)(void *u, const struct net_trace *t);
+	/* Something an operator may want to know, stable name: "accept-failed", "over-limit" ... */
+	void (*event)(void *u, const char *event, const char *detail);
+};
+
+/* clang-format off */
+#define NET_METRICS(X) \
+	X(udp_received, counter, "Datagrams received") \
+	X(udp_sent, counter, "Datagrams sent") \
+	X(udp_receive_calls, counter, "recvmmsg calls that returned datagrams") \
+	X(udp_send_calls, counter, "sendmmsg calls") \
+	X(udp_dropped, counter, "Datagrams dropped because the socket took no more") \
+	X(udp_truncated, counter, "Datagrams dropped because they were larger than the receive buffer") \
+	X(sip_connections, gauge, "SIP stream connections open") \
+	X(sip_connections_opened, counter, "SIP stream connections opened, both directions") \
+	X(sip_timeouts, counter, "SIP stream connections closed because idle or because a message never ended") \
+	X(unreachable, counter, "SIP messages reported as undeliverable") \
+	X(msrp_connections, gauge, "MSRP connections open, closing ones included") \
+	X(msrp_connections_opened, counter, "MSRP connections opened, both directions") \
+	X(msrp_received_bytes, counter, "Bytes read from MSRP connections") \
+	X(msrp_sent_bytes, counter, "Bytes written to MSRP connections") \
+	X(connects_failed, counter, "Outgoing connections that could not be made") \
+	X(accepts_failed, counter, "Times accepting was suspended: no descriptor or at a limit") \
+	X(lookups, counter, "Host names looked up, cache hits excluded") \
+	X(lookups_failed, counter, "Host names that could not be resolved")
+/* clang-format on */
+
+struct net_stats {
+#define X(name, kind, help) uint64_t name;
+	NET_METRICS(X)
+#undef X
+};
+
+/* conf and hooks are copied; hooks->u must outlive it.  NULL: no memory or no descriptor. */
+struct net *net_create(const struct net_conf *conf, const struct net_hooks *hooks);
+/* Closes every socket without a further hook.  Handles others put on net_loop() must have been uv_close()d. */
+void net_destroy(struct net *n);
+
+/* Listen.  tp: SIP_UDP or SIP_TCP; port 0: any.  *bound (NULL is fine): the address in fact.  0, -errno. */
+MUST_CHECK int net_listen_sip(struct net *n, enum sip_transport tp, const struct addr *at,
+			      struct addr *bound);
+MUST_CHECK int net_listen_msrp(struct net *n, const struct addr *at, struct addr *bound);
+
+/* Runs until net_stop(); what is queued is then flushed as far as the sockets take it.  0, -errno. */
+int net_run(struct net *n);
+void net_stop(struct net *n);
+
+uint64_t net_now(const struct net *n);     /* monotonic us, as of this turn of the loop */
+struct uv_loop_s *net_loop(struct net *n); /* for signals, management: handles of the same thread */
+const struct net_stats *net_stats(const struct net *n);
+
+/**
+ * net_sip_send(n, to, bytes, token): put one message on the wire; bytes are copied.
+ * UDP: leaves by the socket to->conn names, else by the first of that family.  TCP: on connection to->conn,
+ * else on one whose peer is to->ip (also one the peer opened, RFC 3261 18.2.2), else a new one is made.
+ * to->ip.family 0: to->host is resolved first, literal addresses at once, names through a small cache.
+ * 0: on its way, failure comes later by hook if token is not 0; or at once: -ENOTSUP transport, -EAFNOSUPPORT
+ * no socket of that family, -EMSGSIZE, -ENOBUFS a limit was reached, -ENOMEM.
+ */
+int net_sip_send(struct net *n, const struct sip_dest *to, struct span bytes, uint64_t token);
+
+#endif

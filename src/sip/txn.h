@@ -33,9 +33,10 @@ struct sip_tl;   /* one per worker */
 struct sip_stxn; /* server transaction */
 struct sip_ctxn; /* client transaction */
 
-enum sip_end {                      /* why a client transaction ended without a final response */
-	       SIP_END_TIMEOUT = 1, /* Timer B or F */
+enum sip_end {                      /* why a client transaction ended */
+	       SIP_END_TIMEOUT = 1, /* no final response: Timer B or F, or 64*T1 after CANCEL */
 	       SIP_END_TRANSPORT,   /* could not be sent (RFC 3261 8.1.3.1: as 503) */
+	       SIP_END_ACCEPTED,    /* no failure: an INVITE answered 2xx is over (Timer M) */
 };
 
 struct sip_tl_hooks {
@@ -75,8 +76,8 @@ void sip_tl_destroy(struct sip_tl *tl); /* no hook is called */
 const struct sip_tl_stats *sip_tl_stats(const struct sip_tl *tl);
 
 /* A parsed message (sip_msg_parse returned 0) arrived.  Retransmissions, ACKs to our errors, merged
- * requests (482, PARSE-7), CANCELs without a match (481, PARSE-12) end here.  Responses whose top Via
- * was not ours must have been dropped before (sip_tl_is_ours). */
+ * requests (482, PARSE-7), CANCELs without a match (481, PARSE-12) end here.  A response whose top Via
+ * is not ours cannot carry a branch of ours: it goes to stray, which drops it (PARSE-17). */
 void sip_tl_input(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us);
 /* Transport says that what was sent under token cannot be delivered (ICMP, connect failed). */
 void sip_tl_unreachable(struct sip_tl *tl, uint64_t token, uint64_t now_us);
@@ -106,10 +107,10 @@ void sip_stxn_acked(struct sip_stxn *t, uint64_t now_us);
 /* ---- client side ---- */
 /* A fresh branch, with the magic cookie; n gets its length (< 40). */
 struct span sip_tl_branch(struct sip_tl *tl, char buf[40]);
-/* resp NULL: no answer, end says why.  Called for each response that is not absorbed: 1xx, the final;
+/* resp NULL: t is over, end says why.  Called for each response that is not absorbed: 1xx, the final;
  * for INVITE each further 2xx while Accepted (RFC 6026), retransmissions included: the TU re-sends its
- * ACK.  After a final non-2xx, or for non-INVITE after any final, or with resp NULL, t is not to be used
- * any more. */
+ * ACK; 64*T1 after the first 2xx a last call with resp NULL and SIP_END_ACCEPTED.  After a final non-2xx,
+ * or for non-INVITE after any final, or with resp NULL, t is not to be used any more. */
 typedef void sip_ctxn_fn(void *user, struct sip_ctxn *t, const struct sip_msg *resp, enum sip_end end,
 			 uint64_t now_us);
 /**

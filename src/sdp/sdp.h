@@ -14,7 +14,7 @@ struct sdp_line {
 	char type;         /* 'a', 'c', ... */
 	struct span value; /* after '=', without the line end */
 	struct span name;  /* a=: before ':'; else empty */
-	struct span arg;   /* a=: after ':'; empty for a flag */
+	struct span arg;   /* a=: after ':', blanks at its ends left out; empty for a flag */
 };
 
 struct sdp_origin {
@@ -36,6 +36,7 @@ struct sdp_media {
 	uint16_t first, n_lines; /* its lines after m=, in sdp->line[] */
 };
 
+/* line[] holds every line but the m= ones, in their order: v=, o=, s= too, and those of types we do not know. */
 struct sdp {
 	struct span raw;
 	struct sdp_origin origin;

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Server transactions: RFC 3261 17.2 with RFC 6026.  INVITE: Proceeding, then Accepted after a 2xx,
+ * or Completed and Confirmed after an error; others: Proceeding (and Trying), Completed.  Unlike in
+ * the RFC the 2xx to an INVITE is repeated here, so that the TU needs no timers of its own.  What is
+ * hard: the TU keeps pointers to us.  So a transaction is only ever freed from a timer, never inside
+ * a call of the TU, and hooks.gone precedes it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sip/build.h"
+#include "sip/txn_priv.h"
+
+static timer_fn on_trying, on_repeat, on_end, on_unacked;
+
+static bool is_invite(const struct sip_stxn *t)
+{
+	return t->req->method == SIP_INVITE;
+}
+
+static void link_in(struct sip_stxn *t, uint64_t hash)
+{
+	htab_put(&t->tl->server, &t->link, hash);
+	t->in_merged = !t->req->to_tag.n;
+	if (t->in_merged)
+		htab_put(&t->tl->merged, &t->merge, sip_match_merged_hash(t->tl, t->req));
+	t->tl->stats.server++;
+}
+
+struct sip_stxn *sip_stxn_open(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src,
+			       uint64_t hash, uint64_t now_us)
+{
+	struct sip_stxn *t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->req = sip_msg_dup(m);
+	if (!t->req) {
+		free(t);
+		return NULL;
+	}
+	t->tl = tl;
+	t->src = *src;
+	t->since_us = now_us;
+	link_in(t, hash);
+	/* The peer's Timer F is running: after it nobody listens, so nothing is said (RFC 4320 4.2). */
+	if (is_invite(t))
+		txn_after(tl, &t->t_again, TXN_TRYING_MS, now_us, on_trying);
+	else
+		txn_after(tl, &t->t_end, TXN_LIFE_MS, now_us, on_end);
+	return t;
+}
+
+void sip_stxn_free(struct sip_stxn *t)
+{
+	struct sip_tl *tl = t->tl;
+
+	htab_del(&tl->server, &t->link);
+	if (t->in_merged)
+		htab_del(&tl->merged, &t->merge);
+	timer_stop(tl->wheel, &t->t_again);
+	timer_stop(tl->wheel, &t->t_end);
+	tl->stats.server--;
+	free(t->resp);
+	free(t->req);
+	free(t);
+}
+
+static void gone(struct sip_stxn *t)
+{
+	t->state = STXN_GONE;
+	t->tl->hooks.gone(t->tl->hooks.u, t);
+	sip_stxn_free(t);
+}
+
+/* ---- sending ---- */
+
+/* A send that fails is a lost datagram: the peer repeats its request, or Timer H or L ends it. */
+static void put(struct sip_stxn *t, struct span bytes)
+{
+	struct sip_dest to = sip_tl_reply_dest(t->req, &t->src);
+	t->tl->hooks.send(t->tl->hooks.u, &to, bytes, 0);
+}
+
+static void put_again(struct sip_stxn *t)
+{
+	if (!t->resp)
+		return;
+	t->tl->stats.retrans_out++;
+	put(t, (struct span){ t->resp, t->resp_len });
+}
+
+static int keep(struct sip_stxn *t, struct span bytes)
+{
+	free(t->resp);
+	t->resp = malloc(bytes.n);
+	t->resp_len = (uint32_t)bytes.n;
+	if (!t->resp)
+		return -ENOMEM;
+	memcpy(t->resp, bytes.p, bytes.n);
+	return 0;
+}
+
+static void repeat(struct sip_stxn *t, uint64_t now_us)
+{
+	txn_after(t->tl, &t->t_again, t->interval_ms, now_us, on_repeat);
+	t->interval_ms = t->interval_ms * 2 < SIP_T2_MS ? t->interval_ms * 2 : SIP_T2_MS;
+}
+
+/* ---- timers ---- */
+
+static void on_trying(struct timer *timer, uint64_t now_us)
+{
+	struct sip_stxn *t = container_of(timer, struct sip_stxn, t_again);
+	if (!t->status)
+		sip_stxn_reply_simple(t, 100, SPAN_EMPTY, SPAN_EMPTY, SPAN_EMPTY, now_us);
+}
+
+/* Timer G, and the 2xx of RFC 3261 13.3.1.4. */
+static void on_repeat(struct timer *timer, uint64_t now_us)
+{
+	struct sip_stxn *t = container_of(timer, struct sip_stxn, t_again);
+	put_again(t);
+	repeat(t, now_us);
+}
+
+/* Timers H, I, J, and L after the ACK. */
+static void on_end(struct timer *timer, uint64_t now_us)
+{
+	gone(container_of(timer, struct sip_stxn, t_end));
+}
+
+/* Timer L without an ACK. */
+static void on_unacked(struct timer *timer, uint64_t now_us)
+{
+	struct sip_stxn *t = container_of(timer, struct sip_stxn, t_end);
+	timer_stop(t->tl->wheel, &t->t_again);
+	t->tl->hooks.no_ack(t->tl->hooks.u, t, now_us);
+	gone(t);
+}
+
+/* ---- answers ---- */
+
+/* Whether status may be sent in this state to this request. */
+static bool reply_check(const struct sip_stxn *t, unsigned status)
+{
+	if (t->state != STXN_PROCEEDING)
+		return false;
+	if (is_invite(t))
+		return true;
+	/* RFC 4320 4.1, 4.2: no 1xx but 100, and never a 408, which would come too late by definition. */
+	return status == 100 || (status >= 200 && status != 408);
+}
+
+static void answered_invite(struct sip_stxn *t, unsigned status, uint64_t now_us)
+{
+	bool accepted = status < 300;
+
+	t->state = accepted ? STXN_ACCEPTED : STXN_COMPLETED;
+	t->interval_ms = SIP_T1_MS;
+	timer_stop(t->tl->wheel, &t->t_again);
+	/* A 2xx goes end to end, maybe over a datagram hop: it is repeated on any transport. */
+	if (accepted || !txn_reliable(t->src.tp))
+		repeat(t, now_us);
+	txn_after(t->tl, &t->t_end, TXN_LIFE_MS, now_us, accepted ? on_unacked : on_end);
+}
+
+static void answered(struct sip_stxn *t, uint64_t now_us)
+{
+	t->state = STXN_COMPLETED;
+	txn_after(t->tl, &t->t_end, txn_reliable(t->src.tp) ? 0 : TXN_LIFE_MS, now_us, on_end); /* Timer J */
+}
+
+int sip_stxn_reply(struct sip_stxn *t, unsigned status, struct span bytes, uint64_t now_us)
+{
+	if (!reply_check(t, status))
+		return 0;
+	t->status = (uint16_t)status;
+	put(t, bytes);
+	if (status < 200)
+		timer_stop(t->tl->wheel, &t->t_again);
+	else if (is_invite(t))
+		answered_invite(t, status, now_us);
+	else
+		answered(t, now_us);
+	return keep(t, bytes);
+}
+
+int sip_stxn_reply_simple(struct sip_stxn *t, unsigned status, struct span reason, struct span to_tag,
+			  struct span extra, uint64_t now_us)
+{
+	struct wbuf w = wbuf_on(t->tl->scratch, sizeof(t->tl->scratch));
+
+	w_reply(&w, t->req, &t->src.ip, status, reason, to_tag);
+	w_span(&w, extra);
+	w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
+	return w_ok(&w) ? sip_stxn_reply(t, status, w_span_of(&w), now_us) : -ENOMEM;
+}
+
+void sip_stxn_acked(struct sip_stxn *t, uint64_t now_us)
+{
+	if (t->state != STXN_ACCEPTED)
+		return;
+	/* Timer L runs on, to absorb the INVITE should it come once more. */
+	timer_stop(t->tl->wheel, &t->t_again);
+	if (t->t_end.fn == on_unacked)
+		timer_set(t->tl->wheel, &t->t_end, t->t_end.at_us, on_end);
+}
+
+/* ---- what the peer sends on ---- */
+
+void sip_stxn_again(struct sip_stxn *t, const struct sip_src *src)
+{
+	t->tl->stats.retrans_in++;
+	/* Its connection broke and it opened another: that is where it waits for the answer. */
+	if (src->tp == t->src.tp && txn_reliable(src->tp))
+		t->src = *src;
+	if (t->state == STXN_PROCEEDING || t->state == STXN_COMPLETED)
+		put_again(t);
+}
+
+bool sip_stxn_ack(struct sip_stxn *t, uint64_t now_us)
+{
+	switch ((enum stxn_state)t->state) {
+	case STXN_COMPLETED:
+		t->state = STXN_CONFIRMED;
+		timer_stop(t->tl->wheel, &t->t_again);
+		txn_after(t->tl, &t->t_end, txn_reliable(t->src.tp) ? 0 : SIP_T4_MS, now_us, on_end);
+		return true;
+	case STXN_ACCEPTED:
+		/* An RFC 2543 element, or one that uses the branch again: this one is the dialog's. */
+		return false;
+	case STXN_PROCEEDING: /* acknowledges nothing */
+	case STXN_CONFIRMED:
+	case STXN_GONE:
+		break;
+	}
+	return true;
+}
+
+/* ---- what the TU may ask ---- */
+
+struct span sip_stxn_tag(const struct sip_stxn *t, struct sip_msg *m)
+{
+	if (!t->resp || sip_msg_parse(m, (struct span){ t->resp, t->resp_len }, false) != 0)
+		return SPAN_EMPTY;
+	return m->to_tag;
+}
+
+const struct sip_msg *sip_stxn_request(const struct sip_stxn *t)
+{
+	return t->req;
+}
+
+const struct sip_src *sip_stxn_src(const struct sip_stxn *t)
+{
+	return &t->src;
+}
+
+void sip_stxn_set_user(struct sip_stxn *t, void *user)
+{
+	t->user = user;
+}
+
+void *sip_stxn_user(const struct sip_stxn *t)
+{
+	return t->user;
+}
+
+unsigned sip_stxn_status(const struct sip_stxn *t)
+{
+	return t->status;
+}
+
+uint64_t sip_stxn_since(const struct sip_stxn *t)
+{
+	return t->since_us;
+}

@@ -95,9 +95,10 @@ struct span sdp_dir_name(enum sdp_dir d)
 	return SPAN("sendrecv");
 }
 
-/* "*", "text" "/" "*", or a type: does the pattern cover it? */
+/* "*", "text" "/" "*", or a type: does the pattern cover it?  Parameters say nothing here. */
 static bool covers(struct span pattern, struct span type)
 {
+	pattern = span_split(&pattern, ';');
 	if (span_eq(pattern, SPAN("*")) || span_eq(pattern, SPAN("*/*")) || span_ieq(pattern, type))
 		return true;
 	if (pattern.n < 2 || pattern.p[pattern.n - 1] != '*' || pattern.p[pattern.n - 2] != '/')

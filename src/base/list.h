@@ -46,6 +46,17 @@ static inline struct list *list_pop(struct list *head) /* first, or NULL */
 	return e;
 }
 
+/* All that is on from, in order, becomes all that is on to; from is then empty.  to need not be initialised. */
+static inline void list_move(struct list *to, struct list *from)
+{
+	list_init(to);
+	if (list_empty(from))
+		return;
+	*to = *from;
+	to->next->prev = to->prev->next = to;
+	list_init(from);
+}
+
 /* The body may delete i. */
 #define list_each(i, head)                                                    \
 	for (struct list *i = (head)->next, *i##_next = i->next; i != (head); \

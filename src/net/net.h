@@ -92,8 +92,8 @@ struct net_hooks { /* NULL is fine for what is not used */
 	X(unreachable, counter, "SIP messages reported as undeliverable") \
 	X(msrp_connections, gauge, "MSRP connections open, closing ones included") \
 	X(msrp_connections_opened, counter, "MSRP connections opened, both directions") \
-	X(msrp_received_bytes, counter, "Bytes read from MSRP connections") \
-	X(msrp_sent_bytes, counter, "Bytes written to MSRP connections") \
+	X(tcp_received_bytes, counter, "Bytes read from SIP and MSRP connections") \
+	X(tcp_sent_bytes, counter, "Bytes written to SIP and MSRP connections") \
 	X(connects_failed, counter, "Outgoing connections that could not be made") \
 	X(accepts_failed, counter, "Times accepting was suspended: no descriptor or at a limit") \
 	X(lookups, counter, "Host names looked up, cache hits excluded") \

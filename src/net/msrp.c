@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* MSRP connections (net/msrp.h): a stream each, with the back-pressure of its consumer in one direction and the
+ * high-water mark in the other. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "net/stream.h"
+
+enum {
+	/* Responses and REPORTs may go beyond the mark, but a peer that reads nothing while it makes us answer
+	 * ends here. */
+	OUT_BEYOND_HIGH = 1024 * 1024,
+};
+
+struct net_conn {
+	struct stream s; /* first: freed with it */
+	struct list link;
+	void *cu; /* the caller's; NULL: it has closed us */
+	struct addr peer;
+	uint16_t port;
+	struct dial *dial; /* owned, while connecting */
+	struct resolve_wait wait;
+};
+
+static struct net_conn *conn_of(struct stream *s)
+{
+	return container_of(s, struct net_conn, s);
+}
+
+static size_t on_input(struct stream *s, struct span in)
+{
+	struct net_conn *c = conn_of(s);
+	size_t took = s->net->hooks.msrp_input(c->cu, in, s->net->now_us);
+
+	if (took < in.n)
+		stream_pause(s);
+	return took;
+}
+
+static void on_drained(struct stream *s)
+{
+	struct net_conn *c = conn_of(s);
+
+	if (s->net->hooks.msrp_drained)
+		s->net->hooks.msrp_drained(c->cu, s->net->now_us);
+}
+
+/* The last the caller hears; the stream is closed first, so that nothing it does can reach it. */
+static void conn_lost(struct net_conn *c, const char *event, int err)
+{
+	struct net *n = c->s.net;
+	void *cu = c->cu;
+	uint64_t now_us = n->now_us;
+
+	net_event(n, event, &c->peer, err);
+	c->cu = NULL;
+	stream_close(&c->s);
+	if (n->hooks.msrp_closed)
+		n->hooks.msrp_closed(cu, now_us);
+}
+
+static void on_broken(struct stream *s, int err)
+{
+	conn_lost(conn_of(s), "msrp-connection-lost", err);
+}
+
+static void on_gone(struct stream *s)
+{
+	struct net_conn *c = conn_of(s);
+	struct net *n = s->net;
+
+	list_del(&c->wait.link);
+	dial_cancel(c->dial);
+	list_del(&c->link);
+	free(c);
+	n->stats.msrp_connections--;
+	listeners_resume(n);
+}
+
+static void trace(struct net_conn *c, bool out, struct span bytes)
+{
+	struct net_trace t = { .out = out,
+			       .msrp = true,
+			       .tp = SIP_TCP,
+			       .remote = c->peer,
+			       .bytes = bytes,
+			       .now_us = c->s.net->now_us };
+
+	if (c->s.fd >= 0)
+		sock_local(c->s.fd, &t.local);
+	net_trace(c->s.net, &t);
+}
+
+static void on_trace(struct stream *s, struct span in)
+{
+	trace(conn_of(s), false, in);
+}
+
+static const struct stream_ops msrp_ops = {
+	.input = on_input, .drained = on_drained, .broken = on_broken, .gone = on_gone, .trace = on_trace
+};
+
+static struct net_conn *conn_new(struct net *n)
+{
+	struct net_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	stream_init(&c->s, n, &msrp_ops, NET_READ_MAX, n->conf.msrp_high + OUT_BEYOND_HIGH);
+	list_init(&c->wait.link);
+	list_push(&n->msrp_conns, &c->link);
+	n->stats.msrp_connections++;
+	n->stats.msrp_connections_opened++;
+	return c;
+}
+
+void msrp_accepted(struct net *n, int fd, const struct addr *from)
+{
+	struct net_conn *c = conn_new(n);
+
+	if (!c) {
+		close(fd);
+		return;
+	}
+	c->peer = *from;
+	if (stream_open(&c->s, fd) < 0) {
+		stream_close(&c->s);
+		return;
+	}
+	if (n->hooks.msrp_accepted)
+		c->cu = n->hooks.msrp_accepted(n->hooks.u, c, from, n->now_us);
+	if (!c->cu)
+		stream_end(&c->s);
+}
+
+/* ---- connecting ---- */
+
+static void on_dialled(void *u, int fd, const struct addr *peer)
+{
+	struct net_conn *c = u;
+	struct net *n = c->s.net;
+
+	c->dial = NULL;
+	c->peer = *peer;
+	if (fd >= 0)
+		fd = stream_open(&c->s, fd);
+	if (fd < 0)
+		conn_lost(c, "msrp-connect-failed", fd);
+	else if (n->hooks.msrp_connected)
+		n->hooks.msrp_connected(c->cu, n->now_us);
+}
+
+static bool start_dial(struct net_conn *c, const struct addr *found, unsigned n_found)
+{
+	struct addr addrs[NET_ADDRS_MAX];
+
+	for (unsigned i = 0; i < n_found; i++) {
+		addrs[i] = found[i];
+		addrs[i].port = c->port;
+	}
+	c->dial = n_found ? dial_start(c->s.net, addrs, n_found, on_dialled, c) : NULL;
+	return c->dial != NULL;
+}
+
+static void on_resolved(struct resolve_wait *w, const struct addr *found, unsigned n_found)
+{
+	struct net_conn *c = container_of(w, struct net_conn, wait);
+
+	if (!start_dial(c, found, n_found))
+		conn_lost(c, "msrp-connect-failed", n_found ? -ENOMEM : -EHOSTUNREACH);
+}
+
+/* What failed at once is told from the loop all the same. */
+static void on_failed_at_once(struct timer *t, uint64_t now_us)
+{
+	conn_lost(container_of(t, struct net_conn, s.timer), "msrp-connect-failed", -EHOSTUNREACH);
+}
+
+struct net_conn *net_msrp_connect(struct net *n, void *cu, struct span host, uint16_t port)
+{
+	struct addr addrs[NET_ADDRS_MAX];
+	struct net_conn *c;
+	int found;
+
+	if (n->stats.msrp_connections >= n->conf.msrp_connections_max)
+		return NULL;
+	c = conn_new(n);
+	if (!c)
+		return NULL;
+	c->cu = cu;
+	c->port = port;
+	c->wait.done = on_resolved;
+	found = resolve(n, host, addrs, &c->wait);
+	if (found < 0 || (found > 0 && !start_dial(c, addrs, (unsigned)found)))
+		timer_set(&n->wheel, &c->s.timer, n->now_us, on_failed_at_once);
+	return c;
+}
+
+/* ---- for the caller ---- */
+
+void net_msrp_write(struct net_conn *c, const struct span *piece, unsigned n)
+{
+	if (c->s.net->hooks.trace)
+		for (unsigned i = 0; i < n; i++)
+			trace(c, true, piece[i]);
+	stream_write(&c->s, piece, n);
+}
+
+size_t net_msrp_room(struct net_conn *c)
+{
+	uint32_t high = c->s.net->conf.msrp_high;
+
+	if (c->s.state != STREAM_OPEN)
+		return 0;
+	if (c->s.out_n > c->s.net->conf.msrp_low)
+		stream_want_room(&c->s);
+	return c->s.out_n < high ? high - c->s.out_n : 0;
+}
+
+void net_msrp_resume(struct net_conn *c)
+{
+	stream_resume(&c->s);
+}
+
+void net_msrp_close(struct net_conn *c)
+{
+	if (!c)
+		return;
+	c->cu = NULL;
+	stream_end(&c->s);
+}
+
+void net_msrp_peer(const struct net_conn *c, struct addr *out)
+{
+	*out = c->peer;
+}
+
+void msrp_finish(struct net *n)
+{
+	list_each(l, &n->msrp_conns)
+	{
+		struct net_conn *c = container_of(l, struct net_conn, link);
+		stream_close(&c->s);
+	}
+}

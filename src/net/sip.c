@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SIP over TCP: connections made and accepted, one table for both, so that a request towards an address finds
+ * the connection its owner opened (RFC 3261 18.2.2, RFC 5923).
+ *
+ * What is hard: telling which messages were lost with a connection.  Each message still in our queue is
+ * marked with the stream offset of its end; when the connection breaks, those not handed to the socket are
+ * reported.  What the socket had taken is left to the transaction's timers.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "net/stream.h"
+#include "sip/frame.h"
+
+enum { KEEPALIVE_MAX = 4 }; /* CRLFCRLF; no message is as short */
+
+struct mark {
+	uint64_t end; /* offset in all that was ever written */
+	uint64_t token;
+};
+
+struct sip_conn {
+	struct stream s; /* first: freed with it */
+	struct list link;
+	struct htab_link by_id, by_peer; /* in the tables while usable */
+	bool listed;
+	uint64_t id;
+	struct addr peer;
+	struct dial *dial;  /* owned, while connecting */
+	uint64_t active_us; /* last bytes either way */
+	uint64_t begun_us;  /* an unfinished message waits since; 0: none */
+	uint64_t written;
+	struct mark *marks; /* owned */
+	unsigned n_marks, marks_cap;
+};
+
+static struct sip_conn *conn_of(struct stream *s)
+{
+	return container_of(s, struct sip_conn, s);
+}
+
+/* ---- tables ---- */
+
+static bool id_eq(const struct htab_link *l, const void *key)
+{
+	return container_of(l, struct sip_conn, by_id)->id == *(const uint64_t *)key;
+}
+
+static bool peer_eq(const struct htab_link *l, const void *key)
+{
+	return addr_eq(&container_of(l, struct sip_conn, by_peer)->peer, key);
+}
+
+static uint64_t peer_hash(struct net *n, const struct addr *a)
+{
+	char key[19] = { (char)a->family, (char)(a->port >> 8), (char)a->port };
+
+	memcpy(key + 3, a->ip, a->family == 4 ? 4 : 16);
+	return htab_hash(&n->sip_by_peer, (struct span){ key, sizeof(key) });
+}
+
+static uint64_t id_hash(struct net *n, uint64_t id)
+{
+	return htab_hash(&n->sip_by_id, (struct span){ (const char *)&id, sizeof(id) });
+}
+
+static struct sip_conn *find_id(struct net *n, uint64_t id)
+{
+	struct htab_link *l = htab_get(&n->sip_by_id, id_hash(n, id), id_eq, &id);
+	return l ? container_of(l, struct sip_conn, by_id) : NULL;
+}
+
+static struct sip_conn *find_peer(struct net *n, const struct addr *peer)
+{
+	struct htab_link *l = htab_get(&n->sip_by_peer, peer_hash(n, peer), peer_eq, peer);
+	return l ? container_of(l, struct sip_conn, by_peer) : NULL;
+}
+
+bool sip_conn_is(struct net *n, uint64_t id)
+{
+	return find_id(n, id) != NULL;
+}
+
+static void conn_list(struct sip_conn *c)
+{
+	struct net *n = c->s.net;
+
+	htab_put(&n->sip_by_id, &c->by_id, id_hash(n, c->id));
+	htab_put(&n->sip_by_peer, &c->by_peer, peer_hash(n, &c->peer));
+	c->listed = true;
+}
+
+static void conn_unlist(struct sip_conn *c)
+{
+	if (!c->listed)
+		return;
+	htab_del(&c->s.net->sip_by_id, &c->by_id);
+	htab_del(&c->s.net->sip_by_peer, &c->by_peer);
+	c->listed = false;
+}
+
+/* ---- what was lost ---- */
+
+static void mark_add(struct sip_conn *c, uint64_t token)
+{
+	if (token == 0)
+		return;
+	if (c->n_marks == c->marks_cap) {
+		unsigned cap = c->marks_cap ? 2 * c->marks_cap : 8;
+		struct mark *m = realloc(c->marks, cap * sizeof(*m));
+		if (!m)
+			return; /* its transaction will time out instead */
+		c->marks = m;
+		c->marks_cap = cap;
+	}
+	c->marks[c->n_marks++] = (struct mark){ c->written, token };
+}
+
+static void fail_marks(struct sip_conn *c)
+{
+	uint64_t handed_over = c->written - c->s.out_n;
+
+	for (unsigned i = 0; i < c->n_marks; i++)
+		if (c->marks[i].end > handed_over)
+			net_fail_token(c->s.net, c->marks[i].token);
+	c->n_marks = 0;
+}
+
+/* ---- in ---- */
+
+static void trace(struct sip_conn *c, bool out, struct span bytes)
+{
+	struct net *n = c->s.net;
+	struct net_trace t = {
+		.out = out, .tp = SIP_TCP, .remote = c->peer, .bytes = bytes, .now_us = n->now_us
+	};
+
+	if (!n->hooks.trace)
+		return;
+	if (c->s.fd >= 0)
+		sock_local(c->s.fd, &t.local);
+	net_trace(n, &t);
+}
+
+static void conn_end(struct sip_conn *c)
+{
+	conn_unlist(c);
+	stream_end(&c->s);
+}
+
+static void pong(struct sip_conn *c)
+{
+	struct span crlf = SPAN("\r\n");
+
+	c->written += crlf.n;
+	stream_write(&c->s, &crlf, 1);
+}
+
+static void deliver(struct sip_conn *c, struct span bytes, bool ping)
+{
+	struct net *n = c->s.net;
+	struct sip_src src = { .tp = SIP_TCP, .ip = c->peer, .conn = c->id };
+
+	if (ping) {
+		pong(c); /* RFC 5626 3.5.1 */
+		return;
+	}
+	if (bytes.n <= KEEPALIVE_MAX)
+		return;
+	trace(c, false, bytes);
+	if (n->hooks.sip)
+		n->hooks.sip(n->hooks.u, bytes, &src, n->now_us);
+}
+
+static void deliver_broken(struct sip_conn *c, struct span head, int err)
+{
+	struct net *n = c->s.net;
+	struct sip_src src = { .tp = SIP_TCP, .ip = c->peer, .conn = c->id };
+
+	net_event(n, "sip-stream-broken", &c->peer, err);
+	trace(c, false, head);
+	if (n->hooks.sip_broken)
+		n->hooks.sip_broken(n->hooks.u, head, err, &src, n->now_us);
+	conn_end(c);
+}
+
+static void on_timer(struct timer *t, uint64_t now_us);
+
+/* The timer is only ever brought forward here; when it fires it looks at what is true by then. */
+static void watch_message(struct sip_conn *c, bool unfinished, bool progressed)
+{
+	struct net *n = c->s.net;
+
+	if (!unfinished) {
+		c->begun_us = 0;
+	} else if (c->begun_us == 0 || progressed) {
+		c->begun_us = n->now_us;
+		timer_set(&n->wheel, &c->s.timer, n->now_us + n->conf.sip_header_ms * US_PER_MS, on_timer);
+	}
+}
+
+static size_t on_input(struct stream *s, struct span in)
+{
+	struct sip_conn *c = conn_of(s);
+	size_t used = 0;
+
+	c->active_us = s->net->now_us;
+	while (used < in.n && s->state == STREAM_OPEN) {
+		struct span rest = span_skip(in, used), head = SPAN_EMPTY;
+		bool ping = false;
+		ssize_t r = sip_frame(rest, s->net->conf.sip_message_max, &head, &ping);
+		if (r == 0)
+			break;
+		if (r < 0) {
+			deliver_broken(c, head, (int)r);
+			return in.n;
+		}
+		deliver(c, span_cut(rest, 0, (size_t)r), ping);
+		used += (size_t)r;
+	}
+	if (s->state == STREAM_OPEN)
+		watch_message(c, used<in.n, used> 0);
+	return used;
+}
+
+/* ---- life ---- */
+
+static void on_timer(struct timer *t, uint64_t now_us)
+{
+	struct sip_conn *c = container_of(t, struct sip_conn, s.timer);
+	struct net *n = c->s.net;
+	uint64_t at = c->active_us + n->conf.sip_idle_ms * US_PER_MS;
+
+	if (c->begun_us && c->begun_us + n->conf.sip_header_ms * US_PER_MS < at)
+		at = c->begun_us + n->conf.sip_header_ms * US_PER_MS;
+	if (now_us < at) {
+		timer_set(&n->wheel, t, at, on_timer);
+		return;
+	}
+	n->stats.sip_timeouts++;
+	fail_marks(c);
+	conn_end(c);
+}
+
+static void on_broken(struct stream *s, int err)
+{
+	struct sip_conn *c = conn_of(s);
+
+	if (err)
+		net_event(s->net, "sip-connection-lost", &c->peer, err);
+	if (err == 0) { /* the peer may still be reading (a client that shut down its half) */
+		conn_end(c);
+		return;
+	}
+	fail_marks(c);
+	conn_unlist(c);
+	stream_close(s);
+}
+
+static void on_gone(struct stream *s)
+{
+	struct sip_conn *c = conn_of(s);
+	struct net *n = s->net;
+
+	conn_unlist(c);
+	dial_cancel(c->dial);
+	list_del(&c->link);
+	free(c->marks);
+	free(c);
+	n->stats.sip_connections--;
+	listeners_resume(n);
+}
+
+static const struct stream_ops sip_ops = { .input = on_input, .broken = on_broken, .gone = on_gone };
+
+static struct sip_conn *conn_new(struct net *n, const struct addr *peer)
+{
+	struct sip_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	/* A message may have both its parts at the limit. */
+	stream_init(&c->s, n, &sip_ops, 2 * n->conf.sip_message_max + NET_READ_MAX, n->conf.sip_queue_max);
+	c->id = n->last_id++;
+	c->peer = *peer;
+	c->active_us = n->now_us;
+	list_push(&n->sip_conns, &c->link);
+	n->stats.sip_connections++;
+	n->stats.sip_connections_opened++;
+	timer_set(&n->wheel, &c->s.timer, n->now_us + n->conf.sip_idle_ms * US_PER_MS, on_timer);
+	return c;
+}
+
+void sip_accepted(struct net *n, int fd, const struct addr *from)
+{
+	struct sip_conn *c = conn_new(n, from);
+
+	if (!c) {
+		close(fd);
+		return;
+	}
+	if (stream_open(&c->s, fd) < 0)
+		stream_close(&c->s);
+	else
+		conn_list(c);
+}
+
+static void on_dialled(void *u, int fd, const struct addr *peer)
+{
+	struct sip_conn *c = u;
+
+	c->dial = NULL;
+	if (fd >= 0)
+		fd = stream_open(&c->s, fd);
+	if (fd < 0) {
+		net_event(c->s.net, "sip-connect-failed", peer, fd);
+		fail_marks(c);
+		stream_close(&c->s);
+		return;
+	}
+	conn_unlist(c);
+	c->peer = *peer; /* not the first address, perhaps */
+	c->active_us = c->s.net->now_us;
+	conn_list(c);
+}
+
+static struct sip_conn *conn_dial(struct net *n, const struct addr *addrs, unsigned n_addrs)
+{
+	struct sip_conn *c;
+
+	if (n->stats.sip_connections >= n->conf.sip_connections_max)
+		return NULL;
+	c = conn_new(n, &addrs[0]);
+	if (!c)
+		return NULL;
+	c->dial = dial_start(n, addrs, n_addrs, on_dialled, c);
+	if (!c->dial) {
+		stream_close(&c->s);
+		return NULL;
+	}
+	conn_list(c);
+	return c;
+}
+
+int sip_stream_send(struct net *n, uint64_t conn, const struct addr *addrs, unsigned n_addrs,
+		    struct span bytes, uint64_t token)
+{
+	struct sip_conn *c = conn ? find_id(n, conn) : NULL;
+
+	for (unsigned i = 0; !c && i < n_addrs; i++)
+		c = find_peer(n, &addrs[i]);
+	if (!c && n_addrs)
+		c = conn_dial(n, addrs, n_addrs);
+	if (!c)
+		return n_addrs ? -ENOBUFS : -ENOTCONN;
+	if (bytes.n > n->conf.sip_queue_max || c->s.out_n > n->conf.sip_queue_max - bytes.n)
+		return -ENOBUFS;
+	if (c->s.out_n == 0)
+		c->n_marks = 0; /* all before it was handed over */
+	c->active_us = n->now_us;
+	c->written += bytes.n;
+	trace(c, true, bytes);
+	stream_write(&c->s, &bytes, 1);
+	mark_add(c, token);
+	return 0;
+}
+
+void sip_finish(struct net *n)
+{
+	list_each(l, &n->sip_conns)
+	{
+		struct sip_conn *c = container_of(l, struct sip_conn, link);
+		conn_unlist(c);
+		stream_close(&c->s);
+	}
+}

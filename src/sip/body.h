@@ -17,8 +17,8 @@ struct sip_part {
 };
 
 struct sip_body {
-	struct span sdp; /* the one session description; p NULL: none */
-	const struct sip_part *sdp_part;
+	struct span sdp;                 /* the one session description; p NULL: none */
+	const struct sip_part *sdp_part; /* into part[]: do not copy the struct */
 	bool multipart;
 	unsigned n;
 	struct sip_part part[SIP_PARTS_MAX];
@@ -32,7 +32,8 @@ struct sip_body {
 MUST_CHECK int sip_body_parse(struct sip_body *b, const struct sip_msg *m, const char **fault);
 
 /* Writes the body of m with its SDP replaced by sdp (removed when sdp.p is NULL), every other part
- * byte for byte. */
+ * byte for byte.  An empty body becomes sdp; a body of other things is written as it is; removing the
+ * only part leaves nothing, and then there must be no Content-Type either. */
 void w_body_with_sdp(struct wbuf *w, const struct sip_msg *m, const struct sip_body *b, struct span sdp);
 
 #endif

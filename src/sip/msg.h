@@ -99,7 +99,7 @@ struct sip_msg {
 	struct span raw; /* all of it, without bytes after Content-Length */
 	struct span body;
 	bool request;
-	bool answerable; /* Via, From, To, Call-ID, CSeq could be read (PARSE-2) */
+	bool answerable; /* a request, not an ACK, whose top Via says where an answer would go */
 	uint8_t method;  /* enum sip_method, of the CSeq in a response */
 	uint16_t status; /* responses */
 	struct span method_name;
@@ -121,8 +121,10 @@ struct sip_msg {
  * sip_msg_parse(m, raw, stream): index raw, which must outlive m.
  * raw is one datagram, or one message as cut by sip_frame() (stream).  Leading CRLFs are skipped.
  * Returns 0; or the positive status this *request* must be refused with (400, 505, 513 ...), with
- * m->fault as reason phrase, only if m->answerable; or -EBADMSG: drop it (noise, a broken response,
- * a broken ACK).  PARSE-1..4.
+ * m->fault as reason phrase: m is then good for w_reply() and nothing else, since From, To, Call-ID or
+ * CSeq may be missing (RFC 4475 3.3.1 wants a 400 all the same); or -EBADMSG: drop it (noise, a broken
+ * response, a broken ACK, no Via to answer to).  PARSE-1..4.  After sip_frame() refused a stream, the
+ * header section it found, parsed with stream set, yields the status to answer with before closing.
  */
 MUST_CHECK int sip_msg_parse(struct sip_msg *m, struct span raw, bool stream);
 

@@ -196,30 +196,29 @@ static void via_param(struct sip_via *v, struct span name, struct span value)
 	}
 }
 
-/* On an error v keeps what was read: a Via with broken parameters still tells where a 400 has to go. */
+/*
+ * On an error v keeps what was read: a Via with broken parameters, or of another SIP version, still
+ * tells where the refusal has to go.
+ */
 int sip_via_parse(struct sip_via *v, struct span value)
 {
-	struct span s = value, token, name, val;
+	struct span s = value, protocol, version, name, val;
 	bool more;
 
 	*v = (struct sip_via){ .tp = SIP_OTHER_TRANSPORT };
-	if (!take_token(&s, &token) || !span_ieq(token, SPAN("SIP")) || !take_slash(&s) ||
-	    !take_token(&s, &token) || !span_eq(token, SPAN("2.0")) || !take_slash(&s) ||
+	if (!take_token(&s, &protocol) || !take_slash(&s) || !take_token(&s, &version) || !take_slash(&s) ||
 	    !take_token(&s, &v->tp_name) || s.n == 0 || !span_is_lws(s.p[0]))
 		return -EINVAL;
 	v->tp = transport_of(v->tp_name);
 	s = sip_skip_lws(s);
 	if (sip_hostport_take(&s, &v->host, &v->port) < 0)
 		return -EINVAL;
-	if (s.n == 0)
-		return 0;
-	if (s.p[0] != ';')
+	if (s.n && s.p[0] != ';')
 		return -EINVAL;
-	s = span_skip(s, 1);
-	do {
+	for (more = s.n > 0, s = span_skip(s, 1); more;) {
 		if (!param_take_strict(&s, &name, &val, &more))
 			return -EINVAL;
 		via_param(v, name, val);
-	} while (more);
-	return 0;
+	}
+	return span_ieq(protocol, SPAN("SIP")) && span_eq(version, SPAN("2.0")) ? 0 : -EINVAL;
 }

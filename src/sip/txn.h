@@ -36,7 +36,6 @@ struct sip_ctxn; /* client transaction */
 enum sip_end {                      /* why a client transaction ended */
 	       SIP_END_TIMEOUT = 1, /* no final response: Timer B or F, or 64*T1 after CANCEL */
 	       SIP_END_TRANSPORT,   /* could not be sent (RFC 3261 8.1.3.1: as 503) */
-	       SIP_END_GONE,	    /* an INVITE answered 2xx leaves Accepted (Timer M): forget it */
 	       SIP_END_ACCEPTED,    /* no failure: an INVITE answered 2xx is over (Timer M) */
 };
 

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the rooms of im/ share: the context, a session, its two legs, and the modification that may be under
+ * way.  Nothing outside im/ includes this.
+ *
+ * Ownership in one paragraph: the context owns sessions; a session owns two legs, a plane and at most one
+ * set-up and one modification; a leg owns its dialog, its offer/answer state and the memory of the ACK it
+ * sent.  Transactions belong to the transaction layer: the pointers here are borrowed, and are cleared when
+ * the layer says they are gone.  A session that is over is put on im->over and freed at the end of the entry
+ * point (im_reap), so a handler may end its session and go on looking at it.
+ */
+#ifndef PARLEY_IM_CORE_H
+#define PARLEY_IM_CORE_H
+
+#include <errno.h>
+
+#include "im/accept.h"
+#include "im/role.h"
+#include "im/view.h"
+#include "sdp/sdp.h"
+#include "sip/body.h"
+#include "sip/build.h"
+#include "sip/dialog.h"
+
+enum { TAG_LEN = 24, CALL_ID_LEN = 32, FEATURES_MAX = 1024, TAGS_MAX = 256 };
+
+struct session;
+
+enum leg_state {
+	LEG_NONE,     /* no INVITE yet */
+	LEG_INVITED,  /* UAS: the peer's INVITE has no final answer */
+	LEG_INVITING, /* UAC: our INVITE has no final answer */
+	LEG_UP,       /* 2xx given or received */
+	LEG_ENDING,   /* we want it over: BYE or CANCEL is out, or must wait for an ACK */
+	LEG_OVER,
+};
+
+struct leg {
+	struct session *s; /* owner */
+	enum side side;
+	enum leg_state state;
+	const struct im_listen *at; /* listening point our Via and Contact name */
+	struct htab_link link;      /* im->dialogs, by our tag */
+	bool linked;
+	bool trusted;          /* this peer's P- headers count (IMS-2) */
+	char tag[TAG_LEN + 1]; /* ours */
+	struct sip_dialog dlg;
+	struct sdp_oa oa;
+	struct sip_stxn *invite_in;  /* peer's (re-)INVITE, until refused or its 2xx is acknowledged */
+	struct sip_ctxn *invite_out; /* our (re-)INVITE, until its final answer */
+	struct sip_ctxn *accepted;   /* our INVITE that got a 2xx, until Timer M: it may be repeated */
+	struct sip_ctxn *update_out; /* our UPDATE, until its final answer */
+	struct sip_stxn *update_in;  /* peer's UPDATE, until our final answer */
+	struct sip_ctxn *bye_out;
+	char *ack; /* owned: the ACK of `accepted`, as sent */
+	size_t ack_n;
+	struct sip_dest ack_to; /* host empty or into ack_host */
+	char ack_host[64];
+	uint32_t ack_cseq;
+	bool bye_wanted; /* waits for the ACK of our 2xx (RFC 3261 15) */
+	char *bye_extra; /* owned: its Reason lines */
+	char *features;  /* owned: Contact parameters of this peer, as passed to the other (MODE-10) */
+	char *supported; /* owned: option tags of this peer that we pass on (MODE-12) */
+};
+
+/* The dialog-creating INVITE while it has no final answer. */
+struct setup {
+	struct session *s;
+	struct sip_stxn *in; /* initiator's INVITE; NULL once answered finally */
+	char *invite;        /* owned: our INVITE as sent; creates the responder's dialog */
+	size_t invite_n;
+	char *offer; /* owned: SDP we offered in it; NULL: offerless */
+	size_t offer_n;
+	uint32_t off;  /* lines policy set to port 0 */
+	char *preview; /* owned: SDP given upstream in an unreliable 1xx (SETUP-7) */
+	size_t preview_n;
+	unsigned last_1xx;   /* last provisional passed upstream, not 100 */
+	struct timer t_ring; /* repeats it every 60 s (SETUP-19) */
+	struct timer t_c;    /* Timer C */
+};
+
+enum mod_stage {
+	MOD_NONE, /* the lock is free */
+	MOD_OUT,  /* passed on; the responder has not answered finally */
+	MOD_ACK,  /* both sides agreed; the initiator's ACK is missing */
+	MOD_LATE, /* the initiator was answered; the responder's final is still due */
+	MOD_UNDO, /* compensation: the responder is being led back (MOD-30) */
+};
+
+/* One modification as one transaction over both legs; holding it is holding the lock (MOD-6). */
+struct modify {
+	enum mod_stage stage;
+	enum side from;          /* initiator side */
+	enum sip_method in, out; /* INVITE or UPDATE, as it came and as it went */
+	struct sip_stxn *txn;    /* initiator's request; NULL once answered finally */
+	bool offerless;          /* re-INVITE without an offer (MOD-37) */
+	bool bare;               /* UPDATE without SDP that must cross (MOD-33) */
+	bool retried;            /* MOD-15, 483: once */
+	bool canceled;
+	uint32_t off; /* lines policy set to port 0 */
+	char *offer;  /* owned: the initiator's (or, offerless, the responder's) offer */
+	size_t offer_n;
+	char *sent; /* owned: the offer as written to the other side */
+	size_t sent_n;
+	char *restore; /* owned: what the responder leg had committed before */
+	size_t restore_n;
+	uint32_t cseq; /* of our INVITE whose ACK waits for the answer (offerless) */
+	unsigned last_1xx;
+	unsigned undo_tries;
+	uint64_t since_us;
+	struct timer t_guard, t_100, t_ring, t_undo;
+};
+
+enum sess_state { SESS_SETUP, SESS_UP, SESS_ENDING, SESS_OVER, SESS_N_STATES };
+
+struct session {
+	struct im *im;
+	struct list link; /* im->in_state[state] */
+	enum sess_state state;
+	uint64_t id, since_us;
+	enum im_mode mode;
+	struct im_role role;
+	struct im_classified class;
+	enum side initiator; /* side the dialog-creating INVITE came from */
+	struct leg leg[2];
+	struct plane *plane; /* owned; anchored only */
+	struct setup *setup; /* owned; NULL once answered */
+	struct modify mod;
+	struct list relays;   /* requests of other methods under way (relay.c) */
+	struct timer t_media; /* media lost and not repaired; last line disabled */
+	uint64_t n_modified, n_refused;
+};
+
+struct im {
+	struct im_conf conf;
+	struct im_port port;
+	struct timers wheel;
+	struct sip_tl *tl;
+	struct planes *planes;
+	struct htab dialogs; /* legs by our tag */
+	struct list in_state[SESS_N_STATES];
+	uint64_t n_in_state[SESS_N_STATES];
+	uint64_t next_id;
+	bool draining;
+	struct im_metrics mx;
+	struct sip_msg msg; /* the message being read */
+	char *out;          /* owned, SIP_MSG_MAX: the message being written */
+	char *sdp_out;      /* owned, SDP_SIZE_MAX: the SDP being written */
+	struct sdp *sdp[3]; /* owned: descriptions being read */
+	struct sip_body body;
+};
+
+/* ---- im.c ---- */
+__attribute__((format(printf, 4, 5))) void im_log(struct im *im, enum im_level level, const char *event,
+						  const char *fmt, ...);
+void im_token(struct im *im, char *buf, size_t n); /* n hex digits of randomness and a zero */
+unsigned im_random_below(struct im *im, unsigned n);
+int im_send(struct im *im, const struct sip_dest *to, struct span bytes); /* without a transaction */
+const struct im_listen *im_listen_for(const struct im *im, enum sip_transport tp, const struct addr *ip);
+/* malloc'd copy, length kept; *out NULL on no memory: -ENOMEM. */
+MUST_CHECK int im_keep(char **out, size_t *n, struct span s);
+
+/* ---- request.c ---- */
+void request_input(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+/* The SDP of a request or response into im->sdp[slot]: 0; 1: there is none; -status: refuse with it, *fault. */
+int request_sdp(struct im *im, const struct sip_msg *m, unsigned slot, char fault[96], struct sdp **out);
+
+/* ---- session.c ---- */
+struct session *session_create(struct im *im, enum side initiator, uint64_t now_us);
+void session_move(struct session *s, enum sess_state to);
+/* Both legs are to end: whatever is pending is answered, BYE or CANCEL goes out with `extra` header lines. */
+void session_end(struct session *s, const char *extra, uint64_t now_us);
+void session_over_check(struct session *s, uint64_t now_us);
+void session_free(struct session *s, uint64_t now_us);
+void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+void session_on_ack(struct leg *l, const struct sip_msg *m, uint64_t now_us);
+void session_on_no_ack(struct leg *l, uint64_t now_us);
+void session_media_check(struct session *s, uint64_t now_us);
+extern const struct plane_hooks session_plane_hooks;
+static inline struct leg *leg_other(struct leg *l)
+{
+	return &l->s->leg[side_other(l->side)];
+}
+
+/* ---- leg.c ---- */
+void leg_init(struct leg *l, struct session *s, enum side side);
+void leg_finish(struct leg *l); /* safe twice */
+void leg_link(struct leg *l);   /* its tag can be found from now on */
+struct leg *leg_find(struct im *im, const struct sip_msg *m);
+void leg_learn(struct leg *l, const struct sip_msg *m);   /* Allow, option tags of the peer */
+void leg_refresh(struct leg *l, const struct sip_msg *m); /* its Contact: target and features (MOD-34) */
+sip_ctxn_fn leg_on_invite;                                /* user: the leg; to setup.c or modify.c */
+sip_ctxn_fn leg_on_update;
+/* Begin an in-dialog request in im->out: head, then the caller's lines; -EINVAL: no next hop. */
+MUST_CHECK int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uint32_t cseq,
+			   unsigned max_forwards, char branch[40], struct sip_dest *to);
+struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch, struct sip_dest *to,
+			   struct wbuf *w, sip_ctxn_fn *fn, void *user, uint64_t now_us);
+void leg_ack(struct leg *l, uint32_t cseq, struct span sdp);
+void leg_ack_again(struct leg *l, const struct sip_msg *resp);
+/* Refuse or finish a request of the peer: simple answers without body. */
+void leg_reply(struct leg *l, struct sip_stxn *t, unsigned status, struct span reason, const char *extra,
+	       uint64_t now_us);
+/* Pass a response of the other side on as the answer to t: status may differ from resp's; sdp empty: resp's own body for
+ * failures, none otherwise. */
+void leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, unsigned status,
+		 struct span sdp, uint64_t now_us);
+/* Ends this leg alone, whatever state it is in. */
+void leg_end(struct leg *l, const char *extra, uint64_t now_us);
+void leg_bye_now(struct leg *l, uint64_t now_us);
+void leg_bye_received(struct leg *l);
+
+/* ---- headers.c ---- */
+/* What crosses of a message, by trust: both sides must be trusted for the P- headers that need it (IMS-2). */
+void w_pass(struct wbuf *w, const struct sip_msg *m, bool trusted);
+void w_contact(struct wbuf *w, const struct leg *l, const struct sip_msg *m);
+/* Contact, Allow, Supported.  m: the other side's message that is passed on, NULL: none (its last known). */
+void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m);
+void w_allow(struct wbuf *w);
+void w_body_of(struct wbuf *w, const struct sip_msg *m); /* body of m unchanged, with its Content- headers */
+/* Content headers and body: the SDP alone, or in its place among m's other parts. */
+void w_sdp_body(struct wbuf *w, const struct im *im, const struct sip_msg *m, struct span sdp);
+/* Tags in Require that neither we nor the far peer know, comma-separated into buf: true when there are any. */
+bool headers_unsupported(const struct leg *l, const struct sip_msg *m, struct wbuf *bad);
+char *headers_features(const struct sip_msg *m); /* malloc'd; "" when there are none; NULL: no memory */
+char *headers_supported(const struct sip_msg *m);
+void headers_warning(const struct leg *l, const struct verdict *v, char buf[192]);
+
+/* ---- offer.c ---- */
+enum sdp_kind { SDP_OFFER, SDP_ANSWER };
+/* The SDP for leg l made from the other side's, into im->sdp_out.  times: of the offer being answered, else "". */
+struct span offer_make(struct leg *l, enum sdp_kind kind, const struct sdp *from, const struct sdp *answered,
+		       uint32_t off);
+/* An offer that leads leg l back to what `old` said, with at least n_media lines (MOD-30). */
+struct span offer_restore(struct leg *l, struct span old, const struct sdp *now);
+/* What leg l was last sent, as the answer to its peer's repeated offer (MOD-32). */
+struct span offer_again(struct leg *l, const struct sdp *offer);
+/* An answer that refuses every line of an offer (all ports 0). */
+struct span offer_refuse_all(struct leg *l, const struct sdp *offer);
+
+/* ---- setup.c ---- */
+void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+void setup_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now_us);
+void setup_response(struct leg *l, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
+void setup_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
+void setup_quiet(
+	struct setup *st); /* answered or given up: only our own INVITE is still open; NULL is fine */
+void setup_free(struct setup *st);
+
+/* ---- modify.c: the heart ---- */
+void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+void modify_response(struct leg *l, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
+MUST_CHECK int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, uint64_t now_us);
+void modify_answer_initiator(struct session *s, unsigned status, struct span reason, const char *extra,
+			     uint64_t now_us);
+void modify_release(struct session *s); /* the lock is free */
+
+/* ---- modify_busy.c: may it begin now? ---- */
+/* 0, 491 or 500; offer: it carries one or asks for one (MOD-6). */
+unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool local, uint64_t now_us);
+
+/* ---- modify_offerless.c ---- */
+void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_msg *resp, uint64_t now_us);
+void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us);
+void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us);
+
+/* ---- modify_undo.c: guards, cancellation, compensation ---- */
+void modify_arm(struct session *s, uint64_t now_us);
+void modify_cancel(struct session *s, uint64_t now_us);
+void modify_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us);
+void modify_no_ack(struct session *s, uint64_t now_us);
+void modify_abandon(struct session *s, uint64_t now_us); /* the session ends: 487, CANCEL, nothing pending */
+/* The responder agreed and the initiator cannot follow: refuse the initiator and lead the responder back. */
+void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t now_us);
+void modify_undo_response(struct session *s, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
+
+/* ---- relay.c ---- */
+void relay_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+void relay_abandon(struct session *s, uint64_t now_us);
+
+#endif

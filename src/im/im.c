@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The context: what comes in from the world is handed to the transaction layer or the user plane, and what
+ * they report is handed to the room it belongs to.  Sessions that ended while something was handled are freed
+ * here, last, so that no handler has its session pulled from under it.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "im/core.h"
+
+void im_conf_defaults(struct im_conf *c)
+{
+	*c = (struct im_conf){
+		.sip_transactions_max = 100000,
+		.mode = IM_ANCHORED,
+		.orig_marker = "orig",
+		.term_marker = "term",
+		.sessions_max = 20000,
+		.server_token = "IM-serv/OMA1.0 parley/0.1",
+		.accept_types = "*",
+		.max_size = 10485760,
+		.min_max_size = 1,
+		.max_streams = 4,
+		.max_chats = 1,
+		.file_transfer = true,
+		.update_guard_ms = 20000,
+		.session_expires_s = 1800,
+		.min_se_s = 90,
+		.plane = {
+			.ack_end = true,
+			.accept_types = "*",
+			.max_size = 10485760,
+			.queue_max = 256 * 1024,
+			.connections_max = 100000,
+			.unbound_per_source_max = 100,
+			.bind_wait_ms = 30000,
+			.drain_ms = 60000,
+			.end_bound_ms = 20000,
+		},
+	};
+}
+
+void im_log(struct im *im, enum im_level level, const char *event, const char *fmt, ...)
+{
+	va_list ap;
+	if (!im->port.log_wanted(im->port.w, level))
+		return;
+	va_start(ap, fmt);
+	im->port.log(im->port.w, level, event, fmt, ap);
+	va_end(ap);
+}
+
+void im_token(struct im *im, char *buf, size_t n)
+{
+	uint8_t raw[32];
+	struct wbuf w = wbuf_on(buf, n);
+	if (n > 2 * sizeof(raw))
+		n = 2 * sizeof(raw);
+	im->port.random(im->port.w, raw, n / 2);
+	w_hex(&w, raw, n / 2);
+	buf[w.n] = '\0';
+}
+
+unsigned im_random_below(struct im *im, unsigned n)
+{
+	uint32_t v;
+	im->port.random(im->port.w, &v, sizeof(v));
+	return (unsigned)((uint64_t)v * n >> 32);
+}
+
+int im_keep(char **out, size_t *n, struct span s)
+{
+	char *copy = span_dup(s);
+	free(*out);
+	*out = copy;
+	*n = copy ? s.n : 0;
+	return copy ? 0 : -ENOMEM;
+}
+
+const struct im_listen *im_listen_for(const struct im *im, enum sip_transport tp, const struct addr *ip)
+{
+	const struct im_listen *any = NULL;
+	for (unsigned i = 0; i < im->conf.n_listen; i++) {
+		const struct im_listen *at = &im->conf.listen[i];
+		if (at->tp != tp)
+			continue;
+		if (!ip->family || at->addr.family == ip->family)
+			return at;
+		any = any ? any : at;
+	}
+	return any;
+}
+
+static int port_send(void *u, const struct sip_dest *to, struct span bytes, uint64_t token)
+{
+	struct im *im = u;
+	im->mx.sip_sent++;
+	return im->port.sip_send(im->port.w, to, bytes, token);
+}
+
+static void port_random(void *u, void *p, size_t n)
+{
+	struct im *im = u;
+	im->port.random(im->port.w, p, n);
+}
+
+int im_send(struct im *im, const struct sip_dest *to, struct span bytes)
+{
+	return port_send(im, to, bytes, 0);
+}
+
+static void on_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
+{
+	request_input(u, t, m, now_us);
+}
+
+/* An ACK goes to the dialog it belongs to; one that fits nothing is dropped (PARSE-8). */
+static void on_ack(void *u, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us)
+{
+	struct leg *l = leg_find(u, m);
+	(void)src;
+	if (l)
+		session_on_ack(l, m, now_us);
+}
+
+static void on_cancel(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
+{
+	struct leg *l = sip_stxn_user(t);
+	(void)u;
+	if (!l)
+		return;
+	if (l->s->setup)
+		setup_cancel(l->s, m, now_us);
+	else
+		modify_cancel(l->s, now_us);
+}
+
+static void on_no_ack(void *u, struct sip_stxn *t, uint64_t now_us)
+{
+	struct leg *l = sip_stxn_user(t);
+	(void)u;
+	if (l)
+		session_on_no_ack(l, now_us);
+}
+
+static void on_gone(void *u, struct sip_stxn *t)
+{
+	struct leg *l = sip_stxn_user(t);
+	(void)u;
+	if (l && l->invite_in == t)
+		l->invite_in = NULL;
+	if (l && l->update_in == t)
+		l->update_in = NULL;
+}
+
+static void on_stray(void *u, const struct sip_msg *m, uint64_t now_us)
+{
+	(void)now_us;
+	im_log(u, IM_DEBUG, "sip-stray", "status=%u", m->status);
+}
+
+struct im *im_create(const struct im_conf *conf, const struct im_port *port, uint64_t now_us)
+{
+	struct sip_tl_hooks hooks = { NULL,      port_send, port_random, on_request, on_ack,
+				      on_cancel, on_no_ack, on_gone,     on_stray };
+	struct sip_tl_limits limits = { conf->sip_transactions_max };
+	uint64_t key[2];
+	struct im *im = calloc(1, sizeof(*im));
+	if (!im)
+		return NULL;
+	im->conf = *conf;
+	im->port = *port;
+	hooks.u = im;
+	timers_init(&im->wheel, now_us);
+	for (unsigned i = 0; i < SESS_N_STATES; i++)
+		list_init(&im->in_state[i]);
+	port->random(port->w, key, sizeof(key));
+	im->out = malloc(SIP_MSG_MAX);
+	im->sdp_out = malloc(SDP_SIZE_MAX);
+	for (unsigned i = 0; i < ARRAY_LEN(im->sdp); i++)
+		im->sdp[i] = malloc(sizeof(struct sdp));
+	im->tl = sip_tl_create(&im->wheel, &hooks, &limits);
+	im->planes = planes_create(&im->conf.plane, &im->port, &im->wheel);
+	if (!im->out || !im->sdp_out || !im->sdp[0] || !im->sdp[1] || !im->sdp[2] || !im->tl || !im->planes ||
+	    htab_init(&im->dialogs, key) < 0) {
+		im_destroy(im);
+		return NULL;
+	}
+	return im;
+}
+
+void im_destroy(struct im *im)
+{
+	if (!im)
+		return;
+	for (unsigned i = 0; i < SESS_N_STATES; i++) {
+		list_each(e, &im->in_state[i])
+			session_free(container_of(e, struct session, link), im->wheel.tick * US_PER_MS);
+	}
+	if (im->tl)
+		sip_tl_destroy(im->tl);
+	if (im->planes)
+		planes_destroy(im->planes);
+	htab_finish(&im->dialogs);
+	for (unsigned i = 0; i < ARRAY_LEN(im->sdp); i++)
+		free(im->sdp[i]);
+	free(im->sdp_out);
+	free(im->out);
+	free(im);
+}
+
+static void im_reap(struct im *im, uint64_t now_us)
+{
+	list_each(e, &im->in_state[SESS_OVER]) session_free(container_of(e, struct session, link), now_us);
+}
+
+void im_sip_input(struct im *im, struct span bytes, const struct sip_src *src, uint64_t now_us)
+{
+	struct sip_msg *m = &im->msg;
+	int r;
+
+	im->mx.sip_received++;
+	r = sip_msg_parse(m, bytes, src->tp != SIP_UDP);
+	if (r == 0) {
+		sip_tl_input(im->tl, m, src, now_us);
+		im_reap(im, now_us);
+		return;
+	}
+	im->mx.sip_broken++;
+	im_log(im, IM_INFO, "sip-broken", "status=%d fault=\"%s\" bytes=%zu", r < 0 ? 0 : r,
+	       m->fault ? m->fault : "noise", bytes.n);
+	if (r > 0 && m->answerable)
+		sip_tl_refuse(im->tl, m, src, (unsigned)r, span_of(m->fault));
+}
+
+void im_sip_broken(struct im *im, struct span head, int err, const struct sip_src *src, uint64_t now_us)
+{
+	struct sip_msg *m = &im->msg;
+	unsigned status = err == -EMSGSIZE ? 513 : 400;
+	int r = head.n ? sip_msg_parse(m, head, true) : -EBADMSG;
+	(void)now_us;
+
+	im->mx.sip_received++;
+	im->mx.sip_broken++;
+	im_log(im, IM_INFO, "sip-unframed", "status=%u bytes=%zu", status, head.n);
+	/* The head alone parses as a message without its body; only who asked matters here (PARSE-1). */
+	if (r >= 0 && m->answerable && m->request && m->method != SIP_ACK)
+		sip_tl_refuse(im->tl, m, src, status,
+			      status == 513 ? SPAN_EMPTY : SPAN("Missing or bad Content-Length"));
+}
+
+void im_sip_unreachable(struct im *im, uint64_t token, uint64_t now_us)
+{
+	sip_tl_unreachable(im->tl, token, now_us);
+	im_reap(im, now_us);
+}
+
+struct plane_conn *im_msrp_accept(struct im *im, void *wc, const struct addr *from, uint64_t now_us)
+{
+	return planes_accept(im->planes, wc, from, now_us);
+}
+
+uint64_t im_deadline(const struct im *im)
+{
+	return timers_deadline(&im->wheel);
+}
+
+void im_tick(struct im *im, uint64_t now_us)
+{
+	timers_run(&im->wheel, now_us);
+	im_reap(im, now_us);
+}
+
+void im_drain(struct im *im)
+{
+	im->draining = true;
+}
+
+void im_end_all(struct im *im, unsigned cause, const char *text, uint64_t now_us)
+{
+	char extra[128];
+	snprintf(extra, sizeof(extra), "Reason: SIP;cause=%u;text=\"%.64s\"\r\n", cause, text);
+	for (unsigned i = SESS_SETUP; i <= SESS_UP; i++) {
+		list_each(e, &im->in_state[i])
+			session_end(container_of(e, struct session, link), extra, now_us);
+	}
+	im_reap(im, now_us);
+}
+
+bool im_idle(const struct im *im)
+{
+	const struct sip_tl_stats *tl = sip_tl_stats(im->tl);
+	const struct planes_stats *ps = planes_stats(im->planes);
+	for (unsigned i = 0; i < SESS_N_STATES; i++) {
+		if (im->n_in_state[i])
+			return false;
+	}
+	return !tl->server && !tl->client && !ps->connections && !ps->sessions && !im->wheel.n;
+}

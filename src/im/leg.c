@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A leg: one dialog with one peer, with the transactions that are open on it.  What is hard is ending it in
+ * every state: an INVITE we have not answered, one that was not answered to us, a 2xx of ours that was not
+ * acknowledged (no BYE before that, RFC 3261 15), a BYE that crosses theirs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "im/core.h"
+
+void leg_init(struct leg *l, struct session *s, enum side side)
+{
+	uint64_t id;
+	memset(l, 0, sizeof(*l));
+	l->s = s;
+	l->side = side;
+	im_token(s->im, l->tag, TAG_LEN);
+	s->im->port.random(s->im->port.w, &id, sizeof(id));
+	sdp_oa_init(&l->oa, id >> 2, 1); /* o= id up to 2^62: every parser takes it (SDP-1) */
+}
+
+static void detach(struct sip_ctxn **t)
+{
+	if (*t)
+		sip_ctxn_set_user(*t, NULL);
+	*t = NULL;
+}
+
+static void let_go(struct sip_stxn **t)
+{
+	if (*t)
+		sip_stxn_set_user(*t, NULL);
+	*t = NULL;
+}
+
+void leg_finish(struct leg *l)
+{
+	if (l->linked)
+		htab_del(&l->s->im->dialogs, &l->link);
+	l->linked = false;
+	detach(&l->invite_out);
+	detach(&l->accepted);
+	detach(&l->update_out);
+	detach(&l->bye_out);
+	let_go(&l->invite_in);
+	let_go(&l->update_in);
+	sip_dialog_finish(&l->dlg);
+	sdp_oa_finish(&l->oa);
+	free(l->ack), l->ack = NULL;
+	free(l->bye_extra), l->bye_extra = NULL;
+	free(l->features), l->features = NULL;
+	free(l->supported), l->supported = NULL;
+}
+
+void leg_link(struct leg *l)
+{
+	struct htab *t = &l->s->im->dialogs;
+	htab_put(t, &l->link, htab_hash(t, span_of(l->tag)));
+	l->linked = true;
+}
+
+static bool tag_eq(const struct htab_link *link, const void *key)
+{
+	return span_eq(span_of(container_of(link, struct leg, link)->tag), *(const struct span *)key);
+}
+
+/* A dialog is found by our own tag, which nobody else makes; Call-ID and the peer's tag must then agree. */
+struct leg *leg_find(struct im *im, const struct sip_msg *m)
+{
+	struct span key = m->to_tag;
+	struct htab_link *link;
+	struct leg *l;
+
+	if (!key.n || !(link = htab_get(&im->dialogs, htab_hash(&im->dialogs, key), tag_eq, &key)))
+		return NULL;
+	l = container_of(link, struct leg, link);
+	return sip_dialog_matches(&l->dlg, m) ? l : NULL;
+}
+
+static void keep_text(char **slot, char *text)
+{
+	if (!text)
+		return; /* no memory: what we knew before still holds */
+	free(*slot);
+	*slot = text;
+}
+
+void leg_learn(struct leg *l, const struct sip_msg *m)
+{
+	sip_dialog_learn(&l->dlg, m);
+	if (sip_has(m, SIP_H_SUPPORTED))
+		keep_text(&l->supported, headers_supported(m));
+}
+
+void leg_refresh(struct leg *l, const struct sip_msg *m)
+{
+	/* Without a usable Contact, or memory, the old target holds. */
+	if (!sip_has(m, SIP_H_CONTACT) || sip_dialog_refresh(&l->dlg, m) < 0)
+		return;
+	keep_text(&l->features, headers_features(m));
+}
+
+static void w_sent_by(struct wbuf *w, const struct im_listen *at)
+{
+	w_str(w, at->host), w_chr(w, ':'), w_u64(w, at->port);
+}
+
+int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uint32_t cseq, unsigned max_forwards,
+		char branch[40], struct sip_dest *to)
+{
+	struct im *im = l->s->im;
+	char by[80];
+	struct wbuf sent_by = wbuf_on(by, sizeof(by));
+	const struct im_listen *at;
+
+	if (sip_dialog_next_hop(&l->dlg, to) < 0 || !(at = im_listen_for(im, to->tp, &to->ip)))
+		return -EINVAL;
+	l->at = at;
+	w_sent_by(&sent_by, at);
+	*w = wbuf_on(im->out, SIP_MSG_MAX);
+	sip_dialog_request(&l->dlg, w, m, cseq, max_forwards, to->tp, w_span_of(&sent_by),
+			   sip_tl_branch(im->tl, branch));
+	return 0;
+}
+
+/* A datagram that would be fragmented goes over TCP (RFC 3261 18.1.1): only the Via's transport changes. */
+static void switch_transport(struct im *im, struct wbuf *w, struct sip_dest *to)
+{
+	struct span head = w_span_of(w);
+	size_t via = span_find(head, SPAN("\r\nVia: SIP/2.0/UDP "));
+	const struct im_listen *at = im_listen_for(im, SIP_TCP, &to->ip);
+	const struct im_listen *was = im_listen_for(im, SIP_UDP, &to->ip);
+
+	if (to->tp != SIP_UDP || head.n <= 1300 || via == SPAN_NONE || !at || !was || at->port != was->port)
+		return;
+	memcpy(w->p + via + strlen("\r\nVia: SIP/2.0/"), "TCP", 3);
+	to->tp = SIP_TCP;
+}
+
+struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch, struct sip_dest *to,
+			   struct wbuf *w, sip_ctxn_fn *fn, void *user, uint64_t now_us)
+{
+	struct im *im = l->s->im;
+	if (!w_ok(w))
+		return NULL;
+	switch_transport(im, w, to);
+	return sip_ctxn_start(im->tl, m, span_of(branch), to, w_span_of(w), fn, user, now_us);
+}
+
+/* ACK for a 2xx: kept as sent, since every repeat of the 2xx wants the same one (RFC 3261 13.2.2.4). */
+void leg_ack(struct leg *l, uint32_t cseq, struct span sdp)
+{
+	struct wbuf w;
+	struct wbuf host = wbuf_on(l->ack_host, sizeof(l->ack_host));
+	char branch[40];
+
+	if (leg_request(l, &w, SIP_ACK, cseq, 70, branch, &l->ack_to) < 0)
+		return;
+	w_end(&w, sdp.n ? SPAN("application/sdp") : SPAN_EMPTY, sdp);
+	if (!w_ok(&w))
+		return;
+	switch_transport(l->s->im, &w, &l->ack_to);
+	w_span(&host, l->ack_to.host);
+	l->ack_to.host = w_span_of(&host);
+	l->ack_cseq = cseq;
+	im_send(l->s->im, &l->ack_to, w_span_of(&w));
+	if (im_keep(&l->ack, &l->ack_n, w_span_of(&w)) < 0)
+		l->ack_cseq = 0;
+}
+
+void leg_ack_again(struct leg *l, const struct sip_msg *resp)
+{
+	if (l->ack && resp->cseq == l->ack_cseq)
+		im_send(l->s->im, &l->ack_to, (struct span){ l->ack, l->ack_n });
+}
+
+/* A final answer is given: what only waits for an ACK stays ours (an INVITE's 2xx), all else is forgotten. */
+static void settle(struct leg *l, struct sip_stxn *t, unsigned status)
+{
+	bool waits = status / 100 == 2 && sip_stxn_request(t)->method == SIP_INVITE;
+	if (status < 200)
+		return;
+	if (!waits)
+		sip_stxn_set_user(t, NULL);
+	if (l->invite_in == t && !waits)
+		l->invite_in = NULL;
+	if (l->update_in == t)
+		l->update_in = NULL;
+}
+
+void leg_reply(struct leg *l, struct sip_stxn *t, unsigned status, struct span reason, const char *extra,
+	       uint64_t now_us)
+{
+	sip_stxn_reply_simple(t, status, reason, status == 100 ? SPAN_EMPTY : span_of(l->tag), span_of(extra),
+			      now_us);
+	settle(l, t, status);
+}
+
+void leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, unsigned status,
+		 struct span sdp, uint64_t now_us)
+{
+	struct im *im = l->s->im;
+	struct wbuf w = wbuf_on(im->out, SIP_MSG_MAX);
+
+	w_reply(&w, sip_stxn_request(t), &sip_stxn_src(t)->ip, status,
+		status == resp->status ? resp->reason : SPAN_EMPTY, span_of(l->tag));
+	if (status < 300)
+		w_ours(&w, l, resp);
+	else if (status == 405 || status == 501)
+		w_allow(&w);
+	w_pass(&w, resp, l->trusted && leg_other(l)->trusted);
+	if (sdp.n)
+		w_sdp_body(&w, im, resp, sdp);
+	else if (status >= 300)
+		w_body_of(&w, resp);
+	else
+		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
+	if (!w_ok(&w)) {
+		leg_reply(l, t, 500, SPAN("Answer too large"), "", now_us);
+		return;
+	}
+	sip_stxn_reply(t, status, w_span_of(&w), now_us);
+	settle(l, t, status);
+}
+
+/*
+ * Every answer to an INVITE of ours.  One that was accepted may be heard of again: the same 2xx wants the same ACK,
+ * a 2xx of another fork its own ACK and BYE.
+ */
+void leg_on_invite(void *user, struct sip_ctxn *t, const struct sip_msg *resp, enum sip_end end,
+		   uint64_t now_us)
+{
+	struct leg *l = user;
+
+	if (t == l->accepted) {
+		if (resp && span_eq(resp->to_tag, l->dlg.remote_tag)) {
+			leg_ack_again(l, resp);
+		} else if (resp) {
+			setup_other_fork(l, resp, now_us);
+		} else {
+			l->accepted = NULL;
+			free(l->ack), l->ack = NULL;
+		}
+		return;
+	}
+	if (t != l->invite_out)
+		return;
+	if (!resp || resp->status >= 200)
+		l->invite_out = NULL;
+	if (resp && resp->status / 100 == 2) {
+		detach(&l->accepted);
+		l->accepted = t;
+	}
+	if (l->state == LEG_INVITING || l->dlg.text == NULL)
+		setup_response(l, resp, end, now_us);
+	else if (l->s->state < SESS_ENDING)
+		modify_response(l, resp, end, now_us);
+	else if (resp && resp->status / 100 == 2)
+		leg_ack(l, resp->cseq, SPAN_EMPTY); /* crossed our BYE */
+}
+
+void leg_on_update(void *user, struct sip_ctxn *t, const struct sip_msg *resp, enum sip_end end,
+		   uint64_t now_us)
+{
+	struct leg *l = user;
+
+	if (t != l->update_out || (resp && resp->status < 200))
+		return;
+	l->update_out = NULL;
+	if (l->s->state < SESS_ENDING)
+		modify_response(l, resp, end, now_us);
+}
+
+static void on_bye_answer(void *user, struct sip_ctxn *t, const struct sip_msg *resp, enum sip_end end,
+			  uint64_t now_us)
+{
+	struct leg *l = user;
+	(void)t, (void)end;
+	if (resp && resp->status < 200)
+		return;
+	/* Whatever the answer, the dialog is gone (TERM-5). */
+	l->bye_out = NULL;
+	l->state = LEG_OVER;
+	session_over_check(l->s, now_us);
+}
+
+void leg_bye_now(struct leg *l, uint64_t now_us)
+{
+	struct sip_dest to;
+	struct wbuf w;
+	char branch[40];
+
+	l->bye_wanted = false;
+	l->state = LEG_ENDING;
+	if (leg_request(l, &w, SIP_BYE, 0, 70, branch, &to) == 0) {
+		w_str(&w, l->bye_extra ? l->bye_extra : "");
+		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
+		l->bye_out = leg_start(l, SIP_BYE, branch, &to, &w, on_bye_answer, l, now_us);
+	}
+	if (!l->bye_out)
+		l->state = LEG_OVER; /* cannot be told; it will find out from its next request (481) */
+}
+
+/* Theirs came, perhaps crossing ours, whose answer then no longer matters. */
+void leg_bye_received(struct leg *l)
+{
+	detach(&l->bye_out);
+	l->bye_wanted = false;
+	l->state = LEG_OVER;
+}
+
+void leg_end(struct leg *l, const char *extra, uint64_t now_us)
+{
+	if (!l->bye_extra)
+		l->bye_extra = span_dup(span_of(extra));
+	switch (l->state) {
+	case LEG_NONE:
+		l->state = LEG_OVER;
+		break;
+	case LEG_INVITED:
+		if (l->invite_in)
+			leg_reply(l, l->invite_in, 487, SPAN_EMPTY, "", now_us);
+		l->state = LEG_OVER;
+		break;
+	case LEG_INVITING:
+		/* A 2xx may already be on the wire: setup.c then acknowledges it and says BYE (SETUP-13). */
+		l->state = LEG_ENDING;
+		if (l->invite_out)
+			sip_ctxn_cancel(l->invite_out, span_of(l->bye_extra ? l->bye_extra : ""), now_us);
+		else
+			l->state = LEG_OVER;
+		break;
+	case LEG_UP:
+		if (l->invite_in && sip_stxn_status(l->invite_in) / 100 == 2) {
+			l->bye_wanted = true;
+			l->state = LEG_ENDING;
+		} else {
+			leg_bye_now(l, now_us);
+		}
+		break;
+	case LEG_ENDING:
+	case LEG_OVER:
+		break;
+	}
+}

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The heart: IM session modification (change request 7.3.2.3; MOD-*).  Read it with the page beside it:
+ *
+ *   "Upon receiving a SIP UPDATE request or a SIP re-INVITE request ..."	modify_request()
+ *   1. validate the Media Parameters, else 488				modify_judge()
+ *   2. generate a SIP UPDATE or a SIP re-INVITE				modify_method(), modify_send()
+ *   3. include a MIME SDP body as a SDP offer					modify_offer()
+ *   4. send it within the existing SIP dialog					leg_request() in modify_send()
+ *   "On receipt of a SIP 200 OK response" 1, 2, 3				modify_accepted()
+ *   "Upon receiving SIP final response other than SIP 200"			modify_refused()
+ *
+ * One modification is one transaction over both legs: state is committed in modify_accepted() and nowhere else, and
+ * whatever happens modify_release() is the one way out.  Initiator and responder are named by this request alone; the
+ * Controlling Function begins modifications by the same code (MOD-43).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "im/core.h"
+
+static struct leg *initiator(struct session *s)
+{
+	return &s->leg[s->mod.from];
+}
+
+static struct leg *responder(struct session *s)
+{
+	return &s->leg[side_other(s->mod.from)];
+}
+
+void modify_release(struct session *s)
+{
+	struct modify *mod = &s->mod;
+	struct timers *w = &s->im->wheel;
+
+	timer_stop(w, &mod->t_guard);
+	timer_stop(w, &mod->t_100);
+	timer_stop(w, &mod->t_ring);
+	timer_stop(w, &mod->t_undo);
+	free(mod->offer);
+	free(mod->sent);
+	free(mod->restore);
+	memset(mod, 0, sizeof(*mod));
+}
+
+/* The initiator's final answer, when it is ours to word.  An error: everything on its leg is as before. */
+void modify_answer_initiator(struct session *s, unsigned status, struct span reason, const char *extra,
+			     uint64_t now_us)
+{
+	struct sip_stxn *t = s->mod.txn;
+
+	s->mod.txn = NULL;
+	if (!t)
+		return;
+	sdp_oa_abort(&initiator(s)->oa);
+	leg_reply(initiator(s), t, status, reason, extra, now_us);
+}
+
+/* One log line per attempt (MOD-47). */
+static void log_outcome(struct session *s, const char *event, unsigned status, uint64_t now_us)
+{
+	const struct modify *mod = &s->mod;
+	im_log(s->im, IM_NOTICE, event,
+	       "sess=%lu class=%s from=%c in=%" SPAN_FMT " out=%" SPAN_FMT " status=%u ms=%lu",
+	       (unsigned long)s->id, im_class_name(s->class.class), "AB"[mod->from],
+	       SPAN_ARG(sip_method_name(mod->in)), SPAN_ARG(sip_method_name(mod->out)), status,
+	       (unsigned long)((now_us - mod->since_us) / US_PER_MS));
+}
+
+/* ---- refusals and local answers, before anything is sent ---- */
+
+static void refuse(struct leg *l, struct sip_stxn *t, unsigned status, struct span reason, const char *extra,
+		   uint64_t now_us)
+{
+	char retry[48];
+	if (status == 500 && !extra[0]) {
+		snprintf(retry, sizeof(retry), "Retry-After: %u\r\n",
+			 im_random_below(l->s->im, 11)); /* MOD-7 */
+		extra = retry;
+	}
+	leg_reply(l, t, status, reason, extra, now_us);
+}
+
+/* MOD-2, change request step 1: nothing is sent on, nothing has changed. */
+static void refuse_media(struct leg *l, struct sip_stxn *t, const struct verdict *v, uint64_t now_us)
+{
+	struct session *s = l->s;
+	char extra[192];
+
+	headers_warning(l, v, extra);
+	s->n_refused++;
+	s->im->mx.modifications_refused++;
+	im_log(s->im, IM_NOTICE, "modification-refused",
+	       "sess=%lu class=%s from=%c status=%u warning=%u why=\"%s\"", (unsigned long)s->id,
+	       im_class_name(s->class.class), "AB"[l->side], v -> status, v -> warning, v -> text);
+	refuse(l, t, v->status, SPAN_EMPTY, extra, now_us);
+}
+
+/* Same o= and same content as this peer's last: not a new offer (MOD-32). */
+static bool is_unchanged(struct leg *l, const struct sdp *offer)
+{
+	struct sdp *before = l->s->im->sdp[1];
+	struct span text = sdp_oa_remote(&l->oa);
+
+	if (span_eq(text, offer->raw))
+		return true;
+	if (!text.n || sdp_parse(before, text, NULL) < 0 || !sdp_same_origin(before, offer) ||
+	    before->origin.version != offer->origin.version)
+		return false;
+	if (sdp_same_content(before, offer))
+		return true;
+	im_log(l->s->im, IM_WARN, "offer-version",
+	       "sess=%lu side=%c what=\"new content under an old o= version\"", (unsigned long)l->s->id,
+	       "AB"[l->side]);
+	return false;
+}
+
+/* Does the request carry something end to end besides its SDP (MOD-33, MOD-41)? */
+static bool crosses(struct leg *l, const struct sip_msg *m)
+{
+	char *now_features = headers_features(m);
+	const char *had = l->features ? l->features : "";
+	bool differs = now_features && strcmp(now_features, had) != 0;
+
+	free(now_features);
+	return differs || (m->body.n && !l->s->im->body.sdp.p) || l->s->im->body.n > 1;
+}
+
+/* MOD-32, MOD-33: answered here, with what this leg was last sent. */
+static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_msg *m,
+			   const struct sdp *offer, uint64_t now_us)
+{
+	struct im *im = l->s->im;
+	struct wbuf w = wbuf_on(im->out, SIP_MSG_MAX);
+	struct span sdp = offer ? offer_again(l, offer) : SPAN_EMPTY;
+
+	leg_refresh(l, m);
+	w_reply(&w, m, &sip_stxn_src(t)->ip, 200, SPAN_EMPTY, span_of(l->tag));
+	w_ours(&w, l, NULL);
+	w_end(&w, sdp.n ? SPAN("application/sdp") : SPAN_EMPTY, sdp);
+	if (m->method == SIP_INVITE) {
+		l->invite_in = t;
+		sip_stxn_set_user(t, l);
+	}
+	if (!w_ok(&w) || (offer && !sdp.n))
+		refuse(l, t, 500, SPAN_EMPTY, "", now_us);
+	else
+		sip_stxn_reply(t, 200, w_span_of(&w), now_us);
+}
+
+/* ---- passing it on ---- */
+
+/* MOD-14: UPDATE only for an UPDATE, and only where this peer, on this dialog, showed that it takes it (MOD-13). */
+static enum sip_method modify_method(const struct leg *r, enum sip_method in)
+{
+	return in == SIP_UPDATE && sip_dialog_allows(&r->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE;
+}
+
+/* Step 1: are the Media Parameters acceptable to the server? */
+static void modify_judge(struct leg *l, const struct sdp *offer, struct verdict *v)
+{
+	struct im *im = l->s->im;
+	struct sdp *before = im->sdp[1], *mine = im->sdp[2];
+
+	if (sdp_parse(before, sdp_oa_remote(&l->oa), NULL) < 0)
+		before = NULL;
+	if (sdp_parse(mine, sdp_oa_local(&l->oa), NULL) < 0)
+		mine = NULL;
+	accept_offer(&im->conf, l->s->class.class, before, mine, offer, v);
+}
+
+/* Step 3: the offer for the other side; the user plane is ready for it before it leaves (UPA-4). */
+static int modify_offer(struct session *s, const struct sdp *offer, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct leg *l = initiator(s), *r = responder(s);
+	struct span text;
+
+	if (im_keep(&mod->restore, &mod->restore_n, sdp_oa_local(&r->oa)) < 0)
+		return -ENOMEM;
+	if (mod->bare) {
+		struct sdp *none = s->im->sdp[1];
+		none->n_media = 0;
+		text = offer_restore(r, sdp_oa_local(&r->oa), none);
+	} else {
+		if (im_keep(&mod->offer, &mod->offer_n, offer->raw) < 0 ||
+		    sdp_oa_offer_in(&l->oa, offer->raw) < 0)
+			return -ENOMEM;
+		if (s->plane && plane_prepare(s->plane, mod->from, offer, mod->off, now_us) < 0)
+			return -ENOMEM;
+		text = offer_make(r, SDP_OFFER, offer, NULL, mod->off);
+	}
+	if (!text.n || sdp_oa_offer_out(&r->oa, text) < 0)
+		return -ENOMEM;
+	return im_keep(&mod->sent, &mod->sent_n, text);
+}
+
+/* Steps 2 and 4: the request on the responder's leg, inside its dialog, by its own route set and sequence. */
+int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	const struct sip_msg *m = sip_stxn_request(mod->txn);
+	struct leg *r = responder(s);
+	struct sip_dest to;
+	struct wbuf w;
+	const char *why;
+	char branch[40];
+	bool invite = out == SIP_INVITE;
+	struct sip_ctxn **slot = invite ? &r->invite_out : &r->update_out;
+
+	if (sip_body_parse(&s->im->body, m, &why) != 0 ||
+	    leg_request(r, &w, out, 0, max_forwards, branch, &to) < 0)
+		return -EINVAL;
+	w_ours(&w, r, m);
+	w_pass(&w, m, r->trusted && leg_other(r)->trusted);
+	if (mod->sent)
+		w_sdp_body(&w, s->im, m, (struct span){ mod->sent, mod->sent_n });
+	else
+		w_body_of(&w, m);
+	mod->out = out;
+	*slot = leg_start(r, out, branch, &to, &w, invite ? leg_on_invite : leg_on_update, r, now_us);
+	return *slot ? 0 : -ENOMEM;
+}
+
+static void modify_begin(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, const struct sdp *offer,
+			 uint32_t off, uint64_t now_us)
+{
+	struct session *s = l->s;
+	struct modify *mod = &s->mod;
+	enum sip_method out = modify_method(leg_other(l), m->method);
+	int r = 0;
+
+	*mod = (struct modify){ .stage = MOD_OUT,
+				.from = l->side,
+				.in = m->method,
+				.txn = t,
+				.off = off,
+				.offerless = !offer && m->method == SIP_INVITE,
+				.bare = !offer && m->method == SIP_UPDATE,
+				.since_us = now_us };
+	sip_stxn_set_user(t, l);
+	if (m->method == SIP_INVITE)
+		l->invite_in = t, leg_reply(l, t, 100, SPAN_EMPTY, "", now_us);
+	else
+		l->update_in = t;
+	if (offer || (mod->bare && out == SIP_INVITE))
+		r = modify_offer(s, offer, now_us);
+	if (r == 0)
+		r = modify_send(s, out, m->max_forwards - 1u, now_us);
+	if (r < 0) {
+		/* MOD-26: a fault of ours before anything left: nothing has changed. */
+		char retry[48];
+		snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", im_random_below(s->im, 11));
+		s->im->mx.modifications_failed++;
+		sdp_oa_abort(&responder(s)->oa);
+		if (s->plane)
+			plane_rollback(s->plane, now_us);
+		modify_answer_initiator(s, 500, SPAN_EMPTY, retry, now_us);
+		modify_release(s);
+		return;
+	}
+	modify_arm(s, now_us);
+}
+
+void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
+{
+	struct session *s = l->s;
+	struct im *im = s->im;
+	struct verdict v = { 0 };
+	struct sdp *offer;
+	char fault[96];
+	int r = request_sdp(im, m, 0, fault, &offer);
+	bool local;
+	unsigned busy;
+
+	leg_learn(l, m);
+	if (r < 0) {
+		refuse(l, t, (unsigned)-r, span_of(fault),
+		       r == -415 ? "Accept: application/sdp, multipart/mixed\r\n" : "", now_us);
+		return;
+	}
+	local = !crosses(l, m) &&
+		(offer ? m->method == SIP_INVITE && is_unchanged(l, offer) : m->method == SIP_UPDATE);
+	busy = modify_busy(l, m->method, offer || m->method == SIP_INVITE, local, now_us);
+	if (busy) {
+		im->mx.glare++;
+		refuse(l, t, busy, SPAN_EMPTY, "", now_us);
+		return;
+	}
+	if (local || (!offer && m->method == SIP_UPDATE && s->mod.stage != MOD_NONE)) {
+		answer_locally(l, t, m, offer, now_us);
+		return;
+	}
+	if (offer)
+		modify_judge(l, offer, &v);
+	if (v.status) {
+		refuse_media(l, t, &v, now_us);
+		return;
+	}
+	if (m->max_forwards == 0) {
+		refuse(l, t, 483, SPAN_EMPTY, "", now_us);
+		return;
+	}
+	modify_begin(l, t, m, offer, v.off, now_us);
+}
+
+/* ---- the responder's answer ---- */
+
+/* MOD-19: what the far side says meanwhile is said on, without touching anything. */
+static void modify_provisional(struct session *s, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	if (mod->stage != MOD_OUT || mod->in != SIP_INVITE || !mod->txn || mod->canceled)
+		return;
+	modify_arm(s, now_us);
+	if (resp->status == 100)
+		return;
+	mod->last_1xx = resp->status;
+	leg_forward(initiator(s), mod->txn, resp, resp->status, SPAN_EMPTY, now_us);
+}
+
+/* The answer of a 2xx into sdp[0], judged against what we offered (sdp[1]): 0, or the status to refuse with. */
+static unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, struct sdp **answer,
+				    struct verdict *v)
+{
+	struct im *im = s->im;
+	struct modify *mod = &s->mod;
+	struct sdp *sent = im->sdp[1], *before = im->sdp[2];
+	char fault[96];
+	int r = request_sdp(im, resp, 0, fault, answer);
+
+	*v = (struct verdict){ 0 };
+	if (r != 0 || sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) < 0) {
+		snprintf(v->text, sizeof(v->text), "%s", r == 1 ? "no answer" : "unusable answer");
+		v->warning = 399;
+		return v->status = 488;
+	}
+	if (sdp_parse(before, sdp_oa_remote(&responder(s)->oa), NULL) < 0)
+		before = NULL;
+	accept_answer(&im->conf, s->class.class, before, sent, *answer, v);
+	if (v->status)
+		v->status = 488;
+	return v->status;
+}
+
+/* "On receipt of a SIP 200 OK response": MOD-21, steps 3 to 6 in their order. */
+static void modify_commit(struct session *s, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct im *im = s->im;
+	struct modify *mod = &s->mod;
+	struct leg *l = initiator(s), *r = responder(s);
+	const struct sip_msg *req = sip_stxn_request(mod->txn);
+	struct sdp *answer, *offer = im->sdp[2];
+	struct verdict v;
+	struct span text;
+	char extra[192];
+
+	/* 3. is the answer one we can live with? */
+	if (modify_check_answer(s, resp, &answer, &v) != 0) {
+		headers_warning(l, &v, extra);
+		modify_undo(s, 488, extra, now_us);
+		return;
+	}
+	if (sdp_parse(offer, (struct span){ mod->offer, mod->offer_n }, NULL) < 0) {
+		modify_undo(s, 500, "", now_us);
+		return;
+	}
+	/* 4, 5. the answer for the initiator; both ends of the user plane change over in one step (UPA-8). */
+	text = offer_make(l, SDP_ANSWER, answer, offer, mod->off);
+	if (!text.n || sdp_oa_answer_in(&r->oa, answer->raw) < 0) {
+		modify_undo(s, 500, "", now_us);
+		return;
+	}
+	if (sdp_oa_answer_out(&l->oa, text) < 0) {
+		modify_undo(s, 500, "", now_us);
+		return;
+	}
+	if (s->plane)
+		plane_commit(s->plane, mod->from, offer, answer, now_us);
+	leg_refresh(l, req); /* MOD-34: with our 2xx, not before */
+	/* 6. 200 to the initiator: from here on it may use what it asked for (MOD-22). */
+	leg_forward(l, mod->txn, resp, 200, text, now_us);
+	mod->txn = NULL;
+	s->n_modified++;
+	im->mx.modifications++;
+	log_outcome(s, "modification", 200, now_us);
+	session_media_check(s, now_us);
+}
+
+/* An UPDATE without SDP went across: nothing of the media changed. */
+static void modify_commit_bare(struct session *s, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct leg *l = initiator(s), *r = responder(s);
+	struct sdp *answer;
+	struct verdict v;
+
+	if (mod->sent) {
+		/* It went as a re-INVITE with the SDP this leg already had; its answer concerns this leg alone. */
+		if (modify_check_answer(s, resp, &answer, &v) == 0)
+			(void)!sdp_oa_answer_in(&r->oa, answer->raw);
+		sdp_oa_abort(&r->oa);
+	}
+	leg_refresh(l, sip_stxn_request(mod->txn));
+	leg_forward(l, mod->txn, resp, 200, SPAN_EMPTY, now_us);
+	mod->txn = NULL;
+}
+
+static void modify_accepted(struct session *s, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct leg *r = responder(s);
+
+	/* 1. ACK at once, not after the initiator's: our offer was in the request. */
+	if (mod->out == SIP_INVITE && !mod->offerless)
+		leg_ack(r, resp->cseq, SPAN_EMPTY);
+	/* 2. what the 2xx says of the responder. */
+	leg_learn(r, resp);
+	leg_refresh(r, resp);
+	if (mod->offerless) {
+		modify_offerless_offer(s, r, resp, now_us);
+		return;
+	}
+	if (mod->stage == MOD_LATE || !mod->txn) {
+		modify_undo(s, 0, "", now_us); /* too late: the initiator was told otherwise */
+		return;
+	}
+	if (mod->bare)
+		modify_commit_bare(s, resp, now_us);
+	else
+		modify_commit(s, resp, now_us);
+	if (mod->stage != MOD_OUT)
+		return; /* being undone */
+	if (mod->in == SIP_INVITE) {
+		mod->stage = MOD_ACK;
+		timer_stop(&s->im->wheel, &mod->t_guard);
+		timer_stop(&s->im->wheel, &mod->t_ring);
+	} else {
+		modify_release(s);
+	}
+}
+
+/* Codes after which the dialog of the responder's leg is gone (MOD-28, MOD-28a, RFC 3261 12.2.1.2, RFC 5057 5.1). */
+static bool ends_dialog(unsigned status, enum sip_method out)
+{
+	switch (status) {
+	case 404:
+	case 408:
+	case 410:
+	case 416:
+	case 481:
+	case 482:
+	case 483:
+	case 484:
+	case 485:
+	case 502:
+	case 604:
+		return true;
+	case 405:
+	case 501:
+		return out == SIP_INVITE;
+	default:
+		return false;
+	}
+}
+
+/* MOD-15, MOD-28a: the one retry that is ours to make, since the fault was ours. */
+static bool modify_retry(struct session *s, unsigned status, uint64_t now_us)
+{
+	enum { LEAST_LEFT_MS = 5000 };
+	struct modify *mod = &s->mod;
+	bool no_update = mod->out == SIP_UPDATE && (status == 405 || status == 501);
+	bool hops = status == 483 && mod->txn && sip_stxn_request(mod->txn)->max_forwards <= 70;
+
+	if (no_update)
+		responder(s)->dlg.no_update = true;
+	if ((!no_update && !hops) || mod->retried || mod->canceled || !mod->txn || mod->stage != MOD_OUT)
+		return false;
+	if (mod->in == SIP_UPDATE && mod->t_guard.at_us < now_us + LEAST_LEFT_MS * US_PER_MS)
+		return false;
+	mod->retried = true;
+	if (no_update && mod->bare && !mod->sent && modify_offer(s, NULL, now_us) < 0)
+		return false;
+	/* The same SDP bytes, and so the same o= version (SDP-7). */
+	return modify_send(s, no_update ? SIP_INVITE : mod->out, 70, now_us) == 0;
+}
+
+/* The status the initiator gets, where it is not the responder's own. */
+static unsigned modify_mapped(const struct session *s, unsigned status, bool answered)
+{
+	const struct modify *mod = &s->mod;
+
+	if (mod->canceled)
+		return 487; /* MOD-39 */
+	if (!answered)
+		return status == 503 ? 500 : mod->in == SIP_INVITE ? 408 : 504;
+	if (status == 408 && mod->in == SIP_UPDATE)
+		return 504; /* no 408 to a non-INVITE (RFC 4320) */
+	if (mod->out == SIP_UPDATE && (status == 405 || status == 501))
+		return 504; /* MOD-15, no retry left: our choice of method is not its business */
+	return status;
+}
+
+/* "Upon receiving SIP final response other than SIP 200 OK": forwarded, and nothing has changed. */
+static void modify_refused(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct leg *l = initiator(s);
+	unsigned mapped = modify_mapped(s, status, resp != NULL);
+	bool over = ends_dialog(status, mod->out);
+	char extra[64] = "";
+
+	sdp_oa_abort(&responder(s)->oa);
+	if (s->plane)
+		plane_rollback(s->plane, now_us);
+	s->im->mx.modifications_failed++;
+	log_outcome(s, "modification-failed", status, now_us);
+	if (mod->txn && resp && mapped == status) {
+		sdp_oa_abort(&l->oa);
+		leg_forward(l, mod->txn, resp, status, SPAN_EMPTY, now_us);
+		mod->txn = NULL;
+	} else {
+		if (mapped == 500)
+			snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", im_random_below(s->im, 11));
+		modify_answer_initiator(s, mapped, SPAN_EMPTY, extra, now_us);
+	}
+	modify_release(s);
+	if (over) {
+		snprintf(extra, sizeof(extra), "Reason: SIP;cause=%u\r\n", status);
+		session_end(s, extra, now_us);
+	}
+}
+
+void modify_response(struct leg *l, const struct sip_msg *resp, enum sip_end end, uint64_t now_us)
+{
+	struct session *s = l->s;
+	struct modify *mod = &s->mod;
+	unsigned status = resp ? resp->status : end == SIP_END_TRANSPORT ? 503 : 408;
+
+	if (mod->stage == MOD_UNDO) {
+		modify_undo_response(s, resp, end, now_us);
+		return;
+	}
+	if (mod->stage == MOD_NONE || l != responder(s))
+		return;
+	if (status < 200) {
+		modify_provisional(s, resp, now_us);
+		return;
+	}
+	if (status < 300) {
+		modify_accepted(s, resp, now_us);
+		return;
+	}
+	if (resp)
+		leg_learn(l, resp);
+	if (!modify_retry(s, status, now_us))
+		modify_refused(s, resp, status, now_us);
+}

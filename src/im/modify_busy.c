@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * May a modification begin now?  The table of MOD-6: one offer at a time on a leg (RFC 3264 4, RFC 3261 14.2,
+ * RFC 3311 5.2, RFC 6337 4.3), and one modification at a time over the pair.  Refused at once, never queued: the
+ * peer's timers are running.
+ */
+#include "im/core.h"
+
+enum { LOCK_PATIENCE_MS = 4000 }; /* MOD-6a: then 500 with Retry-After, so that nobody starves on 491 */
+
+/* The initiator of the open modification sees only that the other leg holds the lock. */
+static unsigned lock_answer(const struct session *s, uint64_t since_us, uint64_t now_us)
+{
+	(void)s;
+	return now_us - since_us > LOCK_PATIENCE_MS * US_PER_MS ? 500 : 491;
+}
+
+unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool local, uint64_t now_us)
+{
+	const struct session *s = l->s;
+	const struct leg *other = &s->leg[side_other(l->side)];
+
+	if (l->update_in)
+		return 500; /* UsI, UsU: the peer's previous UPDATE is unanswered */
+	if (m == SIP_UPDATE && !offer)
+		return 0; /* MOD-10: not an offer */
+	if (l->invite_in)
+		return 500; /* IsI, IsU and MOD-9: unanswered, or its ACK is missing */
+	if (l->invite_out || l->update_out || l->oa.state == SDP_OFFER_SENT)
+		return 491; /* IcI, IcU, UcI, UcU: glare */
+	if (local)
+		return 0; /* MOD-32 needs this leg and not the lock */
+	if (s->mod.stage != MOD_NONE)
+		return lock_answer(s, s->mod.since_us, now_us);
+	/* The set-up's own ACK is missing on the other leg: no new INVITE can go there (RFC 3261 14.1). */
+	if (other->invite_in || other->update_in)
+		return lock_answer(s, sip_stxn_since(other->invite_in ? other->invite_in : other->update_in),
+				   now_us);
+	return 0;
+}

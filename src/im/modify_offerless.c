@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The exchange whose offer comes in the 2xx and whose answer in the ACK (RFC 3261 14.2, RFC 6337 3; SETUP-6, MOD-37,
+ * MOD-38).  The responder repeats its 2xx until we acknowledge it, and our ACK must carry an answer: so it waits for
+ * the initiator's, never longer than 28 s, and whatever goes wrong it goes out with an answer that refuses.
+ */
+#include <stdlib.h>
+
+#include "im/core.h"
+
+enum { ANSWER_WAIT_MS = 28000 };
+
+static struct leg *initiator(struct session *s)
+{
+	return &s->leg[s->mod.from];
+}
+
+static struct leg *responder(struct session *s)
+{
+	return &s->leg[side_other(s->mod.from)];
+}
+
+/* A valid answer that takes nothing, then the end of the session. */
+void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us)
+{
+	struct leg *r = responder(s);
+	struct sdp *offer = s->im->sdp[0];
+	struct span text = SPAN_EMPTY;
+
+	if (sdp_parse(offer, (struct span){ s->mod.offer, s->mod.offer_n }, NULL) == 0)
+		text = offer_refuse_all(r, offer);
+	leg_ack(r, s->mod.cseq, text);
+	sdp_oa_abort(&r->oa);
+	modify_answer_initiator(s, cause, SPAN_EMPTY, "", now_us);
+	session_end(s,
+		    cause == 408 ? "Reason: SIP;cause=408;text=\"no ACK\"\r\n"
+				 : "Reason: SIP;cause=488;text=\"no usable answer\"\r\n",
+		    now_us);
+}
+
+static void on_no_answer(struct timer *t, uint64_t now_us)
+{
+	struct modify *mod = container_of(t, struct modify, t_guard);
+	modify_offerless_give_up(container_of(mod, struct session, mod), 408, now_us);
+}
+
+/* An offer in a 2xx cannot be refused: it is judged line by line, and what may not pass gets port 0 (MOD-37). */
+static unsigned judge(struct session *s, const struct sdp *offer, struct verdict *v)
+{
+	struct im_conf *conf = malloc(sizeof(*conf));
+	struct leg *r = responder(s);
+	struct sdp *before = s->im->sdp[1], *mine = s->im->sdp[2];
+
+	if (!conf)
+		return 500;
+	*conf = s->im->conf;
+	conf->partial = true;
+	if (sdp_parse(before, sdp_oa_remote(&r->oa), NULL) < 0)
+		before = NULL;
+	if (sdp_parse(mine, sdp_oa_local(&r->oa), NULL) < 0)
+		mine = NULL;
+	accept_offer(conf, s->class.class, before, mine, offer, v);
+	free(conf);
+	return v->status;
+}
+
+/* The responder's 2xx holds the offer: made anew in our 2xx to the initiator. */
+void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct leg *l = initiator(s);
+	struct verdict v = { 0 };
+	struct sdp *offer;
+	struct span text;
+	char fault[96];
+
+	mod->cseq = resp->cseq;
+	if (request_sdp(s->im, resp, 0, fault, &offer) != 0) {
+		/* MOD-38: nothing to answer; the session, if there was one, is as before. */
+		leg_ack(r, resp->cseq, SPAN_EMPTY);
+		modify_answer_initiator(s, 500, SPAN("No offer in 2xx"), "", now_us);
+		modify_release(s);
+		if (!sdp_oa_remote(&r->oa).n)
+			session_end(s, "Reason: SIP;cause=488\r\n", now_us);
+		return;
+	}
+	if (im_keep(&mod->offer, &mod->offer_n, offer->raw) < 0 || judge(s, offer, &v) != 0 || !mod->txn ||
+	    (s->plane && plane_prepare(s->plane, r->side, offer, v.off, now_us) < 0) ||
+	    sdp_oa_offer_in(&r->oa, offer->raw) < 0) {
+		modify_offerless_give_up(s, 488, now_us);
+		return;
+	}
+	mod->off = v.off;
+	text = offer_make(l, SDP_OFFER, offer, NULL, v.off);
+	if (!text.n || sdp_oa_offer_out(&l->oa, text) < 0 || im_keep(&mod->sent, &mod->sent_n, text) < 0) {
+		modify_offerless_give_up(s, 500, now_us);
+		return;
+	}
+	l->state = LEG_UP;
+	leg_refresh(l, sip_stxn_request(mod->txn));
+	leg_forward(l, mod->txn, resp, 200, text, now_us);
+	mod->txn = NULL;
+	mod->stage = MOD_ACK;
+	timer_stop(&s->im->wheel, &mod->t_ring);
+	timer_set(&s->im->wheel, &mod->t_guard, now_us + ANSWER_WAIT_MS * US_PER_MS, on_no_answer);
+}
+
+/* The initiator's ACK holds the answer: commit, then the responder's ACK (UPA-7). */
+void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us)
+{
+	struct im *im = s->im;
+	struct modify *mod = &s->mod;
+	struct leg *l = initiator(s), *r = responder(s);
+	struct sdp *answer, *sent = im->sdp[1], *offer = im->sdp[2];
+	struct verdict v = { 0 };
+	struct span text;
+	char fault[96];
+
+	if (request_sdp(im, ack, 0, fault, &answer) != 0 ||
+	    sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) < 0 ||
+	    sdp_parse(offer, (struct span){ mod->offer, mod->offer_n }, NULL) < 0) {
+		modify_offerless_give_up(s, 488, now_us);
+		return;
+	}
+	accept_answer(&im->conf, s->class.class, NULL, sent, answer, &v);
+	text = v.status ? SPAN_EMPTY : offer_make(r, SDP_ANSWER, answer, offer, mod->off);
+	if (!text.n || sdp_oa_answer_in(&l->oa, answer->raw) < 0 || sdp_oa_answer_out(&r->oa, text) < 0) {
+		modify_offerless_give_up(s, 488, now_us);
+		return;
+	}
+	if (s->plane)
+		plane_commit(s->plane, r->side, offer, answer, now_us);
+	leg_ack(r, mod->cseq, text);
+	s->n_modified++;
+	im->mx.modifications++;
+	modify_release(s);
+	session_media_check(s, now_us);
+}

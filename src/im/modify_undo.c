@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When a modification does not go the straight way: the guards (MOD-18, MOD-19), CANCEL (MOD-39), the end of the
+ * session in the middle (TERM-2, TERM-3), and compensation (MOD-30, RFC 6141 3.4): the responder agreed to what the
+ * initiator can no longer have, so it is offered the old parameters again, under a higher o= version.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "im/core.h"
+
+enum {
+	TRYING_MS = 3500, /* RFC 4320 4.2: no 100 to a non-INVITE before Timer E reached T2 */
+	TIMER_C_MS = 190000,
+	RING_REPEAT_MS = 60000,
+	CANCELED_MS = 28000, /* under the canceller's 64*T1 (RFC 3261 9.1) */
+	UNDO_TRIES_MAX = 3,
+};
+
+static struct session *session_of(struct modify *mod)
+{
+	return container_of(mod, struct session, mod);
+}
+
+static struct leg *initiator(struct session *s)
+{
+	return &s->leg[s->mod.from];
+}
+
+static struct leg *responder(struct session *s)
+{
+	return &s->leg[side_other(s->mod.from)];
+}
+
+/* The initiator gets its answer now; the lock stays until the responder has said its last word. */
+static void on_guard(struct timer *t, uint64_t now_us)
+{
+	struct modify *mod = container_of(t, struct modify, t_guard);
+	struct session *s = session_of(mod);
+
+	if (mod->stage != MOD_OUT)
+		return;
+	modify_answer_initiator(s, mod->canceled ? 487 : 504, SPAN_EMPTY, "", now_us);
+	mod->stage = MOD_LATE;
+	timer_stop(&s->im->wheel, &mod->t_ring);
+	if (s->plane)
+		plane_rollback(s->plane, now_us);
+	if (responder(s)->invite_out)
+		sip_ctxn_cancel(responder(s)->invite_out, SPAN_EMPTY, now_us);
+}
+
+static void on_trying(struct timer *t, uint64_t now_us)
+{
+	struct modify *mod = container_of(t, struct modify, t_100);
+	struct session *s = session_of(mod);
+	if (mod->txn)
+		leg_reply(initiator(s), mod->txn, 100, SPAN_EMPTY, "", now_us);
+}
+
+static void on_ring(struct timer *t, uint64_t now_us)
+{
+	struct modify *mod = container_of(t, struct modify, t_ring);
+	struct session *s = session_of(mod);
+	if (mod->txn && mod->last_1xx)
+		leg_reply(initiator(s), mod->txn, mod->last_1xx, SPAN_EMPTY, "", now_us);
+	timer_set(&s->im->wheel, t, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
+}
+
+/* At the start, and again at each provisional of the responder (which only an INVITE's guard minds). */
+void modify_arm(struct session *s, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct timers *w = &s->im->wheel;
+
+	if (mod->in == SIP_INVITE) {
+		timer_set(w, &mod->t_guard, now_us + TIMER_C_MS * US_PER_MS, on_guard);
+		timer_set(w, &mod->t_ring, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
+	} else if (!timer_is_set(&mod->t_guard)) {
+		timer_set(w, &mod->t_guard, mod->since_us + s->im->conf.update_guard_ms * US_PER_MS,
+			  on_guard);
+		timer_set(w, &mod->t_100, mod->since_us + TRYING_MS * US_PER_MS, on_trying);
+	}
+}
+
+/* MOD-39: the CANCEL has its 200; the re-INVITE waits for what the responder says. */
+void modify_cancel(struct session *s, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	if (mod->stage != MOD_OUT || mod->in != SIP_INVITE || mod->canceled)
+		return;
+	mod->canceled = true;
+	timer_stop(&s->im->wheel, &mod->t_ring);
+	timer_set(&s->im->wheel, &mod->t_guard, now_us + CANCELED_MS * US_PER_MS, on_guard);
+	if (responder(s)->invite_out)
+		sip_ctxn_cancel(responder(s)->invite_out, SPAN_EMPTY, now_us);
+}
+
+void modify_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us)
+{
+	if (s->mod.stage != MOD_ACK)
+		return;
+	if (s->mod.offerless)
+		modify_offerless_ack(s, ack, now_us);
+	else
+		modify_release(s);
+}
+
+void modify_no_ack(struct session *s, uint64_t now_us)
+{
+	if (s->mod.stage == MOD_ACK && s->mod.offerless)
+		modify_offerless_give_up(s, 408, now_us);
+}
+
+void modify_abandon(struct session *s, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct leg *r = responder(s);
+
+	if (mod->stage == MOD_NONE)
+		return;
+	modify_answer_initiator(s, 487, SPAN_EMPTY, "", now_us);
+	if (r->invite_out)
+		sip_ctxn_cancel(r->invite_out, SPAN_EMPTY, now_us);
+	sdp_oa_abort(&s->leg[SIDE_A].oa);
+	sdp_oa_abort(&s->leg[SIDE_B].oa);
+	if (s->plane)
+		plane_rollback(s->plane, now_us);
+	modify_release(s);
+}
+
+/* ---- compensation ---- */
+
+static void undo_failed(struct session *s, uint64_t now_us)
+{
+	session_end(s, "Reason: SIP;cause=488;text=\"could not restore\"\r\n", now_us);
+}
+
+/* The old parameters, as an offer of ours on the responder's leg. */
+static void undo_send(struct session *s, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct leg *r = responder(s);
+	enum sip_method out = sip_dialog_allows(&r->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE;
+	struct sdp *sent = s->im->sdp[1];
+	struct sip_ctxn **slot = out == SIP_INVITE ? &r->invite_out : &r->update_out;
+	struct sip_dest to;
+	struct span text;
+	struct wbuf w;
+	char branch[40];
+
+	if (sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) < 0)
+		sent->n_media = 0;
+	text = offer_restore(r, (struct span){ mod->restore, mod->restore_n }, sent);
+	if (!text.n || sdp_oa_offer_out(&r->oa, text) < 0 ||
+	    leg_request(r, &w, out, 0, 70, branch, &to) < 0) {
+		undo_failed(s, now_us);
+		return;
+	}
+	w_ours(&w, r, NULL);
+	w_end(&w, SPAN("application/sdp"), text);
+	*slot = leg_start(r, out, branch, &to, &w, out == SIP_INVITE ? leg_on_invite : leg_on_update, r,
+			  now_us);
+	mod->out = out;
+	if (!*slot)
+		undo_failed(s, now_us);
+}
+
+static void on_undo_retry(struct timer *t, uint64_t now_us)
+{
+	struct modify *mod = container_of(t, struct modify, t_undo);
+	undo_send(session_of(mod), now_us);
+}
+
+void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	char retry[48];
+
+	if (status == 500 && !extra[0]) {
+		snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", im_random_below(s->im, 11));
+		extra = retry;
+	}
+	s->im->mx.compensations++;
+	s->im->mx.modifications_failed++;
+	im_log(s->im, IM_WARN, "modification-undone", "sess=%lu from=%c status=%u", (unsigned long)s->id,
+	       "AB"[mod->from], status);
+	if (s->plane)
+		plane_rollback(s->plane, now_us);
+	sdp_oa_abort(&responder(s)->oa);
+	modify_answer_initiator(s, status ? status : 500, SPAN_EMPTY, extra, now_us);
+	mod->stage = MOD_UNDO;
+	timer_stop(&s->im->wheel, &mod->t_guard);
+	timer_stop(&s->im->wheel, &mod->t_100);
+	timer_stop(&s->im->wheel, &mod->t_ring);
+	if (!mod->restore) {
+		modify_release(s); /* nothing was offered: nothing to lead back */
+		return;
+	}
+	undo_send(s, now_us);
+}
+
+/* It is back where it was: its answer may name another path, which its end of the user plane then takes. */
+static void undo_done(struct session *s, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct im *im = s->im;
+	struct leg *l = initiator(s), *r = responder(s);
+	struct sdp *answer, *offer = im->sdp[1];
+	char fault[96];
+
+	leg_learn(r, resp);
+	leg_refresh(r, resp);
+	if (request_sdp(im, resp, 0, fault, &answer) != 0 ||
+	    sdp_parse(offer, sdp_oa_remote(&l->oa), NULL) < 0 || sdp_oa_answer_in(&r->oa, answer->raw) < 0) {
+		undo_failed(s, now_us);
+		return;
+	}
+	if (s->plane && plane_prepare(s->plane, s->mod.from, offer, 0, now_us) == 0)
+		plane_commit(s->plane, s->mod.from, offer, answer, now_us);
+	modify_release(s);
+}
+
+void modify_undo_response(struct session *s, const struct sip_msg *resp, enum sip_end end, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct leg *r = responder(s);
+	unsigned status = resp ? resp->status : end == SIP_END_TRANSPORT ? 503 : 408;
+	unsigned wait_ms;
+
+	if (status < 200)
+		return;
+	if (status < 300) {
+		if (mod->out == SIP_INVITE)
+			leg_ack(r, resp->cseq, SPAN_EMPTY);
+		undo_done(s, resp, now_us);
+		return;
+	}
+	sdp_oa_abort(&r->oa);
+	if (status != 491 || ++mod->undo_tries >= UNDO_TRIES_MAX) {
+		undo_failed(s, now_us);
+		return;
+	}
+	/* RFC 3261 14.1: our band on this leg, by who made its Call-ID, in steps of 10 ms. */
+	wait_ms = r->dlg.call_id_ours ? 2100 + 10 * im_random_below(s->im, 191)
+				      : 10 * im_random_below(s->im, 201);
+	timer_set(&s->im->wheel, &mod->t_undo, now_us + wait_ms * US_PER_MS, on_undo_retry);
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The offer or answer of one leg made into that of the other (SDP-1..16).  Anchored, a message line becomes ours:
+ * our address, our path, our setup; of the peer's attributes only those that keep their meaning across us pass
+ * (SDP-3).  Lines that are not ours pass as they stand or are refused.  The o= line is written last, since its
+ * version says whether anything else differs from what this leg was sent before (SDP-4, SDP-7).
+ */
+#include <stdlib.h>
+
+#include "im/core.h"
+
+/* Attributes of a message line that promise nothing about our own behaviour (SDP-3). */
+static const struct span passed[] = { { "file-selector", 13 },
+				      { "file-transfer-id", 16 },
+				      { "file-disposition", 16 },
+				      { "file-date", 9 },
+				      { "file-icon", 9 },
+				      { "file-range", 10 },
+				      { "chatroom", 8 },
+				      { "label", 5 },
+				      { "content", 7 },
+				      { "lang", 4 },
+				      { "accept-wrapped-types", 20 } };
+
+static bool passes(struct span name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
+		if (span_ieq(name, passed[i]))
+			return true;
+	}
+	return false;
+}
+
+static void w_attr(struct wbuf *w, struct span name, struct span arg)
+{
+	w_str(w, "a="), w_span(w, name);
+	if (arg.n)
+		w_chr(w, ':'), w_span(w, arg);
+	w_str(w, "\r\n");
+}
+
+static void w_conn(struct wbuf *w, const char *host, bool ip6)
+{
+	w_str(w, ip6 ? "c=IN IP6 " : "c=IN IP4 "), w_str(w, host), w_str(w, "\r\n");
+}
+
+/* A refused or disabled line keeps its place (SDP-8, SDP-9). */
+static void w_line_off(struct wbuf *w, const struct sdp_media *m)
+{
+	w_str(w, "m="), w_span(w, m->media), w_str(w, " 0 "), w_span(w, m->proto);
+	w_chr(w, ' '), w_span(w, m->fmts), w_str(w, "\r\n");
+}
+
+/* A line that is not ours passes unchanged, with its own c= so that our session-level one does not catch it. */
+static void w_line_foreign(struct wbuf *w, const struct sdp *from, unsigned i)
+{
+	const struct sdp_media *m = &from->media[i];
+	struct span rest = m->text;
+	bool own_c = false;
+
+	for (unsigned k = 0; k < m->n_lines; k++)
+		own_c |= from->line[m->first + k].type == 'c';
+	w_span(w, (struct span){ m->text.p,
+				 span_chr(rest, '\n') == SPAN_NONE ? rest.n : span_chr(rest, '\n') + 1 });
+	span_split(&rest, '\n');
+	if (!own_c && m->conn.given) {
+		w_str(w, "c="), w_span(w, m->conn.nettype), w_chr(w, ' ');
+		w_span(w, m->conn.addrtype), w_chr(w, ' '), w_span(w, m->conn.addr), w_str(w, "\r\n");
+	}
+	w_span(w, rest);
+}
+
+static struct span setup_for(enum sdp_kind kind, enum sdp_setup answered)
+{
+	if (kind == SDP_OFFER)
+		return SPAN("actpass");
+	return plane_setup_answer(answered) == SDP_SETUP_ACTIVE ? SPAN("active") : SPAN("passive");
+}
+
+/* min(offered, policy); what the peer left open is policy's (ACC-8). */
+static void w_max_size(struct wbuf *w, const struct im_conf *conf, const struct sdp_msrp *p)
+{
+	uint64_t size = p->has_max_size ? p->max_size : 0;
+	if (conf->max_size && (!size || size > conf->max_size))
+		size = conf->max_size;
+	if (size)
+		w_str(w, "a=max-size:"), w_u64(w, size), w_str(w, "\r\n");
+}
+
+static void w_line_message(struct wbuf *w, struct leg *l, enum sdp_kind kind, const struct sdp *from,
+			   unsigned i, const struct plane_local *mine, enum sdp_setup answered)
+{
+	const struct im_conf *conf = &l->s->im->conf;
+	const struct sdp_media *m = &from->media[i];
+	struct sdp_msrp p;
+
+	sdp_msrp_of(from, i, &p);
+	w_str(w, "m=message "), w_u64(w, mine->port), w_str(w, " TCP/MSRP *\r\n");
+	for (unsigned k = 0; k < m->n_lines; k++) {
+		const struct sdp_line *line = &from->line[m->first + k];
+		if (line->type == 'i' || line->type == 'b')
+			w_chr(w, line->type), w_chr(w, '='), w_span(w, line->value), w_str(w, "\r\n");
+	}
+	if (p.has_accept_types)
+		w_str(w, "a=accept-types:"), w_accept_types(w, conf, p.accept_types), w_str(w, "\r\n");
+	w_max_size(w, conf, &p);
+	w_attr(w, SPAN("path"), span_of(mine->path));
+	w_attr(w, SPAN("setup"), setup_for(kind, answered));
+	for (unsigned k = 0; k < m->n_lines; k++) {
+		const struct sdp_line *line = &from->line[m->first + k];
+		if (line->type == 'a' && passes(line->name))
+			w_attr(w, line->name, line->arg);
+	}
+	if (p.dir != SDP_SENDRECV)
+		w_attr(w, sdp_dir_name(p.dir), SPAN_EMPTY);
+}
+
+/* FNV-1a: only to tell whether the content differs from what was sent last. */
+static uint64_t content_hash(struct span s)
+{
+	uint64_t h = 14695981039346656037ull;
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (uint8_t)s.p[i]) * 1099511628211ull;
+	return h;
+}
+
+/* Puts v= and o= in front of everything else, which is already in the buffer behind room for them. */
+static struct span finish(struct leg *l, struct wbuf *rest, const struct plane_conf *p, bool ip6)
+{
+	enum { HEAD = 256 };
+	struct im *im = l->s->im;
+	struct wbuf head = wbuf_on(im->sdp_out, HEAD);
+	struct span host = span_of(p->host);
+
+	if (!w_ok(rest))
+		return SPAN_EMPTY;
+	if (ip6 && host.n > 2)
+		host = span_cut(host, 1, host.n - 1);
+	w_str(&head, "v=0\r\no=- "), w_u64(&head, l->oa.origin_id), w_chr(&head, ' ');
+	w_u64(&head, sdp_oa_version(&l->oa, content_hash(w_span_of(rest))));
+	w_str(&head, ip6 ? " IN IP6 " : " IN IP4 "), w_span(&head, host), w_str(&head, "\r\n");
+	if (!w_ok(&head))
+		return SPAN_EMPTY;
+	memmove(im->sdp_out + head.n, rest->p, rest->n);
+	return (struct span){ im->sdp_out, head.n + rest->n };
+}
+
+static struct wbuf begin(struct leg *l)
+{
+	enum { HEAD = 256 };
+	return wbuf_on(l->s->im->sdp_out + HEAD, SDP_SIZE_MAX - HEAD);
+}
+
+static bool host_is_ip6(const struct plane_conf *p)
+{
+	return p->host[0] == '[';
+}
+
+static void w_session_part(struct wbuf *w, const struct plane_conf *p, struct span times)
+{
+	char host[sizeof(p->host)];
+	size_t n = strlen(p->host);
+	bool ip6 = host_is_ip6(p);
+
+	memcpy(host, p->host, n + 1);
+	if (ip6)
+		memmove(host, host + 1, n), host[n - 2] = '\0';
+	w_str(w, "s=-\r\n");
+	w_conn(w, host, ip6);
+	if (times.n) {
+		w_span(w, times);
+		if (times.p[times.n - 1] != '\n')
+			w_str(w, "\r\n");
+	} else {
+		w_str(w, "t=0 0\r\n");
+	}
+}
+
+struct span offer_make(struct leg *l, enum sdp_kind kind, const struct sdp *from, const struct sdp *answered,
+		       uint32_t off)
+{
+	struct session *s = l->s;
+	const struct plane_conf *pc = &s->im->conf.plane;
+	struct wbuf w = begin(l);
+
+	w_session_part(&w, pc, kind == SDP_ANSWER && answered ? answered->times : SPAN_EMPTY);
+	for (unsigned i = 0; i < from->n_media; i++) {
+		const struct sdp_media *m = &from->media[i];
+		enum sdp_setup theirs = SDP_SETUP_NONE;
+		struct plane_local mine = { 0 };
+		struct sdp_msrp p;
+
+		sdp_msrp_of(from, i, &p);
+		if (p.is_message && s->plane)
+			plane_local(s->plane, l->side, i, &mine);
+		if (answered && i < answered->n_media) {
+			struct sdp_msrp o;
+			sdp_msrp_of(answered, i, &o);
+			theirs = o.setup;
+		}
+		if (m->port == 0 || (i < 32 && off >> i & 1))
+			w_line_off(&w, m);
+		else if (p.is_message && mine.known)
+			w_line_message(&w, l, kind, from, i, &mine, theirs);
+		else if (!p.is_message && s->im->conf.audio_video_pass)
+			w_line_foreign(&w, from, i);
+		else
+			w_line_off(&w, m);
+	}
+	return finish(l, &w, pc, host_is_ip6(pc));
+}
+
+/* Everything of `s` after its o= line, as it was sent. */
+static struct span after_origin(struct span s)
+{
+	span_split(&s, '\n');
+	span_split(&s, '\n');
+	return s;
+}
+
+/* Lines of an SDP we sent earlier, as they were, but for a=setup: what was right in an answer is not in an offer. */
+static void w_again(struct wbuf *w, struct span old, const struct sdp *answered)
+{
+	int i = -1;
+	while (old.n) {
+		struct span line = span_split(&old, '\n');
+		struct sdp_msrp p = { 0 };
+		i += span_starts(line, SPAN("m="));
+		if (!span_starts(line, SPAN("a=setup:"))) {
+			w_span(w, line), w_chr(w, '\n');
+			continue;
+		}
+		if (answered && i >= 0 && i < answered->n_media)
+			sdp_msrp_of(answered, (unsigned)i, &p);
+		w_attr(w, SPAN("setup"), setup_for(answered ? SDP_ANSWER : SDP_OFFER, p.setup));
+	}
+}
+
+struct span offer_restore(struct leg *l, struct span old, const struct sdp *now)
+{
+	const struct plane_conf *pc = &l->s->im->conf.plane;
+	struct wbuf w = begin(l);
+	struct sdp *was = l->s->im->sdp[2];
+	unsigned n = 0;
+
+	if (sdp_parse(was, old, NULL) == 0)
+		n = was->n_media;
+	w_again(&w, after_origin(old), NULL);
+	for (unsigned i = n; i < now->n_media; i++)
+		w_line_off(&w, &now->media[i]); /* the count never falls (SDP-6) */
+	return finish(l, &w, pc, host_is_ip6(pc));
+}
+
+struct span offer_again(struct leg *l, const struct sdp *offer)
+{
+	struct wbuf w = begin(l);
+	w_again(&w, after_origin(sdp_oa_local(&l->oa)), offer);
+	return finish(l, &w, &l->s->im->conf.plane, host_is_ip6(&l->s->im->conf.plane));
+}
+
+struct span offer_refuse_all(struct leg *l, const struct sdp *offer)
+{
+	const struct plane_conf *pc = &l->s->im->conf.plane;
+	struct wbuf w = begin(l);
+
+	w_session_part(&w, pc, offer->times);
+	for (unsigned i = 0; i < offer->n_media; i++)
+		w_line_off(&w, &offer->media[i]);
+	return finish(l, &w, pc, host_is_ip6(pc));
+}

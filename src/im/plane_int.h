@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the plane_*.c files share.  Nothing else includes this.
+ *
+ * The objects, and who owns whom: a plane owns its lines; a line owns its two ends; an end owns its paths (current,
+ * next, and old ones that drain) and what is held for it; a path owns a share of the peer's data.  A message belongs to
+ * the end at which it is received ("near"); it owns the SENDs open there (plane_near) and the SENDs that carry its
+ * bytes to the other end (plane_out).  Connections belong to nobody: they live while a path is bound to them or
+ * something is open on them.
+ *
+ *       connection -> framer -> head: checks (plane_recv.c) -> near, message
+ *                               body: out, written to the far connection, or held (plane_relay.c, plane_held.c)
+ *       far responses -> out -> near -> response (plane_ack.c)
+ *       far REPORTs   -> message -> near end (plane_report.c)
+ *
+ * One near chunk becomes one far chunk or several, never a part of one: so "every byte of the near chunk is confirmed"
+ * (UP-25a) is a count of what is pending, whatever the ranges say.
+ */
+#ifndef PARLEY_IM_PLANE_INT_H
+#define PARLEY_IM_PLANE_INT_H
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/htab.h"
+#include "im/plane.h"
+#include "im/port.h"
+#include "msrp/build.h"
+#include "msrp/frame.h"
+#include "msrp/uri.h"
+
+enum {
+	SID_LEN = 20,  /* 120 bits (UP-2) */
+	TID_LEN = 16,  /* 64 bits (UP-22) */
+	ID_MAX = 64,   /* Message-ID; the grammar says 32, clients send UUIDs */
+	OPEN_MAX = 256, /* SENDs open per end (UP-25a) */
+	OPEN_LOW = 192, /* below it reading goes on */
+	LOOSE_MAX = 1024, /* SENDs of Failure-Report: partial remembered per end */
+	OLD_MAX = 4,   /* draining generations per end (UPA-2) */
+	MSGS_MAX = 4096, /* Message-IDs per end (UP-45) */
+	CHUNK_WHOLE_MAX = 2048, /* longer bodies can be interrupted (UP-32, UP-33) */
+	HELD_MAX = 16384, /* body bytes of one held piece */
+	LATE_MAX = 16384, /* responses that wait for a chunk to reach 2048 bytes */
+	BATCHES = 4, BATCH_PIECES = 64, BATCH_TEXT = 32768, COPY_MAX = 512,
+	SCRATCH_MAX = 32768,
+};
+
+#define OUT_WAIT_US (30 * US_PER_S)   /* UP-28 */
+#define MSG_IDLE_US (120 * US_PER_S)  /* UP-45 */
+#define LATE_WAIT_US (100 * US_PER_MS)
+
+/* What one side's SDP says about a line; shared by its path and the SENDs open under it. */
+struct plane_peer {
+	uint32_t refs;
+	bool active;    /* we connect */
+	bool has_types;
+	uint8_t dir;    /* enum sdp_dir, from its owner's view */
+	uint16_t path_n, types_n, wrapped_n;
+	uint16_t cap;
+	uint64_t max_size;
+	char text[]; /* path, accept-types, accept-wrapped-types */
+};
+
+enum path_state { PATH_NEXT, PATH_CURRENT, PATH_OLD };
+
+struct plane_path { /* one of our URIs: an MSRP session of ours */
+	struct htab_link link; /* ps->paths, by session-id */
+	struct plane_end *end;
+	struct plane_conn *conn; /* bound to, or connecting; NULL */
+	struct list on_conn;     /* conn->paths */
+	struct list on_end;      /* end->old */
+	struct list ins;         /* connections that are receiving a request for it */
+	struct plane_peer *peer; /* share; NULL before its commit */
+	struct timer t;          /* bind wait while current, drain bound while old */
+	uint64_t id;             /* never used twice */
+	uint32_t n_open;         /* SENDs open on it, both ways */
+	uint8_t state;
+	bool seen;     /* the peer was heard on it */
+	bool takeover; /* the peer's URI changed and ours did not (UP-10) */
+	uint8_t sid_at;
+	uint16_t uri_n;
+	char uri[];
+};
+
+struct plane_end {
+	struct plane_line *line;
+	uint8_t side;
+	uint8_t n_old;
+	bool lost_told; /* until it is bound again */
+	struct plane_path *path, *next;
+	struct plane_peer *next_peer;
+	struct list old;     /* draining paths, oldest first */
+	struct list held;    /* plane_held, for want of a connection, in order */
+	struct list waiters; /* stopped connections this end can wake */
+	struct list msgs;    /* received here, oldest first */
+	struct list on_lost; /* ps->lost */
+	const char *why;
+	uint32_t held_bytes;
+	uint16_t n_near, n_out;     /* counted SENDs open: received, sent */
+	uint16_t n_near_loose, n_out_loose;
+	uint16_t n_msgs;
+	uint16_t n_reports; /* messages received here that wait for a success REPORT */
+};
+
+struct plane_line {
+	struct plane *p;
+	uint8_t index; /* of the m= line */
+	bool live, next_live;
+	struct plane_end end[2];
+};
+
+struct plane {
+	struct planes *ps;
+	void *session;
+	const struct plane_hooks *hooks;
+	struct list link; /* ps->all */
+	struct plane_line *line[PLANE_LINES_MAX];
+	uint8_t n_lines;
+	uint8_t from; /* while prepared */
+	bool prepared;
+	uint64_t generation;
+	struct plane_stats stats;
+};
+
+struct plane_msg {
+	struct htab_link link; /* ps->msgs */
+	struct plane_end *end; /* received here */
+	struct list on_end;
+	struct list on_idle; /* ps->idle while nothing of it is open */
+	uint64_t idle_due;
+	struct list nears, outs;
+	uint64_t path_id;     /* of the far path its forwarding began on; 0: not begun */
+	uint64_t next, total; /* byte after the last one passed on */
+	uint64_t top;	      /* highest byte received */
+	struct msrp_cover *cover; /* owned: success-reported; NULL: nothing */
+	uint16_t code;	      /* failed: what its further chunks get */
+	uint16_t users;	      /* chunks being received, pieces held */
+	uint8_t failure;      /* enum msrp_failure */
+	bool success, complete, passed, waiting; /* waiting: for a success REPORT */
+	uint8_t id_n;
+	char id[ID_MAX];
+};
+
+struct plane_near { /* a SEND received and not yet answered */
+	struct list on_msg, on_fifo, on_conn;
+	struct plane_msg *msg;
+	struct plane_conn *conn;
+	struct plane_path *path;
+	struct plane_peer *peer; /* share: its first URI is where the response goes, unless to is set */
+	char *to;		 /* owned */
+	uint64_t due;
+	uint64_t start, n;
+	uint32_t pending; /* pieces of it not yet confirmed */
+	bool read, loose; /* loose: Failure-Report: partial */
+	uint8_t tid_n;
+	char tid[MSRP_TID_MAX];
+};
+
+struct plane_out { /* a SEND of ours */
+	struct htab_link link; /* ps->outs; the hash is the transaction id */
+	struct list on_msg, on_fifo, on_conn;
+	struct plane_msg *msg; /* NULL: our own bodiless SEND */
+	struct plane_near *near;
+	struct plane_conn *conn;
+	struct plane_path *path;
+	uint64_t due;
+	uint64_t start, n;
+	bool open, acked, tracked, loose;
+};
+
+struct plane_held { /* a piece of a chunk that waits for a connection (UPA-14) */
+	struct list on_end;
+	struct plane_msg *msg;
+	struct plane_near *near; /* counts it as pending */
+	struct plane_conn *writer; /* still receiving it */
+	uint64_t start, total;
+	uint32_t rest_n, line_at, line_n; /* header text and the Byte-Range line in it */
+	uint32_t body_n, cap;
+	bool has_body;
+	char flag; /* 0: not complete */
+	char *body; /* owned */
+	char rest[];
+};
+
+enum in_mode { IN_NONE, IN_RELAY, IN_DROP, IN_REPORT, IN_LOCAL };
+
+struct plane_in { /* the request a connection is receiving */
+	uint8_t mode;
+	bool begun;    /* something of this chunk was passed on */
+	uint16_t code; /* IN_LOCAL: the answer at its end; 0: none */
+	uint32_t small_n;
+	char *small; /* owned: the body of a REPORT */
+	struct plane_path *path;
+	struct plane_msg *msg;
+	struct plane_near *near;
+	struct plane_out *out;	 /* the far chunk under way */
+	struct plane_held *held; /* or the piece it is held in */
+	uint64_t pos, total;
+};
+
+struct plane_source { /* unbound connections of one address (UP-51) */
+	struct htab_link link;
+	struct addr addr;
+	unsigned n;
+};
+
+struct plane_conn {
+	struct planes *ps;
+	void *wc;
+	struct list link;      /* ps->conns */
+	struct htab_link dest; /* ps->dests: connections we opened, by host:port */
+	char *dest_name;       /* owned; NULL: accepted */
+	struct msrp_framer f;
+	struct list paths;   /* bound to it */
+	struct list waiters; /* stopped connections that want to write here */
+	struct list wait;    /* where it waits itself */
+	struct list in_path; /* in.path->ins */
+	struct list outs, nears;
+	struct plane_in in;
+	struct plane_conn *writer; /* the connection whose chunk is open on this one */
+	char *late;		   /* owned: responses for when the chunk may be interrupted */
+	uint32_t late_n;
+	bool up, dead, bound_once, doomed, overdue, drained_wait;
+	struct plane_source *source;
+	struct timer t;	     /* first request; later: stopped too long */
+	struct timer t_late; /* interrupt the chunk for what is late */
+};
+
+struct plane_batch { /* what one call writes to one connection */
+	struct plane_conn *c;
+	unsigned n;
+	size_t bytes, text_n;
+	struct span piece[BATCH_PIECES];
+	char text[BATCH_TEXT];
+};
+
+struct planes {
+	struct plane_conf conf;
+	struct im_port port;
+	struct timers *wheel;
+	struct htab paths, msgs, outs, dests, sources;
+	struct list all, conns, dead, lost;
+	struct list nears, outs_due, idle; /* ascending by due */
+	struct timer t_nears, t_outs, t_idle, t_lost;
+	struct list pool_near, pool_out, pool_msg;
+	unsigned n_pool[3];
+	unsigned depth; /* entry points under way */
+	uint64_t now_us;
+	uint64_t path_ids;
+	struct planes_stats stats;
+	uint8_t random[512];
+	unsigned random_left;
+	struct msrp_head head;
+	char scratch[SCRATCH_MAX];
+	struct plane_batch batch[BATCHES];
+	unsigned batch_turn;
+};
+
+static inline struct span peer_path(const struct plane_peer *p)
+{
+	return (struct span){ p->text, p->path_n };
+}
+static inline struct span peer_types(const struct plane_peer *p)
+{
+	return (struct span){ p->text + p->path_n, p->types_n };
+}
+static inline struct span peer_wrapped(const struct plane_peer *p)
+{
+	return (struct span){ p->text + p->path_n + p->types_n, p->wrapped_n };
+}
+static inline struct span path_uri(const struct plane_path *p)
+{
+	return (struct span){ p->uri, p->uri_n };
+}
+static inline struct plane_end *end_other(struct plane_end *e)
+{
+	return &e->line->end[side_other((enum side)e->side)];
+}
+static inline struct planes *end_planes(const struct plane_end *e)
+{
+	return e->line->p->ps;
+}
+static inline bool path_up(const struct plane_path *p) /* may be written to now */
+{
+	return p && p->conn && p->conn->up;
+}
+
+/* ---- plane.c: entry points bracket what they do ---- */
+void plane_enter(struct planes *ps, uint64_t now_us);
+void plane_leave(struct planes *ps, bool from_world); /* writes what was gathered; may free connections, call hooks */
+void plane_random(struct planes *ps, void *p, size_t n);
+void plane_lost(struct plane_end *e, const char *why);
+__attribute__((format(printf, 4, 5))) void plane_log(struct planes *ps, enum im_level level, const char *event,
+						     const char *fmt, ...);
+
+/* ---- plane_path.c ---- */
+struct plane_peer *plane_peer_make(const struct sdp_msrp *m, bool active); /* NULL: no memory */
+struct plane_peer *plane_peer_blank(void);				   /* room for any answer */
+void plane_peer_fill(struct plane_peer **p, const struct sdp_msrp *m, bool active);
+void plane_peer_unref(struct plane_peer *p);
+bool plane_peer_same_uri(const struct plane_peer *a, const struct plane_peer *b);
+struct plane_path *plane_path_create(struct plane_end *e);
+void plane_path_destroy(struct plane_path *p, unsigned code); /* NULL is fine; code: what open SENDs get */
+void plane_path_commit(struct plane_end *e);
+void plane_path_connect(struct plane_path *p);
+void plane_path_attach(struct plane_path *p, struct plane_conn *c);
+void plane_path_detach(struct plane_path *p); /* the connection may close if nothing else uses it */
+void plane_path_check_drain(struct plane_end *e);
+enum bind_result { BIND_OK, BIND_NONE, BIND_ELSEWHERE, BIND_WAIT };
+enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h, struct plane_path **out);
+
+/* ---- plane_conn.c ---- */
+struct plane_conn *plane_conn_create(struct planes *ps);
+void plane_conn_close(struct plane_conn *c, const char *why); /* by us */
+void plane_conn_check_unused(struct plane_conn *c);
+void plane_conn_wait(struct plane_conn *c, struct list *on, bool bounded);
+void plane_conn_wake(struct list *waiters);
+void plane_conn_bound(struct plane_conn *c); /* its first request named a session of ours */
+
+/* ---- plane_write.c ---- */
+struct wbuf plane_write_begin(struct plane_conn *c, size_t max);
+void plane_write_end(struct plane_conn *c, const struct wbuf *w);
+void plane_write_span(struct plane_conn *c, struct span s); /* stays valid until the entry point returns */
+void plane_write_flush(struct planes *ps);
+void plane_write_forget(struct plane_conn *c);
+size_t plane_write_room(struct plane_conn *c);
+/* A whole response or REPORT: not into the middle of a chunk (UP-33). */
+void plane_write_small(struct plane_conn *c, struct span s);
+void plane_write_response(struct plane_conn *c, struct span tid, unsigned code, struct span to, struct span from);
+void plane_write_chunk_over(struct plane_conn *c); /* the chunk open on c has ended */
+void plane_tid_text(uint64_t tid, char out[TID_LEN]);
+
+/* ---- plane_recv.c ---- */
+bool plane_recv_head(struct plane_conn *c, struct msrp_head *h); /* false: stop reading, ask again */
+void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev);
+void plane_recv_refuse(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path, unsigned code);
+void plane_recv_clear(struct plane_conn *c);
+
+/* ---- plane_relay.c ---- */
+struct span plane_relay_window(struct plane_conn *c, struct span in); /* what of in may be taken now */
+void plane_relay_body(struct plane_conn *c, const struct msrp_event *ev);
+void plane_relay_end(struct plane_conn *c, const struct msrp_event *ev);
+void plane_relay_cut(struct plane_conn *c, char flag); /* ends the far chunk c is writing */
+bool plane_relay_ready(struct plane_conn *c, struct plane_end *far, struct plane_msg *m);
+struct plane_path *plane_relay_target(const struct plane_msg *m, struct plane_end *far);
+void plane_relay_head(struct plane_out *o, struct span rest, struct span range_line, const struct msrp_range *r,
+		      bool has_body);
+void plane_relay_tail(struct plane_out *o, bool has_body, char flag);
+void plane_relay_abort(struct plane_msg *m); /* a SEND of nothing that ends in '#' */
+
+/* ---- plane_held.c ---- */
+int plane_held_body(struct plane_conn *c, const struct msrp_head *h, struct span body); /* 0, -ENOMEM */
+int plane_held_end(struct plane_conn *c, const struct msrp_head *h, char flag);
+void plane_held_flush(struct plane_end *e);
+void plane_held_drop(struct plane_msg *m);
+void plane_held_clear(struct plane_end *e);
+
+/* ---- plane_ack.c ---- */
+struct plane_near *plane_near_open(struct plane_conn *c, const struct msrp_head *h, struct plane_msg *m,
+				   struct plane_path *path);
+void plane_near_answer(struct plane_near *n, unsigned code); /* and free it */
+void plane_near_free(struct plane_near *n);
+void plane_near_read(struct plane_near *n); /* its last byte was read */
+void plane_near_confirmed(struct plane_near *n); /* one piece less is pending */
+struct plane_out *plane_out_open(struct plane_path *path, struct plane_msg *m, struct plane_near *n);
+void plane_out_written(struct plane_out *o); /* its end-line was; may free it */
+void plane_out_free(struct plane_out *o);
+void plane_out_response(struct plane_conn *c, const struct msrp_head *h);
+void plane_out_lost(struct plane_out *o); /* its connection is gone */
+void plane_ack_bind(struct plane_path *path); /* UP-9: our bodiless SEND */
+void plane_ack_on_nears(struct timer *t, uint64_t now_us);
+void plane_ack_on_outs(struct timer *t, uint64_t now_us);
+
+/* ---- plane_report.c ---- */
+struct plane_msg *plane_msg_find(struct plane_end *e, struct span id);
+struct plane_msg *plane_msg_create(struct plane_end *e, const struct msrp_head *h);
+void plane_msg_destroy(struct plane_msg *m);
+void plane_msg_settle(struct plane_msg *m); /* something of it ended: may free it */
+void plane_msg_fail(struct plane_msg *m, unsigned code);
+/* The far side refused or lost bytes [start, start + n) that near (or NULL) waits for. */
+void plane_msg_far_error(struct plane_msg *m, const struct plane_near *near, uint64_t start, uint64_t n, unsigned code,
+			 bool timeout);
+void plane_msg_on_idle(struct timer *t, uint64_t now_us);
+void plane_report_end(struct plane_conn *c, const struct msrp_head *h, struct span body);
+
+#endif

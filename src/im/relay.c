@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In-dialog requests that are no modification (INFO, MESSAGE, REFER, NOTIFY, OPTIONS ...): made anew on the other leg
+ * when its peer allows the method, each with a transaction of its own, so that none blocks or is blocked by anything
+ * (MOD-12, SETUP-22, CLASS-22, lesson 2).
+ */
+#include <stdlib.h>
+
+#include "im/core.h"
+
+enum { RELAYS_MAX = 32 }; /* per session; above: 500 with Retry-After */
+
+struct relay {
+	struct list link; /* session->relays */
+	struct leg *from;
+	struct sip_stxn *in;
+	struct sip_ctxn *out;
+};
+
+static void relay_free(struct relay *r)
+{
+	list_del(&r->link);
+	if (r->out)
+		sip_ctxn_set_user(r->out, NULL);
+	free(r);
+}
+
+static void on_answer(void *user, struct sip_ctxn *t, const struct sip_msg *resp, enum sip_end end,
+		      uint64_t now_us)
+{
+	struct relay *r = user;
+	(void)t;
+
+	if (resp && resp->status < 200)
+		return;
+	r->out = NULL;
+	if (resp)
+		leg_forward(r->from, r->in, resp, resp->status == 408 ? 504 : resp->status, SPAN_EMPTY,
+			    now_us);
+	else
+		leg_reply(r->from, r->in, end == SIP_END_TRANSPORT ? 500 : 504, SPAN_EMPTY, "", now_us);
+	relay_free(r);
+}
+
+static unsigned count(const struct list *head)
+{
+	unsigned n = 0;
+	for (const struct list *e = head->next; e != head; e = e->next)
+		n++;
+	return n;
+}
+
+void relay_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
+{
+	struct session *s = l->s;
+	struct leg *far = leg_other(l);
+	struct relay *r;
+	struct sip_dest to;
+	struct wbuf w;
+	char branch[40];
+
+	if (s->state != SESS_UP || far->state != LEG_UP) {
+		leg_reply(l, t, 481, SPAN_EMPTY, "", now_us);
+		return;
+	}
+	if (m->max_forwards == 0) {
+		leg_reply(l, t, 483, SPAN_EMPTY, "", now_us);
+		return;
+	}
+	if (!sip_dialog_allows(&far->dlg, m->method)) {
+		leg_reply(l, t, 405, SPAN_EMPTY, "Allow: INVITE, ACK, BYE, CANCEL, UPDATE\r\n", now_us);
+		return;
+	}
+	if (count(&s->relays) >= RELAYS_MAX || !(r = calloc(1, sizeof(*r)))) {
+		s->im->mx.over_limit++;
+		leg_reply(l, t, 500, SPAN_EMPTY, "Retry-After: 5\r\n", now_us);
+		return;
+	}
+	r->from = l;
+	r->in = t;
+	list_push(&s->relays, &r->link);
+	if (leg_request(far, &w, m->method, 0, m->max_forwards - 1u, branch, &to) == 0) {
+		w_ours(&w, far, m);
+		w_pass(&w, m, l->trusted && far->trusted);
+		w_body_of(&w, m);
+		r->out = leg_start(far, m->method, branch, &to, &w, on_answer, r, now_us);
+	}
+	if (!r->out) {
+		leg_reply(l, t, 500, SPAN_EMPTY, "", now_us);
+		relay_free(r);
+	}
+}
+
+void relay_abandon(struct session *s, uint64_t now_us)
+{
+	list_each(e, &s->relays)
+	{
+		struct relay *r = container_of(e, struct relay, link);
+		leg_reply(r->from, r->in, 487, SPAN_EMPTY, "", now_us); /* RFC 3261 15.1.2 */
+		relay_free(r);
+	}
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Life and death of a session (TERM-*).  Being in a state is being on its list, and one function moves; a session
+ * ends as a whole, one leg's BYE being the other leg's BYE, and is over when both legs are.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "im/core.h"
+
+enum { REPAIR_WAIT_MS = 30000, DISABLED_WAIT_MS = 32000 }; /* UP-12; CLASS-20 */
+
+static const uint8_t moves[SESS_N_STATES] = {
+	[SESS_SETUP] = 1 << SESS_UP | 1 << SESS_ENDING | 1 << SESS_OVER,
+	[SESS_UP] = 1 << SESS_ENDING | 1 << SESS_OVER,
+	[SESS_ENDING] = 1 << SESS_OVER,
+	[SESS_OVER] = 0,
+};
+
+void session_move(struct session *s, enum sess_state to)
+{
+	struct im *im = s->im;
+	if (s->state == to || !(moves[s->state] >> to & 1))
+		return;
+	list_del(&s->link);
+	im->n_in_state[s->state]--;
+	im->n_in_state[to]++;
+	list_push(&im->in_state[to], &s->link);
+	s->state = to;
+}
+
+struct session *session_create(struct im *im, enum side initiator, uint64_t now_us)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->im = im;
+	s->id = ++im->next_id;
+	s->since_us = now_us;
+	s->mode = im->conf.mode;
+	s->initiator = initiator;
+	list_init(&s->relays);
+	leg_init(&s->leg[SIDE_A], s, SIDE_A);
+	leg_init(&s->leg[SIDE_B], s, SIDE_B);
+	s->leg[side_other(initiator)].dlg.call_id_ours = true;
+	im->n_in_state[SESS_SETUP]++;
+	list_push(&im->in_state[SESS_SETUP], &s->link);
+	return s;
+}
+
+void session_free(struct session *s, uint64_t now_us)
+{
+	struct im *im = s->im;
+	modify_abandon(s, now_us);
+	relay_abandon(s, now_us);
+	timer_stop(&im->wheel, &s->t_media);
+	setup_free(s->setup);
+	leg_finish(&s->leg[SIDE_A]);
+	leg_finish(&s->leg[SIDE_B]);
+	plane_destroy(s->plane, now_us);
+	list_del(&s->link);
+	im->n_in_state[s->state]--;
+	free(s);
+}
+
+void session_over_check(struct session *s, uint64_t now_us)
+{
+	(void)now_us;
+	if (s->leg[SIDE_A].state == LEG_OVER && s->leg[SIDE_B].state == LEG_OVER)
+		session_move(s, SESS_OVER);
+}
+
+/* What is common to every way of ending: nothing stays pending, MSRP is refused from now on (TERM-7). */
+static void close_down(struct session *s, uint64_t now_us)
+{
+	struct im *im = s->im;
+	im_log(im, IM_NOTICE, "session-end", "sess=%lu age_ms=%lu modifications=%lu", (unsigned long)s->id,
+	       (unsigned long)((now_us - s->since_us) / US_PER_MS), (unsigned long)s->n_modified);
+	session_move(s, SESS_ENDING);
+	modify_abandon(s, now_us);
+	relay_abandon(s, now_us);
+	setup_quiet(s->setup);
+	timer_stop(&im->wheel, &s->t_media);
+	plane_destroy(s->plane, now_us);
+	s->plane = NULL;
+}
+
+void session_end(struct session *s, const char *extra, uint64_t now_us)
+{
+	if (s->state >= SESS_ENDING)
+		return;
+	close_down(s, now_us);
+	leg_end(&s->leg[SIDE_A], extra, now_us);
+	leg_end(&s->leg[SIDE_B], extra, now_us);
+	session_over_check(s, now_us);
+}
+
+/* TERM-1: 200 at once, then BYE on the other leg with the same Reason. */
+void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
+{
+	struct session *s = l->s;
+	char extra[1024];
+	struct wbuf w = wbuf_on(extra, sizeof(extra) - 1);
+
+	w_hdr_copy(&w, m, SIP_H_REASON);
+	extra[w_ok(&w) ? w.n : 0] = '\0';
+	leg_reply(l, t, 200, SPAN_EMPTY, "", now_us);
+	if (s->state < SESS_ENDING)
+		close_down(s, now_us);
+	if (l->invite_in && sip_stxn_status(l->invite_in) < 200)
+		leg_reply(l, l->invite_in, 487, SPAN_EMPTY, "", now_us); /* RFC 3261 15.1.2 */
+	else if (l->invite_in)
+		sip_stxn_acked(l->invite_in, now_us); /* who says BYE has our 2xx: stop repeating it */
+	leg_bye_received(l);
+	leg_end(leg_other(l), extra, now_us);
+	session_over_check(s, now_us);
+}
+
+/* An ACK for a 2xx of ours, matched by CSeq and nothing else (MOD-8, lesson 3). */
+void session_on_ack(struct leg *l, const struct sip_msg *m, uint64_t now_us)
+{
+	struct session *s = l->s;
+	struct sip_stxn *t = l->invite_in;
+
+	if (!t || sip_stxn_status(t) / 100 != 2 || sip_stxn_request(t)->cseq != m->cseq)
+		return;
+	sip_stxn_acked(t, now_us);
+	sip_stxn_set_user(t, NULL);
+	l->invite_in = NULL;
+	if (l->bye_wanted) {
+		leg_bye_now(l, now_us);
+		session_over_check(s, now_us);
+		return;
+	}
+	modify_ack(s, m, now_us);
+}
+
+/* SETUP-10, MOD-23: nobody acknowledges our 2xx. */
+void session_on_no_ack(struct leg *l, uint64_t now_us)
+{
+	struct session *s = l->s;
+
+	if (l->invite_in)
+		sip_stxn_set_user(l->invite_in, NULL);
+	l->invite_in = NULL;
+	im_log(s->im, IM_NOTICE, "no-ack", "sess=%lu side=%c", (unsigned long)s->id, "AB"[l->side]);
+	if (l->bye_wanted) {
+		leg_bye_now(l, now_us);
+		session_over_check(s, now_us);
+		return;
+	}
+	modify_no_ack(s, now_us);
+	session_end(s, "Reason: SIP;cause=408;text=\"no ACK\"\r\n", now_us);
+}
+
+static void on_media_gone(struct timer *t, uint64_t now_us)
+{
+	struct session *s = container_of(t, struct session, t_media);
+	session_end(s, "Reason: SIP;cause=503;text=\"media lost\"\r\n", now_us);
+}
+
+static void on_disabled(struct timer *t, uint64_t now_us)
+{
+	struct session *s = container_of(t, struct session, t_media);
+	session_end(s, "Reason: SIP;cause=200;text=\"message delivered\"\r\n", now_us);
+}
+
+/* UP-12: the session is kept a while, so that the client can come back with a new path. */
+static void on_plane_lost(void *session, enum side side, unsigned line, const char *why, uint64_t now_us)
+{
+	struct session *s = session;
+	im_log(s->im, IM_NOTICE, "media-lost", "sess=%lu side=%c line=%u why=\"%s\"", (unsigned long)s->id,
+	       "AB"[side], line, why);
+	if (s->state <= SESS_UP && !timer_is_set(&s->t_media))
+		timer_set(&s->im->wheel, &s->t_media, now_us + REPAIR_WAIT_MS * US_PER_MS, on_media_gone);
+}
+
+const struct plane_hooks session_plane_hooks = { on_plane_lost };
+
+/* After a commit: what was lost may be repaired, and a class that lives for one message may have no line left. */
+void session_media_check(struct session *s, uint64_t now_us)
+{
+	struct sdp *sdp = s->im->sdp[2];
+	bool active = false;
+
+	timer_stop(&s->im->wheel, &s->t_media);
+	if (s->class.class != IM_CLASS_LARGE_MESSAGE)
+		return;
+	if (sdp_parse(sdp, sdp_oa_remote(&s->leg[SIDE_A].oa), NULL) < 0)
+		return;
+	for (unsigned i = 0; i < sdp->n_media; i++)
+		active |= sdp->media[i].port != 0;
+	if (!active)
+		timer_set(&s->im->wheel, &s->t_media, now_us + DISABLED_WAIT_MS * US_PER_MS, on_disabled);
+}

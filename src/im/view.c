@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* What management and tests may see, copied out; and what must be true of every session (im_check). */
+#include <assert.h>
+#include <stdio.h>
+
+#include "im/core.h"
+
+static const char *const state_names[SESS_N_STATES] = { "early", "up", "ending", "over" };
+static const char *const mode_names[] = { "proxy", "unanchored", "anchored" };
+
+static void copy(char *to, size_t n, struct span s)
+{
+	snprintf(to, n, "%" SPAN_FMT, SPAN_ARG(s));
+}
+
+void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v, void *u), void *u)
+{
+	for (unsigned i = 0; i < SESS_OVER; i++) {
+		list_each(e, &im->in_state[i])
+		{
+			const struct session *s = container_of(e, struct session, link);
+			struct im_session_view v = {
+				.id = s->id,
+				.state = state_names[s->state],
+				.mode = mode_names[s->mode],
+				.session_case =
+					s->role.scase == IM_ORIGINATING ? "originating" : "terminating",
+				.class_name = im_class_name(s->class.class),
+				.class_evidence = s->class.evidence,
+				.since_us = s->since_us,
+				.modifications = s->n_modified,
+				.refused = s->n_refused,
+				.locked = s->mod.stage != MOD_NONE,
+			};
+			copy(v.served_user, sizeof(v.served_user), span_of(s->role.served_user));
+			copy(v.call_id[SIDE_A], sizeof(v.call_id[0]), s->leg[SIDE_A].dlg.call_id);
+			copy(v.call_id[SIDE_B], sizeof(v.call_id[0]), s->leg[SIDE_B].dlg.call_id);
+			if (s->plane) {
+				v.generation = plane_generation(s->plane);
+				plane_stats(s->plane, &v.plane);
+			}
+			fn(&v, u);
+		}
+	}
+}
+
+void im_metrics(struct im *im, struct im_metrics *out)
+{
+	const struct sip_tl_stats *tl = sip_tl_stats(im->tl);
+	const struct planes_stats *ps = planes_stats(im->planes);
+
+	*out = im->mx;
+	out->sessions = im->n_in_state[SESS_SETUP] + im->n_in_state[SESS_UP] + im->n_in_state[SESS_ENDING];
+	out->transactions = tl->server + tl->client;
+	out->sip_retransmissions = tl->retrans_out;
+	out->over_limit += tl->refused;
+	out->msrp_sessions = ps->sessions;
+	out->msrp_connections = ps->connections;
+	out->msrp_messages = ps->messages;
+	out->msrp_bytes = ps->bytes;
+	out->msrp_refused = ps->refused;
+	out->msrp_reports = ps->reports;
+	out->msrp_failed = ps->failed;
+}
+
+static void check_session(const struct session *s)
+{
+	const struct modify *mod = &s->mod;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct leg *l = &s->leg[i];
+		assert(l->s == s && l->side == (enum side)i);
+		assert(!l->linked || l->dlg.text);
+		if (l->state == LEG_OVER)
+			assert(!l->bye_out);
+		if (mod->stage == MOD_NONE && s->state == SESS_UP) {
+			assert(l->oa.state == SDP_STABLE); /* the lock is free: nothing is open */
+			assert(l->update_in == NULL);
+		}
+	}
+	if (mod->stage == MOD_NONE)
+		assert(!mod->txn && !mod->offer && !mod->sent && !mod->restore);
+	if (mod->stage == MOD_OUT)
+		assert(mod->txn && (s->leg[side_other(mod->from)].invite_out ||
+				    s->leg[side_other(mod->from)].update_out));
+	if (s->state == SESS_UP)
+		assert(s->leg[SIDE_A].state == LEG_UP && s->leg[SIDE_B].state == LEG_UP && !s->setup);
+	if (s->state >= SESS_ENDING)
+		assert(!s->plane && mod->stage == MOD_NONE);
+}
+
+void im_check(struct im *im)
+{
+	for (unsigned i = 0; i < SESS_N_STATES; i++) {
+		uint64_t n = 0;
+		list_each(e, &im->in_state[i])
+		{
+			check_session(container_of(e, struct session, link));
+			n++;
+		}
+		assert(n == im->n_in_state[i]);
+	}
+	assert(im->n_in_state[SESS_OVER] == 0);
+	planes_check(im->planes);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* "config KEY VALUE" and "set PEER.FIELD VALUE": the keys are those of the configuration file. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "run.h"
+
+enum how { H_MODE, H_TEXT, H_U64, H_U32, H_BOOL, H_MS, H_WORD };
+
+#define AT(field) offsetof(struct im_conf, field), sizeof(((struct im_conf *)0)->field)
+
+static const struct key {
+	const char *name;
+	enum how how;
+	size_t at, size;
+	const char *yes; /* H_WORD: this value means true */
+} keys[] = {
+	{ "im.mode", H_MODE, 0, 0, NULL },
+	{ "sip.next_hop", H_TEXT, AT(next_hop), NULL },
+	{ "sip.transactions_max", H_U32, AT(sip_transactions_max), NULL },
+	{ "im.sessions_max", H_U32, AT(sessions_max), NULL },
+	{ "im.server_token", H_TEXT, AT(server_token), NULL },
+	{ "im.route_markers.orig", H_TEXT, AT(orig_marker), NULL },
+	{ "im.route_markers.term", H_TEXT, AT(term_marker), NULL },
+	{ "im.media.accept_types", H_TEXT, AT(accept_types), NULL },
+	{ "im.media.max_size", H_U64, AT(max_size), NULL },
+	{ "im.media.min_max_size", H_U64, AT(min_max_size), NULL },
+	{ "im.media.max_streams", H_U32, AT(max_streams), NULL },
+	{ "im.media.max_chats", H_U32, AT(max_chats), NULL },
+	{ "im.media.file_transfer", H_BOOL, AT(file_transfer), NULL },
+	{ "im.media.other_media", H_WORD, AT(audio_video_pass), "pass" },
+	{ "im.media.judge", H_WORD, AT(partial), "partial" },
+	{ "im.media.strict_origin", H_BOOL, AT(strict_origin), NULL },
+	{ "im.media.allow_downgrade", H_BOOL, AT(allow_downgrade), NULL },
+	{ "im.media.deny_loopback", H_BOOL, AT(deny_loopback), NULL },
+	{ "im.not_im", H_WORD, AT(not_im_reject), "reject" },
+	{ "im.trust_preferred_service", H_BOOL, AT(trust_preferred_service), NULL },
+	{ "im.update_guard", H_MS, AT(update_guard_ms), NULL },
+	{ "im.session_expires", H_U32, AT(session_expires_s), NULL },
+	{ "im.min_se", H_U32, AT(min_se_s), NULL },
+	{ "msrp.acknowledge", H_WORD, AT(plane.ack_end), "end" },
+	{ "msrp.queue_max", H_U32, AT(plane.queue_max), NULL },
+	{ "msrp.connections_max", H_U32, AT(plane.connections_max), NULL },
+	{ "msrp.bind_wait", H_MS, AT(plane.bind_wait_ms), NULL },
+	{ "msrp.drain", H_MS, AT(plane.drain_ms), NULL },
+	{ "msrp.end_bound", H_MS, AT(plane.end_bound_ms), NULL },
+};
+
+/* The plane has its own copy of two of the policy's values. */
+static void same_policy(struct im_conf *c)
+{
+	snprintf(c->plane.accept_types, sizeof(c->plane.accept_types), "%s", c->accept_types);
+	c->plane.max_size = c->max_size;
+}
+
+static bool put_key(struct im_conf *c, const struct key *k, const char *v)
+{
+	char *at = (char *)c + k->at;
+	uint32_t u32 = (uint32_t)strtoul(v, NULL, 10);
+	uint64_t u64 = strtoull(v, NULL, 10);
+	bool b = strcmp(v, k->yes ? k->yes : "true") == 0;
+	switch (k->how) {
+	case H_MODE:
+		c->mode = strcmp(v, "proxy") == 0        ? IM_PROXY
+			  : strcmp(v, "unanchored") == 0 ? IM_UNANCHORED
+							 : IM_ANCHORED;
+		return true;
+	case H_TEXT:
+		return (size_t)snprintf(at, k->size, "%s", v) < k->size;
+	case H_MS:
+		u32 = (uint32_t)(strtod(v, NULL) * 1000);
+		/* fallthrough */
+	case H_U32:
+		memcpy(at, &u32, sizeof(u32));
+		return true;
+	case H_U64:
+		memcpy(at, &u64, sizeof(u64));
+		return true;
+	case H_BOOL:
+	case H_WORD:
+		memcpy(at, &b, sizeof(b));
+		return true;
+	}
+	return false;
+}
+
+static bool lists(struct im_conf *c, const struct line *l)
+{
+	if (span_eq(l->what, SPAN("sip.trusted"))) {
+		c->n_trusted = 0;
+		for (unsigned i = 0; i < l->n_attr && i < IM_TRUSTED_MAX; i++)
+			if (!cidr_parse(&c->trusted[c->n_trusted++], l->attr[i].key))
+				return false;
+		return true;
+	}
+	if (span_eq(l->what, SPAN("im.served_domains"))) {
+		c->n_domains = 0;
+		for (unsigned i = 0; i < l->n_attr && i < IM_DOMAINS_MAX; i++)
+			snprintf(c->domains[c->n_domains++], sizeof(c->domains[0]), "%" SPAN_FMT,
+				 SPAN_ARG(l->attr[i].key));
+		return true;
+	}
+	return false;
+}
+
+bool conf_line(struct run *r, const struct line *l)
+{
+	char v[512] = "";
+	for (unsigned i = 0; i < l->n_attr; i++) /* the rest of the line, blanks between */
+		snprintf(v + strlen(v), sizeof(v) - strlen(v), "%s%" SPAN_FMT, i ? " " : "",
+			 SPAN_ARG(l->attr[i].key));
+	if (span_eq(l->what, SPAN("ladder.msrp")))
+		return r->explicit_msrp = strcmp(v, "explicit") == 0, true;
+	if (span_eq(l->what, SPAN("ladder.repeats")))
+		return r->ignore_again = strcmp(v, "free") == 0, true;
+	if (span_eq(l->what, SPAN("ladder.room")))
+		return r->w.pipe_room = (size_t)strtoull(v, NULL, 10), true;
+	if (span_eq(l->what, SPAN("ladder.segment")))
+		return r->w.pipe_segment = (size_t)strtoull(v, NULL, 10), true;
+	if (lists(&r->w.conf, l))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (span_eq(l->what, span_of(keys[i].name))) {
+			bool ok = put_key(&r->w.conf, &keys[i], v);
+			same_policy(&r->w.conf);
+			r->lint.free_origin = r->w.conf.mode == IM_UNANCHORED;
+			r->lint.proxy = r->w.conf.mode == IM_PROXY;
+			return ok || run_fail(r, "bad value");
+		}
+	return run_fail(r, "no such key");
+}
+
+bool set_line(struct run *r, const struct line *l)
+{
+	struct span field = l->what, name = span_split(&field, '.');
+	struct peer *p = run_peer(r, name);
+	char v[512] = "";
+	if (p == NULL)
+		return run_fail(r, "no such peer");
+	for (unsigned i = 0; i < l->n_attr; i++)
+		snprintf(v + strlen(v), sizeof(v) - strlen(v), "%s%" SPAN_FMT "%s%" SPAN_FMT, i ? " " : "",
+			 SPAN_ARG(l->attr[i].key), l->attr[i].value.p ? "=" : "", SPAN_ARG(l->attr[i].value));
+	if (strcmp(v, "none") == 0)
+		v[0] = 0;
+	const struct {
+		const char *name;
+		char *at;
+		size_t size;
+	} fields[] = {
+		{ "allow", p->p.allow, sizeof(p->p.allow) },
+		{ "supported", p->p.supported, sizeof(p->p.supported) },
+		{ "accept_contact", p->p.accept_contact, sizeof(p->p.accept_contact) },
+		{ "contact_params", p->p.contact_params, sizeof(p->p.contact_params) },
+		{ "routes", p->p.routes, sizeof(p->p.routes) },
+		{ "uri", p->p.uri, sizeof(p->p.uri) },
+		{ "far_uri", p->p.far_uri, sizeof(p->p.far_uri) },
+		{ "setup", p->p.setup_pref, sizeof(p->p.setup_pref) },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (span_eq(field, span_of(fields[i].name)))
+			return snprintf(fields[i].at, fields[i].size, "%s", v) >= 0;
+	if (span_eq(field, SPAN("tp")))
+		return p->tcp = strcmp(v, "tcp") == 0, true;
+	if (span_eq(field, SPAN("msrp")))
+		return p->refuse_msrp = strcmp(v, "refuse") == 0, true;
+	return run_fail(r, "no such field");
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* "idle", "view": what the server shows through im/view.h. */
+#include <stdio.h>
+
+#include "run.h"
+
+static bool want_number(struct run *r, const char *name, struct span want, uint64_t got)
+{
+	return wire_u64(want) == got ||
+	       run_fail(r, "%s is %llu, expected %" SPAN_FMT, name, (unsigned long long)got, SPAN_ARG(want));
+}
+
+bool idle_line(struct run *r, const struct line *l)
+{
+	struct im_metrics m;
+	im_metrics(r->w.im, &m);
+	for (unsigned i = 0; i < l->n_attr; i++) {
+		struct span k = l->attr[i].key, v = l->attr[i].value;
+		bool ok;
+		if (span_eq(k, SPAN("sessions")))
+			ok = want_number(r, "sessions", v, m.sessions);
+		else if (span_eq(k, SPAN("transactions")))
+			ok = want_number(r, "transactions", v, m.transactions);
+		else if (span_eq(k, SPAN("connections")))
+			ok = want_number(r, "connections", v, m.msrp_connections);
+		else if (span_eq(k, SPAN("timers"))) /* nothing at all: no timer is left either */
+			ok = im_idle(r->w.im) || run_fail(r, "not idle");
+		else
+			ok = run_fail(r, "idle: what is %" SPAN_FMT "?", SPAN_ARG(k));
+		if (!ok)
+			return false;
+	}
+	return l->n_attr || im_idle(r->w.im) || run_fail(r, "not idle");
+}
+
+struct seen {
+	unsigned n, want;
+	struct im_session_view v;
+};
+
+static void one_session(const struct im_session_view *v, void *u)
+{
+	struct seen *s = u;
+	if (s->n++ == s->want)
+		s->v = *v;
+}
+
+static bool metric(struct run *r, struct span k, struct span want, bool *known)
+{
+	struct im_metrics m;
+	im_metrics(r->w.im, &m);
+	*known = true;
+#define X(name, kind, help)          \
+	if (span_eq(k, SPAN(#name))) \
+		return want_number(r, #name, want, m.name);
+	IM_METRICS(X)
+#undef X
+	*known = false;
+	return false;
+}
+
+static bool want_text(struct run *r, const char *name, struct span pattern, const char *got)
+{
+	return pattern_match(&r->v, pattern, span_of(got ? got : "")) ||
+	       run_fail(r, "%s is \"%s\", expected %" SPAN_FMT, name, got ? got : "", SPAN_ARG(pattern));
+}
+
+static bool of_session(struct run *r, struct span k, struct span v, const struct im_session_view *s,
+		       bool *known)
+{
+	const struct plane_stats *p = &s->plane;
+	*known = true;
+#define TEXT(name, field)           \
+	if (span_eq(k, SPAN(name))) \
+		return want_text(r, name, v, s->field);
+#define NUMBER(name, value)         \
+	if (span_eq(k, SPAN(name))) \
+		return want_number(r, name, v, value);
+	TEXT("state", state)
+	TEXT("mode", mode)
+	TEXT("case", session_case)
+	TEXT("class", class_name)
+	TEXT("evidence", class_evidence)
+	TEXT("user", served_user)
+	NUMBER("mods", s->modifications)
+	NUMBER("failed", s->refused)
+	NUMBER("locked", s->locked)
+	NUMBER("generation", s->generation)
+	NUMBER("messages_a", p->messages[SIDE_A])
+	NUMBER("messages_b", p->messages[SIDE_B])
+	NUMBER("bytes_in_a", p->bytes_in[SIDE_A])
+	NUMBER("bytes_out_b", p->bytes_out[SIDE_B])
+#undef TEXT
+#undef NUMBER
+	*known = false;
+	return false;
+}
+
+/* Words are of the session (session=N, counted from 0), or names of counters and gauges. */
+bool view_line(struct run *r, const struct line *l)
+{
+	struct seen s = { .want = (unsigned)wire_u64(line_attr(l, "session")) };
+	im_view_sessions(r->w.im, one_session, &s);
+	for (unsigned i = 0; i < l->n_attr; i++) {
+		struct span k = l->attr[i].key, v = l->attr[i].value;
+		bool known, ok;
+		if (span_eq(k, SPAN("session")))
+			continue;
+		ok = metric(r, k, v, &known);
+		if (!known && s.n <= s.want)
+			return run_fail(r, "there is no such session");
+		if (!known)
+			ok = of_session(r, k, v, &s.v, &known);
+		if (!known)
+			return run_fail(r, "view: what is %" SPAN_FMT "?", SPAN_ARG(k));
+		if (!ok)
+			return false;
+	}
+	return true;
+}

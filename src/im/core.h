@@ -46,11 +46,12 @@ struct leg {
 	char tag[TAG_LEN + 1]; /* ours */
 	struct sip_dialog dlg;
 	struct sdp_oa oa;
-	struct sip_stxn *invite_in;  /* peer's (re-)INVITE, until refused or its 2xx is acknowledged */
-	struct sip_ctxn *invite_out; /* our (re-)INVITE, until its final answer */
-	struct sip_ctxn *accepted;   /* our INVITE that got a 2xx, until Timer M: it may be repeated */
-	struct sip_ctxn *update_out; /* our UPDATE, until its final answer */
-	struct sip_stxn *update_in;  /* peer's UPDATE, until our final answer */
+	struct sip_stxn *invite_in;    /* peer's (re-)INVITE, until refused or its 2xx is acknowledged */
+	struct sip_ctxn *invite_out;   /* our (re-)INVITE, until its final answer */
+	struct sip_ctxn *accepted;     /* our INVITE that got a 2xx, until Timer M: it may be repeated */
+	struct sip_ctxn *update_out;   /* our UPDATE, until its final answer */
+	struct sip_stxn *update_in;    /* peer's UPDATE, until our final answer */
+	struct target_try *target_try; /* owned: modify_target.c; NULL: none */
 	struct sip_ctxn *bye_out;
 	char *ack; /* owned: the ACK of `accepted`, as sent */
 	size_t ack_n;
@@ -208,7 +209,7 @@ void leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, 
 /* Ends this leg alone, whatever state it is in. */
 void leg_end(struct leg *l, const char *extra, uint64_t now_us);
 void leg_bye_now(struct leg *l, uint64_t now_us);
-void leg_bye_received(struct leg *l);
+void leg_bye_received(struct leg *l, uint64_t now_us);
 
 /* ---- headers.c ---- */
 /* What crosses of a message, by trust: both sides must be trusted for the P- headers that need it (IMS-2). */
@@ -263,6 +264,12 @@ unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool lo
 void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_msg *resp, uint64_t now_us);
 void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us);
 void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us);
+
+/* ---- modify_target.c ---- */
+/* The request is to be refused, but brought a new Contact: true when that is tried first; t is answered later. */
+bool modify_target_first(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, unsigned status,
+			 const char *extra, uint64_t now_us);
+void modify_target_drop(struct leg *l); /* forget it, unanswered; fine when there is none */
 
 /* ---- modify_undo.c: guards, cancellation, compensation ---- */
 void modify_arm(struct session *s, uint64_t now_us);

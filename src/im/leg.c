@@ -43,6 +43,7 @@ void leg_finish(struct leg *l)
 	detach(&l->accepted);
 	detach(&l->update_out);
 	detach(&l->bye_out);
+	modify_target_drop(l);
 	let_go(&l->invite_in);
 	let_go(&l->update_in);
 	sip_dialog_finish(&l->dlg);
@@ -302,9 +303,22 @@ void leg_bye_now(struct leg *l, uint64_t now_us)
 		l->state = LEG_OVER; /* cannot be told; it will find out from its next request (481) */
 }
 
-/* Theirs came, perhaps crossing ours, whose answer then no longer matters. */
-void leg_bye_received(struct leg *l)
+/* RFC 3261 15.1.2: what the peer still waits for gets its answer before its dialog ends. */
+static void refuse_pending(struct leg *l, uint64_t now_us)
 {
+	if (l->invite_in && sip_stxn_status(l->invite_in) < 200)
+		leg_reply(l, l->invite_in, 487, SPAN_EMPTY, "", now_us);
+	if (l->update_in)
+		leg_reply(l, l->update_in, 487, SPAN_EMPTY, "", now_us);
+}
+
+/* Theirs came, perhaps crossing ours, whose answer then no longer matters. */
+void leg_bye_received(struct leg *l, uint64_t now_us)
+{
+	modify_target_drop(l);
+	refuse_pending(l, now_us);
+	if (l->invite_in)
+		sip_stxn_acked(l->invite_in, now_us); /* who says BYE has our 2xx: stop repeating it */
 	detach(&l->bye_out);
 	l->bye_wanted = false;
 	l->state = LEG_OVER;
@@ -332,7 +346,9 @@ void leg_end(struct leg *l, const char *extra, uint64_t now_us)
 			l->state = LEG_OVER;
 		break;
 	case LEG_UP:
-		if (l->invite_in && sip_stxn_status(l->invite_in) / 100 == 2) {
+		modify_target_drop(l);
+		refuse_pending(l, now_us);
+		if (l->invite_in) {
 			l->bye_wanted = true;
 			l->state = LEG_ENDING;
 		} else {

@@ -94,7 +94,8 @@ static void refuse_media(struct leg *l, struct sip_stxn *t, const struct verdict
 	im_log(s->im, IM_NOTICE, "modification-refused",
 	       "sess=%lu class=%s from=%c status=%u warning=%u why=\"%s\"", (unsigned long)s->id,
 	       im_class_name(s->class.class), "AB"[l->side], v -> status, v -> warning, v -> text);
-	refuse(l, t, v->status, SPAN_EMPTY, extra, now_us);
+	if (!modify_target_first(l, t, sip_stxn_request(t), v->status, extra, now_us))
+		refuse(l, t, v->status, SPAN_EMPTY, extra, now_us);
 }
 
 /* Same o= and same content as this peer's last: not a new offer (MOD-32). */

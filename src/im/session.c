@@ -107,11 +107,7 @@ void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 	leg_reply(l, t, 200, SPAN_EMPTY, "", now_us);
 	if (s->state < SESS_ENDING)
 		close_down(s, now_us);
-	if (l->invite_in && sip_stxn_status(l->invite_in) < 200)
-		leg_reply(l, l->invite_in, 487, SPAN_EMPTY, "", now_us); /* RFC 3261 15.1.2 */
-	else if (l->invite_in)
-		sip_stxn_acked(l->invite_in, now_us); /* who says BYE has our 2xx: stop repeating it */
-	leg_bye_received(l);
+	leg_bye_received(l, now_us);
 	leg_end(leg_other(l), extra, now_us);
 	session_over_check(s, now_us);
 }

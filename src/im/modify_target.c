@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A refused modification that also brought a new Contact (MOD-35, RFC 6141 4.6).  The peer may be gone from its old
+ * address, and a 488 alone would leave our next request, the BYE included, going there.  So the new target is first
+ * taken by an UPDATE of ours sent to it; answered 2xx it stands, answered otherwise the old one does.  Then the 488.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "im/core.h"
+
+enum { TARGET_WAIT_MS = 4000 };
+
+struct target_try {
+	struct leg *l;
+	struct sip_stxn *txn; /* the refused request, not answered yet */
+	struct sip_ctxn *out; /* our UPDATE */
+	char *old_text;       /* owned: the target as it was */
+	struct span old;
+	unsigned status;
+	char extra[192];
+	struct timer t_wait;
+};
+
+/* Put the old target back in place of the one that was tried. */
+static void put_back(struct target_try *try)
+{
+	struct sip_dialog *d = &try->l->dlg;
+	free(d->target_text);
+	d->target_text = try->old_text;
+	d->target = try->old;
+	try->old_text = NULL;
+}
+
+static void finish(struct target_try *try, bool keep, uint64_t now_us)
+{
+	struct leg *l = try->l;
+
+	if (!keep)
+		put_back(try);
+	if (try->txn)
+		leg_reply(l, try->txn, try->status, SPAN_EMPTY, try->extra, now_us);
+	try->txn = NULL;
+	modify_target_drop(l);
+}
+
+static void on_answer(void *user, struct sip_ctxn *t, const struct sip_msg *resp, enum sip_end end,
+		      uint64_t now_us)
+{
+	struct target_try *try = user;
+	(void)t, (void)end;
+
+	if (resp && resp->status < 200)
+		return;
+	try->out = NULL;
+	finish(try, resp && resp->status < 300, now_us);
+}
+
+static void on_wait(struct timer *t, uint64_t now_us)
+{
+	finish(container_of(t, struct target_try, t_wait), false, now_us);
+}
+
+void modify_target_drop(struct leg *l)
+{
+	struct target_try *try = l->target_try;
+
+	if (!try)
+		return;
+	l->target_try = NULL;
+	if (try->out)
+		sip_ctxn_set_user(try->out, NULL);
+	timer_stop(&l->s->im->wheel, &try->t_wait);
+	free(try->old_text);
+	free(try);
+}
+
+/* Does the request name another target than the dialog has? */
+static bool is_new(const struct leg *l, const struct sip_msg *m)
+{
+	struct sip_name_addr na;
+	return sip_name_addr_parse(&na, sip_value(m, SIP_H_CONTACT)) == 0 &&
+	       !sip_uri_eq(na.uri, l->dlg.target);
+}
+
+bool modify_target_first(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, unsigned status,
+			 const char *extra, uint64_t now_us)
+{
+	struct target_try *try;
+	struct sip_dest to;
+	struct wbuf w;
+	char branch[40];
+
+	if (!is_new(l, m) || l->target_try || !sip_dialog_allows(&l->dlg, SIP_UPDATE) ||
+	    !(try = calloc(1, sizeof(*try))))
+		return false;
+	try->l = l;
+	try->status = status;
+	snprintf(try->extra, sizeof(try->extra), "%s", extra);
+	try->old_text = l->dlg.target_text;
+	try->old = l->dlg.target;
+	l->dlg.target_text = NULL;
+	l->target_try = try;
+	if (sip_dialog_refresh(&l->dlg, m) == 0 && leg_request(l, &w, SIP_UPDATE, 0, 70, branch, &to) == 0) {
+		w_ours(&w, l, NULL);
+		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
+		try->out = leg_start(l, SIP_UPDATE, branch, &to, &w, on_answer, try, now_us);
+	}
+	if (!try->out) {
+		put_back(try);
+		modify_target_drop(l);
+		return false;
+	}
+	try->txn = t;
+	if (m->method == SIP_INVITE)
+		l->invite_in = t, leg_reply(l, t, 100, SPAN_EMPTY, "", now_us);
+	else
+		l->update_in = t;
+	sip_stxn_set_user(t, l);
+	timer_set(&l->s->im->wheel, &try->t_wait, now_us + TARGET_WAIT_MS * US_PER_MS, on_wait);
+	return true;
+}

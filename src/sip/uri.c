@@ -154,24 +154,33 @@ static bool never_ignored(struct span name)
 	return false;
 }
 
-static bool param_find(struct span params, struct span name, struct span *value)
-{
-	struct span n;
+enum fit { FIT_ABSENT, FIT_DIFFERS, FIT_EQUAL };
 
-	while (sip_param_next(&params, &n, value))
+typedef bool value_eq_fn(struct span a, struct span b);
+
+static bool value_eq(struct span a, struct span b)
+{
+	return escaped_eq(a, b, true);
+}
+
+/* How params stands to one parameter of the other URI.  A name may not come twice; if it does, any of
+ * its values will do, so that a URI equals itself. */
+static enum fit param_fit(struct span params, struct span name, struct span value, value_eq_fn *eq)
+{
+	enum fit fit = FIT_ABSENT;
+
+	for (struct span n, v; fit != FIT_EQUAL && sip_param_next(&params, &n, &v);)
 		if (escaped_eq(n, name, true))
-			return true;
-	return false;
+			fit = eq(v, value) ? FIT_EQUAL : FIT_DIFFERS;
+	return fit;
 }
 
 /* Each parameter of a is equal in b, or in a alone and of a kind that may be. */
 static bool sip_params_fit(struct span a, struct span b)
 {
-	struct span name, value, other;
-
-	while (sip_param_next(&a, &name, &value)) {
-		bool both = param_find(b, name, &other);
-		if (both ? !escaped_eq(value, other, true) : never_ignored(name))
+	for (struct span name, value; sip_param_next(&a, &name, &value);) {
+		enum fit fit = param_fit(b, name, value, value_eq);
+		if (fit == FIT_DIFFERS || (fit == FIT_ABSENT && never_ignored(name)))
 			return false;
 	}
 	return true;
@@ -199,13 +208,18 @@ static bool sip_eq(const struct sip_uri *a, const struct sip_uri *b)
 	       headers_fit(b->headers, a->headers);
 }
 
+static bool is_separator(char c)
+{
+	return c == '-' || c == '.' || c == '(' || c == ')';
+}
+
 /* Numbers are compared without their visual separators (RFC 3966 4). */
 static bool number_eq(struct span a, struct span b)
 {
 	for (;;) {
-		while (a.n && strchr("-.()", a.p[0]))
+		while (a.n && is_separator(a.p[0]))
 			a = span_skip(a, 1);
-		while (b.n && strchr("-.()", b.p[0]))
+		while (b.n && is_separator(b.p[0]))
 			b = span_skip(b, 1);
 		if (!a.n || !b.n)
 			return a.n == b.n;
@@ -216,14 +230,10 @@ static bool number_eq(struct span a, struct span b)
 
 static bool tel_params_fit(struct span a, struct span b)
 {
-	struct span name, value, other;
-
-	while (sip_param_next(&a, &name, &value)) {
+	for (struct span name, value; sip_param_next(&a, &name, &value);) {
 		bool number = span_ieq(name, SPAN("ext")) ||
 			      (span_ieq(name, SPAN("phone-context")) && value.n && value.p[0] == '+');
-		if (!param_find(b, name, &other))
-			return false;
-		if (number ? !number_eq(value, other) : !escaped_eq(value, other, true))
+		if (param_fit(b, name, value, number ? number_eq : value_eq) != FIT_EQUAL)
 			return false;
 	}
 	return true;

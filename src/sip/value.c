@@ -142,7 +142,7 @@ int sip_name_addr_parse(struct sip_name_addr *na, struct span value)
 	}
 	/* A display name without quotes should be tokens; "Bell, Alexander" is taken as it was meant (RFC
 	 * 4475 3.1.2.15).  A ':' or ';' before the '<' means that it is no display name. */
-	for (n = 0; n < s.n && !strchr("<\":;", s.p[n]); n++)
+	for (n = 0; n < s.n && span_chr(SPAN("<\":;"), s.p[n]) == SPAN_NONE; n++)
 		;
 	if (n < s.n && s.p[n] == '<') {
 		na->display = span_trim(span_cut(s, 0, n));

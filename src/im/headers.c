@@ -38,7 +38,6 @@ static const uint8_t leg_local[] = {
 	SIP_H_P_PREFERRED_SERVICE, /* IMS-3, CLASS-7 */
 	SIP_H_P_SERVED_USER,
 	SIP_H_P_VISITED_NETWORK_ID, /* IMS-12, IMS-11 */
-	SIP_H_ACCEPT,               /* says what our answer may carry; we write none */
 };
 
 /* They describe the body and are written with it (w_body_of, w_sdp_body). */
@@ -136,10 +135,17 @@ void w_contact(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 	w_str(w, "\r\n");
 }
 
+/* MESSAGE, INFO and BYE name no target (RFC 3428 8, RFC 6086 10, RFC 3261 table 2). */
+static bool takes_contact(enum sip_method method)
+{
+	return method != SIP_MESSAGE && method != SIP_INFO && method != SIP_BYE;
+}
+
 void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 {
 	const char *known = l->s->leg[side_other(l->side)].supported;
-	w_contact(w, l, m);
+	if (!m || takes_contact(m->method))
+		w_contact(w, l, m);
 	w_allow(w);
 	if (known && known[0])
 		w_str(w, "Supported: "), w_str(w, known), w_str(w, "\r\n");

@@ -146,6 +146,18 @@ void ua_msrp_pump(struct ua *ua, struct ua_conn *c); /* c has room: go on sendin
 bool ua_msrp_all_answered(const struct ua *ua);
 void ua_msrp_finish(struct ua *ua);
 
+/* between ua_msrp.c and ua_msrp_out.c */
+uint64_t ua_digest(const void *p, size_t n);
+void ua_msrp_tid(struct ua *ua, char tid[24], const char *body,
+		 size_t n); /* one whose end-line is not in body */
+void ua_msrp_trace(struct ua *ua, bool out, const char *type, const char *range, const char *body, size_t n,
+		   char flag);
+struct ua_out *ua_out_new(struct ua *ua, const char *type, const char *body, size_t n);
+void ua_out_free(struct ua_out *m);
+void ua_out_result(struct ua *ua, struct ua_out *m, unsigned status); /* its fate is known; may free it */
+void ua_out_forget(struct ua *ua,
+		   const struct ua_out *m); /* its transactions: their answers will find nothing */
+
 struct ua_totals {
 	uint64_t messages_out, bytes_out, messages_in, bytes_in, refused, incomplete;
 	uint64_t digest_out,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The MSRP end of parley-ua (RFC 4975): sends messages in chunks, answers SENDs, puts messages together by byte
- * range, writes and reads REPORTs.  Written apart from src/msrp on purpose: the two check each other.  Frames are
+ * The MSRP end of parley-ua (RFC 4975): frames, connections and what comes in.  Answers SENDs, puts messages together
+ * by byte range, writes and reads REPORTs.  Written apart from src/msrp on purpose: the two check each other.  Frames are
  * kept whole in memory, which a server must not do and a test tool may.
  */
 #include <ctype.h>
@@ -10,7 +10,7 @@
 #include "msrp/uri.h"
 #include "ua.h"
 
-enum { OUT_HIGH = 256 * 1024, HEAD_MAX = 8192, MESSAGE_CHUNK_MIN = 2048 };
+enum { HEAD_MAX = 8192 };
 
 struct frame {
 	struct span tid, method; /* method: or the three digits of a response */
@@ -23,14 +23,6 @@ struct frame {
 };
 
 /* ---- names ---- */
-
-static void our_path(const struct ua *ua, const char *sess, char *out, size_t cap)
-{
-	struct wbuf w = wbuf_on(out, cap - 1);
-	const struct ua_listen *l = ua_listen_of(ua, UA_MSRP, 0);
-	w_str(&w, "msrp://"), w_addr(&w, &l->at), w_fmt(&w, "/%s;tcp", sess);
-	out[w.n] = 0;
-}
 
 /* The line whose session-id a To-Path names: among the agreed ones, then in our open offer. */
 static int line_of(const struct ua *ua, struct span to_path)
@@ -45,212 +37,6 @@ static int line_of(const struct ua *ua, struct span to_path)
 			if (set[k]->line[i].on && span_eq(u.session, span_of(set[k]->line[i].sess)))
 				return (int)i;
 	return -1;
-}
-
-static const char *sess_of(const struct ua *ua, unsigned i)
-{
-	return ua->media.line[i].sess;
-}
-
-/* ---- sending ---- */
-
-static void out_free(struct ua_out *m)
-{
-	list_del(&m->link);
-	free(m->body);
-	free(m);
-}
-
-static uint64_t digest(const void *p, size_t n)
-{
-	uint8_t sha[20] = { 0 };
-	uint64_t d = 0;
-	ua_sha1(n ? p : "", n, sha);
-	for (unsigned i = 0; i < 8; i++)
-		d = d << 8 | sha[i];
-	return d;
-}
-
-/* The fate of a message is known: tell the script, and forget it when no report is awaited. */
-static void out_result(struct ua *ua, struct ua_out *m, unsigned status)
-{
-	if (m->status || m->bind) {
-		if (m->bind)
-			out_free(m);
-		return;
-	}
-	m->status = status;
-	if (status == 200) {
-		ua->total.messages_out++;
-		ua->total.bytes_out += m->n;
-		ua->total.digest_out += digest(m->body, m->n);
-	} else {
-		ua->total.refused++;
-	}
-	ua_event_add(ua, UA_EV_RESULT, status, m->id, SPAN_EMPTY);
-	if (status != 200 || !m->want_success || m->reported)
-		out_free(m);
-}
-
-static bool answers_wanted(const struct ua_out *m)
-{
-	return strcmp(m->failure_report, "yes") == 0;
-}
-
-static void quote_text(struct wbuf *w, const char *type, const char *body, size_t n)
-{
-	if (strncasecmp(type, "text/", 5) != 0 || n == 0)
-		return;
-	w_str(w, " \"");
-	for (size_t i = 0; i < n && i < 60; i++)
-		w_chr(w, (unsigned char)body[i] < ' ' ? ' ' : body[i]);
-	w_str(w, n > 60 ? "...\"" : "\"");
-}
-
-static void trace_send(struct ua *ua, bool out, const char *type, const char *range, const char *body,
-		       size_t n, char flag)
-{
-	char text[512];
-	struct wbuf w = wbuf_on(text, sizeof(text) - 1);
-	w_fmt(&w, "MSRP SEND");
-	if (n == 0) {
-		w_str(&w, " (no body)");
-	} else {
-		w_fmt(&w, " %s", type);
-		quote_text(&w, type, body, n);
-		w_fmt(&w, " %s (%zu bytes)%s", range, n, flag == '+' ? " +" : flag == '#' ? " aborted" : "");
-	}
-	text[w.n] = 0;
-	ua_trace(ua, out, "%s", text);
-}
-
-/* A transaction id whose end-line is not in the body. */
-static void new_tid(struct ua *ua, char tid[24], const char *body, size_t n)
-{
-	char line[40];
-	do {
-		ua_id(ua, tid, 17);
-		snprintf(line, sizeof(line), "-------%s", tid);
-	} while (n && span_find((struct span){ body, n }, span_of(line)) != SPAN_NONE);
-}
-
-static void send_chunk(struct ua *ua, unsigned i, struct ua_out *m)
-{
-	struct ua_line *l = &ua->line[i];
-	char path[256], text[HEAD_MAX], range[64], end[48];
-	size_t n = m->n - m->sent;
-	if (n > ua->chunk)
-		n = ua->chunk;
-	bool last = m->sent + n == m->n;
-	struct ua_tid *t = calloc(1, sizeof(*t));
-	if (!t)
-		return;
-	new_tid(ua, t->tid, m->body + m->sent, n);
-	our_path(ua, sess_of(ua, i), path, sizeof(path));
-	/* RFC 4975 7.1: above 2048 octets the end is not promised, so that the chunk could be interrupted */
-	if (m->n == 0)
-		snprintf(range, sizeof(range), "1-0/0");
-	else if (n > MESSAGE_CHUNK_MIN)
-		snprintf(range, sizeof(range), "%zu-*/%zu", m->sent + 1, m->n);
-	else
-		snprintf(range, sizeof(range), "%zu-%zu/%zu", m->sent + 1, m->sent + n, m->n);
-	struct wbuf w = wbuf_on(text, sizeof(text));
-	w_fmt(&w, "MSRP %s SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: %s\r\n", t->tid,
-	      l->remote_path, path, m->id);
-	if (m->want_success)
-		w_str(&w, "Success-Report: yes\r\n");
-	if (!answers_wanted(m))
-		w_fmt(&w, "Failure-Report: %s\r\n", m->failure_report);
-	w_fmt(&w, "Byte-Range: %s\r\n", range);
-	if (m->n)
-		w_fmt(&w, "Content-Type: %s\r\n\r\n", m->type);
-	ua_conn_write(ua, l->conn, w_span_of(&w));
-	if (n)
-		ua_conn_write(ua, l->conn, (struct span){ m->body + m->sent, n });
-	int k = snprintf(end, sizeof(end), "%s-------%s%c\r\n", m->n ? "\r\n" : "", t->tid, last ? '$' : '+');
-	ua_conn_write(ua, l->conn, (struct span){ end, (size_t)k });
-	trace_send(ua, true, m->type, range, m->body + m->sent, n, last ? '$' : '+');
-	m->sent += n;
-	if (last) {
-		list_del(&m->link);
-		list_push(&l->answered, &m->link);
-	}
-	if (answers_wanted(m)) {
-		t->m = m;
-		t->bytes = n;
-		m->chunks_open++;
-		list_push(&ua->tids, &t->link);
-	} else {
-		free(t);
-		if (last) /* nobody will say that it arrived */
-			out_result(ua, m, 200);
-	}
-}
-
-/* Transactions of m end; their answers will find nothing. */
-static void forget_tids(struct ua *ua, const struct ua_out *m)
-{
-	list_each(i, &ua->tids)
-	{
-		struct ua_tid *t = container_of(i, struct ua_tid, link);
-		if (t->m == m) {
-			list_del(&t->link);
-			free(t);
-		}
-	}
-}
-
-void ua_msrp_pump(struct ua *ua, struct ua_conn *c)
-{
-	for (unsigned i = 0; i < UA_LINES_MAX; i++) {
-		struct ua_line *l = &ua->line[i];
-		while (l->on && l->bound && l->conn == c && c->used && !list_empty(&l->out) &&
-		       c->out_n - c->out_at < OUT_HIGH) {
-			send_chunk(ua, i, container_of(l->out.next, struct ua_out, link));
-		}
-	}
-}
-
-static struct ua_out *out_new(struct ua *ua, const char *type, const char *body, size_t n)
-{
-	struct ua_out *m = calloc(1, sizeof(*m));
-	if (!m)
-		return NULL;
-	m->body = malloc(n ? n : 1);
-	if (!m->body) {
-		free(m);
-		return NULL;
-	}
-	if (n)
-		memcpy(m->body, body, n);
-	m->n = n;
-	ua_id(ua, m->id, 17);
-	snprintf(m->type, sizeof(m->type), "%s", type);
-	m->want_success = ua->report_success;
-	m->failure_report = ua->failure_report;
-	return m;
-}
-
-int ua_msrp_send(struct ua *ua, unsigned i, const char *type, const char *body, size_t n)
-{
-	struct ua_line *l = &ua->line[i];
-	if (i >= UA_LINES_MAX || !l->on)
-		return ua_fail(ua, "there is no active media line %u", i);
-	struct ua_out *m = out_new(ua, type, body, n);
-	if (!m)
-		return ua_fail(ua, "out of memory");
-	list_push(&l->out, &m->link);
-	if (l->bound)
-		ua_msrp_pump(ua, l->conn);
-	return 0;
-}
-
-bool ua_msrp_all_answered(const struct ua *ua)
-{
-	for (unsigned i = 0; i < UA_LINES_MAX; i++)
-		if (!list_empty(&ua->line[i].out) || !list_empty(&ua->line[i].answered))
-			return false;
-	return true;
 }
 
 /* ---- connections ---- */
@@ -270,7 +56,7 @@ void ua_msrp_connected(struct ua *ua, struct ua_conn *c)
 			continue;
 		bind_line(ua, i, c);
 		/* RFC 4975 5.4: who connected sends at once, without a body if there is nothing to say */
-		struct ua_out *m = out_new(ua, "", NULL, 0);
+		struct ua_out *m = ua_out_new(ua, "", NULL, 0);
 		if (!m)
 			return;
 		m->bind = true;
@@ -328,8 +114,8 @@ void ua_msrp_closed(struct ua *ua, struct ua_conn *c)
 		list_each(k, &l->answered)
 		{
 			struct ua_out *m = container_of(k, struct ua_out, link);
-			forget_tids(ua, m);
-			out_result(ua, m, 408);
+			ua_out_forget(ua, m);
+			ua_out_result(ua, m, 408);
 		}
 	}
 }
@@ -356,7 +142,7 @@ static void report(struct ua *ua, struct ua_conn *c, const struct frame *f, size
 {
 	char buf[HEAD_MAX], tid[24];
 	struct wbuf w = wbuf_on(buf, sizeof(buf));
-	new_tid(ua, tid, NULL, 0);
+	ua_msrp_tid(ua, tid, NULL, 0);
 	/* RFC 4975 7.1.2: back along the whole path */
 	w_fmt(&w, "MSRP %s REPORT\r\nTo-Path: %" SPAN_FMT "\r\nFrom-Path: %" SPAN_FMT "\r\n", tid,
 	      SPAN_ARG(f->from), SPAN_ARG(f->to));
@@ -436,7 +222,7 @@ static void message_done(struct ua *ua, struct ua_conn *c, unsigned i, const str
 	struct span body = { m->body, m->n };
 	ua->total.messages_in++;
 	ua->total.bytes_in += m->n;
-	ua->total.digest_in += digest(m->body, m->n);
+	ua->total.digest_in += ua_digest(m->body, m->n);
 	if (ua->media.line[i].is_file)
 		ua_event_add(ua, UA_EV_FILE, file_done(ua, l, m) ? 200 : 0, l->file_name, SPAN_EMPTY);
 	else
@@ -484,7 +270,7 @@ static void on_send(struct ua *ua, struct ua_conn *c, const struct frame *f)
 	char type[96], range[64];
 	snprintf(type, sizeof(type), "%" SPAN_FMT, SPAN_ARG(f->type));
 	snprintf(range, sizeof(range), "%" SPAN_FMT, SPAN_ARG(f->range));
-	trace_send(ua, false, type, range, f->body.p, f->body.n, f->flag);
+	ua_msrp_trace(ua, false, type, range, f->body.p, f->body.n, f->flag);
 	if (i < 0) {
 		reply(ua, c, f, 481, "No such session");
 		return;
@@ -536,10 +322,10 @@ static void on_response(struct ua *ua, const struct frame *f)
 		list_del(&t->link);
 		free(t);
 		if (f->code != 200) {
-			forget_tids(ua, m);
-			out_result(ua, m, f->code);
+			ua_out_forget(ua, m);
+			ua_out_result(ua, m, f->code);
 		} else if (m->sent == m->n && m->chunks_open == 0) {
-			out_result(ua, m, 200);
+			ua_out_result(ua, m, 200);
 		}
 		return;
 	}
@@ -563,7 +349,7 @@ static void on_report(struct ua *ua, const struct frame *f)
 				continue;
 			m->reported = true;
 			if (m->status) {
-				out_free(m);
+				ua_out_free(m);
 				return;
 			}
 		}
@@ -695,7 +481,7 @@ void ua_msrp_finish(struct ua *ua)
 		struct ua_line *l = &ua->line[k];
 		struct list *lists[] = { &l->out, &l->answered };
 		for (unsigned j = 0; j < 2; j++)
-			list_each(i, lists[j]) out_free(container_of(i, struct ua_out, link));
+			list_each(i, lists[j]) ua_out_free(container_of(i, struct ua_out, link));
 		list_each(i, &l->in)
 		{
 			ua->total.incomplete++;

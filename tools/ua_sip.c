@@ -190,6 +190,8 @@ static void on_invite_answer(void *u, struct sip_ctxn *t, const struct sip_msg *
 	struct ua *ua = u;
 	struct ua_call *c = &ua->call;
 	(void)t, (void)now_us;
+	if (!resp && end == SIP_END_ACCEPTED)
+		return; /* long since a 2xx: we kept no pointer */
 	if (!resp) {
 		ua_note(ua, "INVITE: %s", end == SIP_END_TIMEOUT ? "no answer" : "could not be sent");
 	} else if (resp->status < 200) {

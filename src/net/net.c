@@ -71,7 +71,7 @@ void net_event(struct net *n, const char *event, const struct addr *who, int err
 	if (who && who->family)
 		w_str(&w, "addr="), w_addr(&w, who);
 	if (err)
-		w_fmt(&w, "%serror=%s", w.n ? " " : "", uv_err_name(err));
+		w_fmt(&w, "%serror=%s", w.n ? " " : "", strerrorname_np(-err) ? strerrorname_np(-err) : "?");
 	buf[w.n] = 0;
 	n->hooks.event(n->hooks.u, event, buf);
 }

@@ -109,11 +109,11 @@ static void repeat(struct sip_stxn *t, uint64_t now_us)
 
 /* ---- timers ---- */
 
+/* The first answer of the TU stops it. */
 static void on_trying(struct timer *timer, uint64_t now_us)
 {
 	struct sip_stxn *t = container_of(timer, struct sip_stxn, t_again);
-	if (!t->status)
-		sip_stxn_reply_simple(t, 100, SPAN_EMPTY, SPAN_EMPTY, SPAN_EMPTY, now_us);
+	sip_stxn_reply_simple(t, 100, SPAN_EMPTY, SPAN_EMPTY, SPAN_EMPTY, now_us);
 }
 
 /* Timer G, and the 2xx of RFC 3261 13.3.1.4. */

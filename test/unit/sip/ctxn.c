@@ -258,8 +258,9 @@ static void cancel_without_memory(void **state)
 	struct sip_ctxn *t = tl_start(w, SIP_INVITE);
 
 	tl_respond(w, "INVITE", 180, "theirs");
-	tl_fail_alloc(1);
+	oom_fail_after(0);
 	sip_ctxn_cancel(t, SPAN_EMPTY, w->now_us);
+	assert_true(oom_end());
 	tl_until(w, 40000);
 	tl_expect(w, "0 send INVITE\n0 told 180 INVITE\n0 send CANCEL\n32000 told timeout\n");
 }
@@ -466,8 +467,9 @@ static void no_memory_nothing_sent(void **state)
 {
 	struct tl_world *w = *state;
 
-	tl_fail_alloc(1);
+	oom_fail_after(0);
 	assert_null(tl_start(w, SIP_INVITE));
+	assert_true(oom_end());
 	tl_expect(w, "");
 	assert_int_equal(sip_tl_stats(w->tl)->client, 0);
 }

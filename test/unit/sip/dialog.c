@@ -38,7 +38,6 @@ static int forget(void **state)
 {
 	for (int i = 0; i < 4; i++)
 		msg(NULL);
-	tl_fail_alloc(0);
 	return 0;
 }
 
@@ -160,13 +159,13 @@ static void no_memory_for_a_dialog(void **state)
 	const struct sip_msg *m = msg(INVITE_HEAD CONTACT END);
 	struct sip_dialog d;
 
-	for (unsigned n = 1; n <= 2; n++) {
-		tl_fail_alloc(n);
+	for (unsigned n = 0; n < 2; n++) {
+		oom_fail_after(n);
 		assert_int_equal(sip_dialog_uas(&d, m, SPAN("t")), -ENOMEM);
+		assert_true(oom_end());
 		assert_null(d.text);
 		assert_null(d.target_text);
 	}
-	tl_fail_alloc(0);
 	assert_int_equal(sip_dialog_uas(&d, m, SPAN("t")), 0);
 	sip_dialog_finish(&d);
 }
@@ -378,12 +377,13 @@ static void mod_34_refresh(void **state)
 	assert_non_null(strstr(request(&d, SIP_BYE, 0), "\r\nRoute: <sip:p1.example.com;lr>\r\nFrom: "));
 	assert_int_equal(sip_dialog_refresh(&d, msg(RESP_HEAD("200") END)), -ENOENT);
 	assert_int_equal(sip_dialog_refresh(&d, msg(RESP_HEAD("200") "Contact: *\r\n" END)), -EBADMSG);
-	tl_fail_alloc(1);
+	oom_fail_after(0);
 	assert_int_equal(sip_dialog_refresh(&d, msg(RESP_HEAD("200") "Contact: <sip:x@y>\r\n" END)), -ENOMEM);
-	tl_fail_alloc(1); /* the same again costs nothing */
+	assert_true(oom_end());
+	oom_fail_after(0); /* the same again costs nothing */
 	assert_int_equal(sip_dialog_refresh(&d, msg(RESP_HEAD("200") "Contact: <sip:new@192.0.2.8>\r\n" END)),
 			 0);
-	tl_fail_alloc(0);
+	assert_false(oom_end());
 	expect_span(d.target, "sip:new@192.0.2.8");
 	sip_dialog_finish(&d);
 }

@@ -340,7 +340,7 @@ static void answer_sent_though_it_cannot_be_kept(void **state)
 
 	feed(w, "INVITE");
 	reply(w, 180);
-	tl_fail_alloc(1);
+	oom_fail_after(0);
 	assert_int_equal(sip_stxn_reply_simple(w->stxn, 486, SPAN_EMPTY, SPAN("ours"), SPAN_EMPTY, w->now_us),
 			 -ENOMEM);
 	tl_until(w, 1000);

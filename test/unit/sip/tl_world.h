@@ -16,12 +16,13 @@
 #include <errno.h>
 
 #include "base/rng.h"
+#include "lib/oom.h"
 #include "sip/txn.h"
 
 struct tl_sent {
 	struct sip_dest to;
 	char host[64];
-	char *bytes;
+	char bytes[4096];
 	size_t n;
 	uint64_t token;
 };
@@ -76,8 +77,5 @@ const char *tl_last(struct tl_world *w);
 const struct tl_sent *tl_last_sent(struct tl_world *w);
 /* As above, the newest that begins with this. */
 const char *tl_last_of(struct tl_world *w, const char *prefix);
-
-/* The n-th allocation from now fails (1: the next); 0: none. */
-void tl_fail_alloc(unsigned n);
 
 #endif

@@ -453,10 +453,10 @@ static void no_memory_for_a_request(void **state)
 	struct tl_world *w = *state;
 
 	/* the test's own two come first: the raw text and its exact copy */
-	for (unsigned n = 1; n <= 2; n++) {
-		tl_fail_alloc(2 + n);
+	for (unsigned n = 2; n < 4; n++) {
+		oom_fail_after(n);
 		feed(w, "INVITE", BRANCH);
-		tl_fail_alloc(0);
+		assert_true(oom_end());
 		tl_expect(w, "0 send 503 INVITE\n");
 		assert_int_equal(sip_tl_stats(w->tl)->server, 0);
 	}
@@ -466,18 +466,18 @@ static void no_memory_for_a_request(void **state)
 
 static void no_memory_for_the_layer(void **state)
 {
-	for (unsigned n = 1;; n++) {
-		struct tl_world w;
+	struct tl_world w;
+	unsigned n = 0;
 
-		tl_fail_alloc(n);
+	for (;; n++) {
+		oom_fail_after(n);
 		tl_world_make(&w, SIP_UDP, 10);
-		tl_fail_alloc(0);
-		if (w.tl) {
-			assert_true(n > 4);
-			tl_world_end(&w);
-			return;
-		}
+		if (!oom_end())
+			break;
+		assert_null(w.tl);
 	}
+	assert_int_equal(n, 4); /* itself and three tables */
+	tl_world_end(&w);
 }
 
 /* ---- the rest ---- */

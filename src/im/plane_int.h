@@ -31,31 +31,34 @@
 #include "msrp/uri.h"
 
 enum {
-	SID_LEN = 20,  /* 120 bits (UP-2) */
-	TID_LEN = 16,  /* 64 bits (UP-22) */
-	ID_MAX = 64,   /* Message-ID; the grammar says 32, clients send UUIDs */
-	OPEN_MAX = 256, /* SENDs open per end (UP-25a) */
-	OPEN_LOW = 192, /* below it reading goes on */
-	LOOSE_MAX = 1024, /* SENDs of Failure-Report: partial remembered per end */
-	OLD_MAX = 4,   /* draining generations per end (UPA-2) */
-	MSGS_MAX = 4096, /* Message-IDs per end (UP-45) */
+	SID_LEN = 20,           /* 120 bits (UP-2) */
+	TID_LEN = 16,           /* 64 bits (UP-22) */
+	ID_MAX = 64,            /* Message-ID; the grammar says 32, clients send UUIDs */
+	OPEN_MAX = 256,         /* SENDs open per end (UP-25a) */
+	OPEN_LOW = 192,         /* below it reading goes on */
+	LOOSE_MAX = 1024,       /* SENDs of Failure-Report: partial remembered per end */
+	OLD_MAX = 4,            /* draining generations per end (UPA-2) */
+	MSGS_MAX = 4096,        /* Message-IDs per end (UP-45) */
 	CHUNK_WHOLE_MAX = 2048, /* longer bodies can be interrupted (UP-32, UP-33) */
-	HELD_MAX = 16384, /* body bytes of one held piece */
-	LATE_MAX = 16384, /* responses that wait for a chunk to reach 2048 bytes */
-	BATCHES = 4, BATCH_PIECES = 64, BATCH_TEXT = 32768, COPY_MAX = 512,
+	HELD_MAX = 16384,       /* body bytes of one held piece */
+	LATE_MAX = 16384,       /* responses that wait for a chunk to reach 2048 bytes */
+	BATCHES = 4,
+	BATCH_PIECES = 64,
+	BATCH_TEXT = 32768,
+	COPY_MAX = 512,
 	SCRATCH_MAX = 32768,
 };
 
-#define OUT_WAIT_US (30 * US_PER_S)   /* UP-28 */
-#define MSG_IDLE_US (120 * US_PER_S)  /* UP-45 */
+#define OUT_WAIT_US (30 * US_PER_S)  /* UP-28 */
+#define MSG_IDLE_US (120 * US_PER_S) /* UP-45 */
 #define LATE_WAIT_US (100 * US_PER_MS)
 
 /* What one side's SDP says about a line; shared by its path and the SENDs open under it. */
 struct plane_peer {
 	uint32_t refs;
-	bool active;    /* we connect */
+	bool active; /* we connect */
 	bool has_types;
-	uint8_t dir;    /* enum sdp_dir, from its owner's view */
+	uint8_t dir; /* enum sdp_dir, from its owner's view */
 	uint16_t path_n, types_n, wrapped_n;
 	uint16_t cap;
 	uint64_t max_size;
@@ -64,7 +67,7 @@ struct plane_peer {
 
 enum path_state { PATH_NEXT, PATH_CURRENT, PATH_OLD };
 
-struct plane_path { /* one of our URIs: an MSRP session of ours */
+struct plane_path {            /* one of our URIs: an MSRP session of ours */
 	struct htab_link link; /* ps->paths, by session-id */
 	struct plane_end *end;
 	struct plane_conn *conn; /* bound to, or connecting; NULL */
@@ -74,6 +77,7 @@ struct plane_path { /* one of our URIs: an MSRP session of ours */
 	struct plane_peer *peer; /* share; NULL before its commit */
 	struct timer t;          /* bind wait while current, drain bound while old */
 	uint64_t id;             /* never used twice */
+	uint64_t bound_us;       /* when an old one goes in any case */
 	uint32_t n_open;         /* SENDs open on it, both ways */
 	uint8_t state;
 	bool seen;     /* the peer was heard on it */
@@ -97,7 +101,7 @@ struct plane_end {
 	struct list on_lost; /* ps->lost */
 	const char *why;
 	uint32_t held_bytes;
-	uint16_t n_near, n_out;     /* counted SENDs open: received, sent */
+	uint16_t n_near, n_out; /* counted SENDs open: received, sent */
 	uint16_t n_near_loose, n_out_loose;
 	uint16_t n_msgs;
 	uint16_t n_reports; /* messages received here that wait for a success REPORT */
@@ -130,13 +134,13 @@ struct plane_msg {
 	struct list on_idle; /* ps->idle while nothing of it is open */
 	uint64_t idle_due;
 	struct list nears, outs;
-	uint64_t path_id;     /* of the far path its forwarding began on; 0: not begun */
-	uint64_t next, total; /* byte after the last one passed on */
-	uint64_t top;	      /* highest byte received */
-	struct msrp_cover *cover; /* owned: success-reported; NULL: nothing */
-	uint16_t code;	      /* failed: what its further chunks get */
-	uint16_t users;	      /* chunks being received, pieces held */
-	uint8_t failure;      /* enum msrp_failure */
+	uint64_t path_id;                        /* of the far path its forwarding began on; 0: not begun */
+	uint64_t next, total;                    /* byte after the last one passed on */
+	uint64_t top;                            /* highest byte received */
+	struct msrp_cover *cover;                /* owned: success-reported; NULL: nothing */
+	uint16_t code;                           /* failed: what its further chunks get */
+	uint16_t users;                          /* chunks being received, pieces held */
+	uint8_t failure;                         /* enum msrp_failure */
 	bool success, complete, passed, waiting; /* waiting: for a success REPORT */
 	uint8_t id_n;
 	char id[ID_MAX];
@@ -148,7 +152,7 @@ struct plane_near { /* a SEND received and not yet answered */
 	struct plane_conn *conn;
 	struct plane_path *path;
 	struct plane_peer *peer; /* share: its first URI is where the response goes, unless to is set */
-	char *to;		 /* owned */
+	char *to;                /* owned */
 	uint64_t due;
 	uint64_t start, n;
 	uint32_t pending; /* pieces of it not yet confirmed */
@@ -157,7 +161,7 @@ struct plane_near { /* a SEND received and not yet answered */
 	char tid[MSRP_TID_MAX];
 };
 
-struct plane_out { /* a SEND of ours */
+struct plane_out {             /* a SEND of ours */
 	struct htab_link link; /* ps->outs; the hash is the transaction id */
 	struct list on_msg, on_fifo, on_conn;
 	struct plane_msg *msg; /* NULL: our own bodiless SEND */
@@ -166,19 +170,19 @@ struct plane_out { /* a SEND of ours */
 	struct plane_path *path;
 	uint64_t due;
 	uint64_t start, n;
-	bool open, acked, tracked, loose;
+	bool open, acked, tracked, loose, has_body;
 };
 
 struct plane_held { /* a piece of a chunk that waits for a connection (UPA-14) */
 	struct list on_end;
 	struct plane_msg *msg;
-	struct plane_near *near; /* counts it as pending */
+	struct plane_near *near;   /* counts it as pending */
 	struct plane_conn *writer; /* still receiving it */
 	uint64_t start, total;
 	uint32_t rest_n, line_at, line_n; /* header text and the Byte-Range line in it */
 	uint32_t body_n, cap;
 	bool has_body;
-	char flag; /* 0: not complete */
+	char flag;  /* 0: not complete */
 	char *body; /* owned */
 	char rest[];
 };
@@ -194,7 +198,7 @@ struct plane_in { /* the request a connection is receiving */
 	struct plane_path *path;
 	struct plane_msg *msg;
 	struct plane_near *near;
-	struct plane_out *out;	 /* the far chunk under way */
+	struct plane_out *out;   /* the far chunk under way */
 	struct plane_held *held; /* or the piece it is held in */
 	uint64_t pos, total;
 };
@@ -212,18 +216,20 @@ struct plane_conn {
 	struct htab_link dest; /* ps->dests: connections we opened, by host:port */
 	char *dest_name;       /* owned; NULL: accepted */
 	struct msrp_framer f;
-	struct list paths;   /* bound to it */
-	struct list waiters; /* stopped connections that want to write here */
-	struct list wait;    /* where it waits itself */
-	struct list in_path; /* in.path->ins */
+	struct list paths;    /* bound to it */
+	struct list waiters;  /* stopped connections that want to write here */
+	struct list wait;     /* where it waits itself */
+	struct list in_path;  /* in.path->ins */
+	struct list on_check; /* ps->check: may have become unused */
 	struct list outs, nears;
 	struct plane_in in;
 	struct plane_conn *writer; /* the connection whose chunk is open on this one */
-	char *late;		   /* owned: responses for when the chunk may be interrupted */
+	char *late;                /* owned: responses for when the chunk may be interrupted */
 	uint32_t late_n;
-	bool up, dead, bound_once, doomed, overdue, drained_wait;
+	uint16_t small_queued; /* responses and REPORTs written while it had no room */
+	bool up, dead, bound_once, doomed, overdue;
 	struct plane_source *source;
-	struct timer t;	     /* first request; later: stopped too long */
+	struct timer t;      /* first request; later: stopped too long */
 	struct timer t_late; /* interrupt the chunk for what is late */
 };
 
@@ -240,7 +246,7 @@ struct planes {
 	struct im_port port;
 	struct timers *wheel;
 	struct htab paths, msgs, outs, dests, sources;
-	struct list all, conns, dead, lost;
+	struct list all, conns, dead, lost, check;
 	struct list nears, outs_due, idle; /* ascending by due */
 	struct timer t_nears, t_outs, t_idle, t_lost;
 	struct list pool_near, pool_out, pool_msg;
@@ -288,15 +294,16 @@ static inline bool path_up(const struct plane_path *p) /* may be written to now 
 
 /* ---- plane.c: entry points bracket what they do ---- */
 void plane_enter(struct planes *ps, uint64_t now_us);
-void plane_leave(struct planes *ps, bool from_world); /* writes what was gathered; may free connections, call hooks */
+void plane_leave(struct planes *ps,
+		 bool from_world); /* writes what was gathered; may free connections, call hooks */
 void plane_random(struct planes *ps, void *p, size_t n);
 void plane_lost(struct plane_end *e, const char *why);
-__attribute__((format(printf, 4, 5))) void plane_log(struct planes *ps, enum im_level level, const char *event,
-						     const char *fmt, ...);
+__attribute__((format(printf, 4, 5))) void plane_log(struct planes *ps, enum im_level level,
+						     const char *event, const char *fmt, ...);
 
 /* ---- plane_path.c ---- */
 struct plane_peer *plane_peer_make(const struct sdp_msrp *m, bool active); /* NULL: no memory */
-struct plane_peer *plane_peer_blank(void);				   /* room for any answer */
+struct plane_peer *plane_peer_blank(void);                                 /* room for any answer */
 void plane_peer_fill(struct plane_peer **p, const struct sdp_msrp *m, bool active);
 void plane_peer_unref(struct plane_peer *p);
 bool plane_peer_same_uri(const struct plane_peer *a, const struct plane_peer *b);
@@ -307,13 +314,16 @@ void plane_path_connect(struct plane_path *p);
 void plane_path_attach(struct plane_path *p, struct plane_conn *c);
 void plane_path_detach(struct plane_path *p); /* the connection may close if nothing else uses it */
 void plane_path_check_drain(struct plane_end *e);
+void plane_path_seen(struct plane_path *p); /* the peer was heard on it */
+void plane_path_on_timer(struct timer *t, uint64_t now_us);
 enum bind_result { BIND_OK, BIND_NONE, BIND_ELSEWHERE, BIND_WAIT };
 enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h, struct plane_path **out);
 
 /* ---- plane_conn.c ---- */
 struct plane_conn *plane_conn_create(struct planes *ps);
 void plane_conn_close(struct plane_conn *c, const char *why); /* by us */
-void plane_conn_check_unused(struct plane_conn *c);
+void plane_conn_check_unused(struct plane_conn *c);           /* on leaving */
+void plane_conn_close_unused(struct planes *ps);
 void plane_conn_wait(struct plane_conn *c, struct list *on, bool bounded);
 void plane_conn_wake(struct list *waiters);
 void plane_conn_bound(struct plane_conn *c); /* its first request named a session of ours */
@@ -327,15 +337,19 @@ void plane_write_forget(struct plane_conn *c);
 size_t plane_write_room(struct plane_conn *c);
 /* A whole response or REPORT: not into the middle of a chunk (UP-33). */
 void plane_write_small(struct plane_conn *c, struct span s);
-void plane_write_response(struct plane_conn *c, struct span tid, unsigned code, struct span to, struct span from);
+void plane_write_response(struct plane_conn *c, struct span tid, unsigned code, struct span to,
+			  struct span from);
 void plane_write_chunk_over(struct plane_conn *c); /* the chunk open on c has ended */
 void plane_tid_text(uint64_t tid, char out[TID_LEN]);
 
 /* ---- plane_recv.c ---- */
 bool plane_recv_head(struct plane_conn *c, struct msrp_head *h); /* false: stop reading, ask again */
 void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev);
-void plane_recv_refuse(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path, unsigned code);
+void plane_recv_refuse(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path,
+		       unsigned code);
 void plane_recv_clear(struct plane_conn *c);
+unsigned plane_recv_judge_body(struct plane_end *e, const struct msrp_head *h,
+			       struct span body); /* 0, or the code */
 
 /* ---- plane_relay.c ---- */
 struct span plane_relay_window(struct plane_conn *c, struct span in); /* what of in may be taken now */
@@ -344,8 +358,8 @@ void plane_relay_end(struct plane_conn *c, const struct msrp_event *ev);
 void plane_relay_cut(struct plane_conn *c, char flag); /* ends the far chunk c is writing */
 bool plane_relay_ready(struct plane_conn *c, struct plane_end *far, struct plane_msg *m);
 struct plane_path *plane_relay_target(const struct plane_msg *m, struct plane_end *far);
-void plane_relay_head(struct plane_out *o, struct span rest, struct span range_line, const struct msrp_range *r,
-		      bool has_body);
+void plane_relay_head(struct plane_out *o, struct span rest, struct span range_line,
+		      const struct msrp_range *r, bool has_body);
 void plane_relay_tail(struct plane_out *o, bool has_body, char flag);
 void plane_relay_abort(struct plane_msg *m); /* a SEND of nothing that ends in '#' */
 
@@ -353,7 +367,8 @@ void plane_relay_abort(struct plane_msg *m); /* a SEND of nothing that ends in '
 int plane_held_body(struct plane_conn *c, const struct msrp_head *h, struct span body); /* 0, -ENOMEM */
 int plane_held_end(struct plane_conn *c, const struct msrp_head *h, char flag);
 void plane_held_flush(struct plane_end *e);
-void plane_held_drop(struct plane_msg *m);
+bool plane_held_drop(struct plane_msg *m); /* true: there was something */
+void plane_held_forget(struct plane_near *n);
 void plane_held_clear(struct plane_end *e);
 
 /* ---- plane_ack.c ---- */
@@ -362,12 +377,12 @@ struct plane_near *plane_near_open(struct plane_conn *c, const struct msrp_head 
 void plane_near_answer(struct plane_near *n, unsigned code); /* and free it */
 void plane_near_free(struct plane_near *n);
 void plane_near_read(struct plane_near *n); /* its last byte was read */
-void plane_near_confirmed(struct plane_near *n); /* one piece less is pending */
 struct plane_out *plane_out_open(struct plane_path *path, struct plane_msg *m, struct plane_near *n);
 void plane_out_written(struct plane_out *o); /* its end-line was; may free it */
 void plane_out_free(struct plane_out *o);
+void plane_out_abort(struct plane_out *o); /* ends it with '#' if it is being written */
 void plane_out_response(struct plane_conn *c, const struct msrp_head *h);
-void plane_out_lost(struct plane_out *o); /* its connection is gone */
+void plane_out_lost(struct plane_out *o);     /* its connection is gone */
 void plane_ack_bind(struct plane_path *path); /* UP-9: our bodiless SEND */
 void plane_ack_on_nears(struct timer *t, uint64_t now_us);
 void plane_ack_on_outs(struct timer *t, uint64_t now_us);
@@ -379,8 +394,8 @@ void plane_msg_destroy(struct plane_msg *m);
 void plane_msg_settle(struct plane_msg *m); /* something of it ended: may free it */
 void plane_msg_fail(struct plane_msg *m, unsigned code);
 /* The far side refused or lost bytes [start, start + n) that near (or NULL) waits for. */
-void plane_msg_far_error(struct plane_msg *m, const struct plane_near *near, uint64_t start, uint64_t n, unsigned code,
-			 bool timeout);
+void plane_msg_far_error(struct plane_msg *m, const struct plane_near *near, uint64_t start, uint64_t n,
+			 unsigned code, bool timeout);
 void plane_msg_on_idle(struct timer *t, uint64_t now_us);
 void plane_report_end(struct plane_conn *c, const struct msrp_head *h, struct span body);
 

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Paths: our URIs, what they are bound to, and how an old one goes (UPA-17).
+ *
+ * A path is looked up by its session-id alone and then compared as a URI.  What is hard is who may bind: one connection
+ * at a time, but a peer that changed its own URI in the answer to our offer takes ours over (UP-10), and a peer whose
+ * answer is still under way must not be told 506 for what the answer will explain.
+ */
+#include "im/plane_int.h"
+
+/* ---- the peer's data ---- */
+
+static void peer_set(struct plane_peer *p, const struct sdp_msrp *m, bool active)
+{
+	struct wbuf w = wbuf_on(p->text, p->cap);
+
+	p->active = active;
+	p->has_types = m->has_accept_types;
+	p->dir = (uint8_t)m->dir;
+	p->max_size = m->has_max_size ? m->max_size : 0;
+	w_span(&w, m->path), p->path_n = (uint16_t)w.n;
+	w_span(&w, m->accept_types), p->types_n = (uint16_t)(w.n - p->path_n);
+	w_span(&w, m->accept_wrapped_types), p->wrapped_n = (uint16_t)(w.n - p->path_n - p->types_n);
+}
+
+static struct plane_peer *peer_alloc(size_t cap)
+{
+	struct plane_peer *p = malloc(sizeof(*p) + cap);
+
+	if (!p)
+		return NULL;
+	*p = (struct plane_peer){ .refs = 1, .cap = (uint16_t)cap };
+	return p;
+}
+
+struct plane_peer *plane_peer_make(const struct sdp_msrp *m, bool active)
+{
+	struct plane_peer *p = peer_alloc(m->path.n + m->accept_types.n + m->accept_wrapped_types.n);
+
+	if (p)
+		peer_set(p, m, active);
+	return p;
+}
+
+struct plane_peer *plane_peer_blank(void)
+{
+	return peer_alloc(3 * SDP_LINE_MAX);
+}
+
+void plane_peer_fill(struct plane_peer **p, const struct sdp_msrp *m, bool active)
+{
+	struct plane_peer *q = *p, *smaller;
+	size_t used;
+
+	peer_set(q, m, active);
+	used = (size_t)q->path_n + q->types_n + q->wrapped_n;
+	q->cap = (uint16_t)used;
+	smaller = realloc(q, sizeof(*q) + used); /* gives memory back; when it cannot, the block stays */
+	if (smaller)
+		*p = smaller;
+}
+
+void plane_peer_unref(struct plane_peer *p)
+{
+	if (p && --p->refs == 0)
+		free(p);
+}
+
+bool plane_peer_same_uri(const struct plane_peer *a, const struct plane_peer *b)
+{
+	struct span first, last_a, last_b;
+
+	if (span_eq(peer_path(a), peer_path(b)))
+		return true;
+	return msrp_path_ends(peer_path(a), &first, &last_a) &&
+	       msrp_path_ends(peer_path(b), &first, &last_b) && msrp_uri_eq(last_a, last_b);
+}
+
+/* ---- life ---- */
+
+static bool sid_eq(const struct htab_link *l, const void *key)
+{
+	const struct plane_path *p = container_of(l, const struct plane_path, link);
+	const struct span *sid = key;
+
+	return sid->n == SID_LEN && memcmp(p->uri + p->sid_at, sid->p, SID_LEN) == 0;
+}
+
+static struct plane_path *path_find(struct planes *ps, struct span sid)
+{
+	struct htab_link *l = htab_get(&ps->paths, htab_hash(&ps->paths, sid), sid_eq, &sid);
+
+	return l ? container_of(l, struct plane_path, link) : NULL;
+}
+
+static void sid_make(struct planes *ps, char out[SID_LEN])
+{
+	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	uint8_t r[SID_LEN];
+
+	plane_random(ps, r, sizeof(r));
+	for (unsigned i = 0; i < SID_LEN; i++)
+		out[i] = set[r[i] & 63];
+}
+
+struct plane_path *plane_path_create(struct plane_end *e)
+{
+	struct planes *ps = end_planes(e);
+	char text[160], sid[SID_LEN];
+	struct wbuf w = wbuf_on(text, sizeof(text));
+	struct plane_path *p;
+	size_t at;
+
+	sid_make(ps, sid);
+	w_str(&w, "msrp://"), w_str(&w, ps->conf.host), w_chr(&w, ':'), w_u64(&w, ps->conf.port),
+		w_chr(&w, '/');
+	at = w.n;
+	w_bytes(&w, sid, SID_LEN), w_str(&w, ";tcp");
+	if (!w_ok(&w) || (p = malloc(sizeof(*p) + w.n)) == NULL)
+		return NULL;
+	*p = (struct plane_path){
+		.end = e, .id = ++ps->path_ids, .sid_at = (uint8_t)at, .uri_n = (uint16_t)w.n
+	};
+	memcpy(p->uri, text, w.n);
+	list_init(&p->on_conn), list_init(&p->on_end), list_init(&p->ins);
+	htab_put(&ps->paths, &p->link, htab_hash(&ps->paths, (struct span){ sid, SID_LEN }));
+	ps->stats.sessions++;
+	return p;
+}
+
+/* Answers and forgets what of m is open on p. */
+static void path_clear_msg(struct plane_path *p, struct plane_msg *m, unsigned code)
+{
+	m->users++; /* keep it while we look */
+	list_each(k, &m->nears)
+	{
+		struct plane_near *n = container_of(k, struct plane_near, on_msg);
+		if (n->path == p)
+			plane_near_answer(n, code);
+	}
+	for (struct list *k = m->outs.next; k != &m->outs;) {
+		struct plane_out *o = container_of(k, struct plane_out, on_msg);
+		k = k->next;
+		if (o->path == p) {
+			plane_out_lost(o); /* may free the others too */
+			k = m->outs.next;
+		}
+	}
+	m->users--;
+	plane_msg_settle(m);
+}
+
+/* Nothing may point at p any more. */
+static void path_clear(struct plane_path *p, unsigned code)
+{
+	struct plane_end *e = p->end;
+
+	for (unsigned i = 0; i < 2 && p->n_open; i++)
+		list_each(l, &e->line->end[i].msgs)
+			path_clear_msg(p, container_of(l, struct plane_msg, on_end), code);
+	list_each(i, &p->ins)
+	{
+		struct plane_conn *c = container_of(i, struct plane_conn, in_path);
+		plane_recv_clear(c);
+		c->in.mode = IN_DROP;
+	}
+}
+
+void plane_path_destroy(struct plane_path *p, unsigned code)
+{
+	struct planes *ps;
+	struct plane_end *e;
+
+	if (!p)
+		return;
+	e = p->end;
+	ps = end_planes(e);
+	path_clear(p, code);
+	plane_path_detach(p);
+	timer_stop(ps->wheel, &p->t);
+	if (p->state == PATH_OLD)
+		e->n_old--;
+	list_del(&p->on_end);
+	if (e->path == p)
+		e->path = NULL;
+	htab_del(&ps->paths, &p->link);
+	ps->stats.sessions--;
+	plane_peer_unref(p->peer);
+	free(p);
+}
+
+/* ---- connections ---- */
+
+void plane_path_attach(struct plane_path *p, struct plane_conn *c)
+{
+	plane_path_detach(p);
+	p->conn = c;
+	list_push(&c->paths, &p->on_conn);
+}
+
+void plane_path_detach(struct plane_path *p)
+{
+	struct plane_conn *c = p->conn;
+
+	p->conn = NULL;
+	list_del(&p->on_conn);
+	if (c)
+		plane_conn_check_unused(c);
+}
+
+static bool dest_eq(const struct htab_link *l, const void *key)
+{
+	const struct plane_conn *c = container_of(l, const struct plane_conn, dest);
+
+	return span_ieq(span_of(c->dest_name), *(const struct span *)key);
+}
+
+/* RFC 4975 5.4, UPA-11: one connection to an address serves all sessions there. */
+static struct plane_conn *conn_to(struct planes *ps, struct span host, uint16_t port)
+{
+	char name[300];
+	struct wbuf w = wbuf_on(name, sizeof(name) - 1);
+	struct span key;
+	struct htab_link *l;
+	struct plane_conn *c;
+	uint64_t hash;
+
+	for (size_t i = 0; i < host.n; i++)
+		w_chr(&w, (char)(host.p[i] >= 'A' && host.p[i] <= 'Z' ? host.p[i] | 32 : host.p[i]));
+	w_chr(&w, ':'), w_u64(&w, port);
+	if (!w_ok(&w))
+		return NULL;
+	key = w_span_of(&w);
+	hash = htab_hash(&ps->dests, key);
+	l = htab_get(&ps->dests, hash, dest_eq, &key);
+	if (l)
+		return container_of(l, struct plane_conn, dest);
+	if ((c = plane_conn_create(ps)) == NULL)
+		return NULL;
+	c->dest_name = span_dup(key);
+	if (host.n > 1 && host.p[0] == '[')
+		host = span_cut(host, 1, host.n - 1);
+	if (c->dest_name) {
+		htab_put(&ps->dests, &c->dest, hash);
+		c->bound_once = true;
+		c->wc = ps->port.msrp_connect(ps->port.w, c, host, port, false);
+	}
+	if (c->wc)
+		return c;
+	plane_conn_close(c, "cannot connect");
+	return NULL;
+}
+
+void plane_path_connect(struct plane_path *p)
+{
+	struct planes *ps = end_planes(p->end);
+	struct span first, last;
+	struct msrp_uri u;
+	struct plane_conn *c = NULL;
+
+	if (msrp_path_ends(peer_path(p->peer), &first, &last) && msrp_uri_parse(&u, first) == 0 && u.port &&
+	    !u.tls)
+		c = conn_to(ps, u.host, u.port);
+	if (!c) {
+		plane_lost(p->end, "cannot connect");
+		return;
+	}
+	plane_path_attach(p, c);
+	if (c->up)
+		plane_ack_bind(p);
+}
+
+/* ---- generations ---- */
+
+void plane_path_on_timer(struct timer *t, uint64_t now_us)
+{
+	struct plane_path *p = container_of(t, struct plane_path, t);
+	struct plane_end *e = p->end;
+	struct planes *ps = end_planes(e);
+
+	plane_enter(ps, now_us);
+	if (p->state == PATH_OLD && now_us >= p->bound_us) {
+		plane_path_destroy(p, 408);
+	} else if (p->state == PATH_OLD) {
+		timer_set(ps->wheel, t, p->bound_us, plane_path_on_timer);
+		plane_path_check_drain(e);
+	} else if (!p->seen) { /* UP-16; an old one need not wait for it any longer */
+		p->takeover = false;
+		p->seen = true;
+		if (!path_up(p))
+			plane_lost(e, "no connection");
+		plane_path_check_drain(e);
+	}
+	plane_leave(ps, true);
+}
+
+static void path_retire(struct plane_path *p)
+{
+	struct plane_end *e = p->end;
+	struct planes *ps = end_planes(e);
+
+	if (e->n_old == OLD_MAX)
+		plane_path_destroy(container_of(e->old.next, struct plane_path, on_end), 408);
+	p->state = PATH_OLD;
+	list_push(&e->old, &p->on_end);
+	e->n_old++;
+	p->bound_us = ps->now_us + ps->conf.drain_ms * US_PER_MS;
+	timer_set(ps->wheel, &p->t, p->bound_us, plane_path_on_timer);
+}
+
+void plane_path_commit(struct plane_end *e)
+{
+	struct planes *ps = end_planes(e);
+	struct plane_path *p = e->next, *old = e->path;
+	bool moved = false;
+
+	if (p == old) {
+		moved = !plane_peer_same_uri(p->peer, e->next_peer);
+		plane_peer_unref(p->peer);
+	} else if (old) {
+		path_retire(old);
+	}
+	p->peer = e->next_peer;
+	e->path = p;
+	p->state = PATH_CURRENT;
+	e->next = NULL, e->next_peer = NULL;
+	e->lost_told = false;
+	list_del(&e->on_lost);
+	if (moved && p->conn) {
+		p->takeover = true;
+		p->seen = false;
+	}
+	if (!p->conn || moved) {
+		if (p->peer->active)
+			plane_path_connect(p);
+		if (!p->seen)
+			timer_set(ps->wheel, &p->t, ps->now_us + ps->conf.bind_wait_ms * US_PER_MS,
+				  plane_path_on_timer);
+	}
+	plane_path_check_drain(e);
+	plane_held_flush(e);
+	plane_conn_wake(&e->waiters);
+}
+
+/* UPA-17: may an old path of e go? */
+void plane_path_check_drain(struct plane_end *e)
+{
+	if (!e->n_old || !e->path || !e->path->seen)
+		return;
+	list_each(l, &e->old)
+	{
+		struct plane_path *p = container_of(l, struct plane_path, on_end);
+		if (p->n_open == 0 && list_empty(&p->ins) && end_other(e)->n_reports == 0)
+			plane_path_destroy(p, 481);
+	}
+}
+
+void plane_path_seen(struct plane_path *p)
+{
+	struct plane_end *e = p->end;
+
+	p->seen = true;
+	if (p->state != PATH_CURRENT)
+		return;
+	e->lost_told = false;
+	list_del(&e->on_lost);
+	timer_stop(end_planes(e)->wheel, &p->t);
+	plane_path_check_drain(e);
+	plane_held_flush(e);
+	plane_conn_wake(&e->waiters);
+}
+
+/* ---- binding ---- */
+
+static struct plane_path *path_of_uri(struct plane_conn *c, struct span to)
+{
+	struct msrp_uri u;
+	struct plane_path *p;
+
+	list_each(l, &c->paths)
+	{ /* the usual case: the one session of this connection, as we wrote it */
+		p = container_of(l, struct plane_path, on_conn);
+		if (span_eq(path_uri(p), to))
+			return p;
+		break;
+	}
+	if (msrp_uri_parse(&u, to) < 0)
+		return NULL;
+	p = path_find(c->ps, u.session);
+	return p && msrp_uri_eq(path_uri(p), to) ? p : NULL;
+}
+
+static bool takes_over(const struct plane_path *p, const struct msrp_head *h)
+{
+	struct span first, last, mine;
+
+	return p->takeover && msrp_path_ends(h->from_path, &first, &last) &&
+	       msrp_path_ends(peer_path(p->peer), &first, &mine) && msrp_uri_eq(last, mine);
+}
+
+enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h, struct plane_path **out)
+{
+	struct plane_path *p = path_of_uri(c, h->to_path);
+	struct plane *pl;
+	struct plane_end *e;
+
+	*out = p;
+	if (!p)
+		return BIND_NONE;
+	e = p->end;
+	if (p->conn != c) {
+		pl = e->line->p;
+		if (p->conn && p->conn->up && !takes_over(p, h)) {
+			/* Our offer is out on this end: its answer may say that the peer has moved. */
+			bool offered = pl->prepared && pl->from != e->side && e->next == p;
+			return offered ? BIND_WAIT : BIND_ELSEWHERE;
+		}
+		if (p->conn || p->seen)
+			pl->stats.rebinds++;
+		plane_path_attach(p, c);
+		p->takeover = false;
+	}
+	plane_conn_bound(c);
+	if (!p->seen)
+		plane_path_seen(p);
+	return BIND_OK;
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What becomes of a request: the checks of UP-24 in their order, before anything is remembered.  A request that has to
+ * wait (for an answer under negotiation, for room, for SENDs to be confirmed) is left at its head, and all checks are
+ * made again when it is asked for again: nothing is half done.
+ */
+#include "im/plane_int.h"
+
+enum { SMALL_QUEUED_MAX = 512 };
+
+static struct span leftmost(struct span path)
+{
+	struct span first = path, last;
+
+	return msrp_path_ends(path, &first, &last) ? first : path;
+}
+
+static void respond(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path, unsigned code)
+{
+	if (h->method == MSRP_REPORT || (h->method == MSRP_SEND && h->failure == MSRP_FAILURE_NO) ||
+	    (h->method == MSRP_SEND && h->failure == MSRP_FAILURE_PARTIAL && code == 200))
+		return;
+	plane_write_response(c, h->tid, code, h->method == MSRP_SEND ? leftmost(h->from_path) : h->from_path,
+			     path ? path_uri(path) : h->to_path);
+}
+
+void plane_recv_clear(struct plane_conn *c)
+{
+	struct plane_msg *m = c->in.msg;
+
+	if (c->in.out)
+		plane_relay_cut(c, '+');
+	if (c->in.held) {
+		c->in.held->flag = '+';
+		c->in.held->writer = NULL;
+	}
+	list_del(&c->in_path);
+	free(c->in.small);
+	c->in = (struct plane_in){ 0 };
+	if (m) {
+		m->users--;
+		plane_msg_settle(m);
+	}
+}
+
+static void in_begin(struct plane_conn *c, enum in_mode mode, struct plane_path *path, struct plane_msg *m)
+{
+	c->in = (struct plane_in){ .mode = (uint8_t)mode, .path = path, .msg = m };
+	if (path)
+		list_push(&path->ins, &c->in_path);
+	if (m)
+		m->users++;
+}
+
+/* Answers now and drops the rest; further chunks of the message get the same (UP-24). */
+void plane_recv_refuse(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path,
+		       unsigned code)
+{
+	struct plane_msg *m = NULL;
+
+	c->ps->stats.refused++;
+	respond(c, h, path, code);
+	if (h->method == MSRP_SEND && path && path->peer && h->message_id.n && h->message_id.n <= ID_MAX) {
+		m = plane_msg_find(path->end, h->message_id);
+		if (!m)
+			m = plane_msg_create(path->end, h);
+		if (m && !m->code)
+			plane_msg_fail(m, code);
+	}
+	in_begin(c, IN_DROP, path, m);
+}
+
+/* ---- content ---- */
+
+static bool type_is(struct span type, struct span name)
+{
+	return span_ieq(span_trim(span_cut(type, 0, span_chr(type, ';'))), name);
+}
+
+static bool is_container(struct span type)
+{
+	return span_istarts(type, SPAN("multipart/")) || type_is(type, SPAN("message/cpim"));
+}
+
+/* UP-34: what the receiving peer takes, and our policy.  wrapped: the type is inside a container. */
+static bool type_ok(struct planes *ps, const struct plane_peer *to, struct span type, bool wrapped)
+{
+	bool ours = is_container(type) || sdp_type_accepted(span_of(ps->conf.accept_types), type);
+	bool theirs = !to->has_types || sdp_type_accepted(peer_types(to), type) ||
+		      (wrapped && sdp_type_accepted(peer_wrapped(to), type));
+
+	return ours && theirs;
+}
+
+/* SDP-12: status and notifications are not content. */
+static bool type_always_flows(struct span type)
+{
+	return type_is(type, SPAN("application/im-iscomposing+xml")) ||
+	       type_is(type, SPAN("message/imdn+xml"));
+}
+
+static bool direction_open(const struct plane_end *e)
+{
+	const struct plane_end *far = &e->line->end[side_other((enum side)e->side)];
+
+	return (e->path->peer->dir & SDP_SENDONLY) && (far->path->peer->dir & SDP_RECVONLY);
+}
+
+/* The type of what a CPIM message wraps, if body, its first bytes, shows it (RFC 3862 2). */
+static bool cpim_inner(struct span body, struct span *type)
+{
+	size_t at = span_find(body, SPAN("\r\n\r\n"));
+
+	if (at == SPAN_NONE)
+		return false;
+	body = span_skip(body, at + 4);
+	while (body.n) {
+		size_t nl = span_chr(body, '\n');
+		struct span l = span_trim(span_cut(body, 0, nl));
+		if (nl == SPAN_NONE || l.n == 0)
+			return false;
+		if (span_istarts(l, SPAN("Content-Type:"))) {
+			*type = span_trim(span_skip(l, 13));
+			return true;
+		}
+		body = span_skip(body, nl + 1);
+	}
+	return false;
+}
+
+/* Direction and type of a message at its first chunk: 0, or the code.  What a container holds is judged when its body
+ * begins. */
+static unsigned judge_head(struct plane_end *e, const struct msrp_head *h)
+{
+	struct span type = h->content_type;
+
+	if (!direction_open(e) && !type_always_flows(type) && !type_is(type, SPAN("message/cpim")))
+		return 403;
+	return type_ok(end_planes(e), end_other(e)->path->peer, type, false) ? 0 : 415;
+}
+
+unsigned plane_recv_judge_body(struct plane_end *e, const struct msrp_head *h, struct span body)
+{
+	struct span inner;
+	bool known;
+
+	if (!type_is(h->content_type, SPAN("message/cpim")))
+		return 0;
+	known = cpim_inner(body, &inner);
+	if (!direction_open(e) && !(known && type_always_flows(inner)))
+		return 403;
+	return !known || type_ok(end_planes(e), end_other(e)->path->peer, inner, true) ? 0 : 415;
+}
+
+/* ---- SEND ---- */
+
+static int head_range(const struct msrp_head *h, struct msrp_range *r)
+{
+	*r = (struct msrp_range){ 1, MSRP_STAR, MSRP_STAR };
+	return h->byte_range.p ? msrp_range_parse(r, h->byte_range) : 0;
+}
+
+static bool head_ok(const struct msrp_head *h, struct msrp_range *r)
+{
+	return !h->bad && h->message_id.n && h->message_id.n <= ID_MAX && h->failure != MSRP_FAILURE_BAD &&
+	       (!h->has_body || h->content_type.n) && head_range(h, r) == 0;
+}
+
+static bool too_large(const struct planes *ps, const struct msrp_range *r)
+{
+	uint64_t max = ps->conf.max_size;
+
+	return max && ((r->total != MSRP_STAR && r->total > max) || r->start > max + 1);
+}
+
+/* Enough SENDs are open: reading on would only queue more (UP-25a). */
+static bool too_many_open(const struct plane_end *e, struct plane_end *far)
+{
+	return e->n_near >= OPEN_MAX || far->n_out >= OPEN_MAX;
+}
+
+static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path,
+			struct plane_msg *m, const struct msrp_range *r)
+{
+	struct plane_end *e = path->end;
+
+	if (!m && (m = plane_msg_create(e, h)) == NULL) {
+		plane_recv_refuse(c, h, path, 408);
+		return;
+	}
+	m->complete = false;
+	m->failure = (uint8_t)h->failure;
+	m->success = h->success;
+	if (r->total != MSRP_STAR)
+		m->total = r->total;
+	in_begin(c, IN_RELAY, path, m);
+	c->in.pos = r->start;
+	c->in.total = r->total;
+	if (h->failure == MSRP_FAILURE_NO)
+		return;
+	c->in.near = plane_near_open(c, h, m, path);
+	if (!c->in.near && h->failure == MSRP_FAILURE_YES) {
+		respond(c, h, path, 408);
+		plane_msg_fail(m, 408);
+	} else if (c->in.near) {
+		c->in.near->start = r->start;
+	}
+}
+
+static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_path *path)
+{
+	struct plane_end *e = path->end, *far = end_other(e);
+	struct plane_msg *m;
+	struct msrp_range r;
+	unsigned code = 0;
+
+	if (!head_ok(h, &r)) {
+		plane_recv_refuse(c, h, path, 400);
+		return true;
+	}
+	m = path->peer ? plane_msg_find(e, h->message_id) : NULL;
+	if (!h->has_body && (!m || m->complete)) { /* binding or keepalive: ours alone (UP-39) */
+		in_begin(c, IN_LOCAL, path, NULL);
+		c->in.code = 200;
+		return true;
+	}
+	if (!path->peer) { /* PROV-13: no content before the answer */
+		plane_conn_wait(c, &e->waiters, false);
+		return false;
+	}
+	if (m && m->code)
+		code = m->code;
+	else if (!m)
+		code = judge_head(e, h);
+	if (!code && too_large(c->ps, &r))
+		code = 413;
+	if (!code && c->overdue)
+		code = 408;
+	if (code) {
+		c->overdue = false;
+		plane_recv_refuse(c, h, path, code);
+		return true;
+	}
+	if (too_many_open(e, far)) {
+		plane_conn_wait(c, &e->waiters, true);
+		return false;
+	}
+	if (!plane_relay_ready(c, far, m))
+		return false;
+	relay_begin(c, h, path, m, &r);
+	return true;
+}
+
+/* ---- the others ---- */
+
+static void recv_report(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path)
+{
+	in_begin(c, IN_REPORT, path, NULL);
+	if (h->has_body)
+		c->in.small = malloc(MSRP_SMALL_BODY_MAX); /* without: the REPORT goes unheard */
+}
+
+static bool peer_reads(struct plane_conn *c)
+{
+	if (c->small_queued < SMALL_QUEUED_MAX || plane_write_room(c) > 0)
+		return true;
+	plane_conn_wait(c, &c->waiters, false);
+	return false;
+}
+
+bool plane_recv_head(struct plane_conn *c, struct msrp_head *h)
+{
+	struct plane_path *path;
+
+	if (!h->is_request) {
+		plane_out_response(c, h);
+		if (!c->dead)
+			in_begin(c, IN_DROP, NULL, NULL);
+		return true;
+	}
+	if (!peer_reads(c)) /* who asks and does not read the answers */
+		return false;
+	switch (plane_path_bind(c, h, &path)) {
+	case BIND_NONE:
+		plane_recv_refuse(c, h, NULL, 481);
+		c->doomed = true;
+		return true;
+	case BIND_ELSEWHERE:
+		plane_recv_refuse(c, h, NULL, 506);
+		c->doomed = true;
+		return true;
+	case BIND_WAIT:
+		plane_conn_wait(c, &path->end->waiters, false);
+		return false;
+	case BIND_OK:
+		break;
+	}
+	if (h->method == MSRP_SEND)
+		return recv_send(c, h, path);
+	if (h->method == MSRP_REPORT) {
+		recv_report(c, h, path);
+		return true;
+	}
+	in_begin(c, IN_LOCAL, path, NULL);
+	c->in.code = 501; /* UP-21, UP-40 */
+	c->ps->stats.refused++;
+	return true;
+}
+
+void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev)
+{
+	switch (c->in.mode) {
+	case IN_RELAY:
+		plane_relay_end(c, ev);
+		break;
+	case IN_LOCAL:
+		respond(c, ev->head, c->in.path, c->in.code);
+		break;
+	case IN_REPORT:
+		plane_report_end(c, ev->head, (struct span){ c->in.small, c->in.small_n });
+		break;
+	case IN_DROP:
+		if (c->in.msg && ev->flag != '+')
+			c->in.msg->complete = true;
+		break;
+	}
+	plane_recv_clear(c);
+	if (c->doomed && list_empty(&c->paths))
+		plane_conn_close(c, "no session");
+	c->doomed = false;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages by their Message-ID, and REPORTs.  A message is remembered while anything of it is open, while it is not
+ * complete, and while its sender waits for a success REPORT; bounded per end and in time (UP-45).  The table is what
+ * carries a REPORT across a change of path: it leads to the sender's end, and that knows its present path (UPA-16).
+ */
+#include "im/plane_int.h"
+
+enum { EVICT_TRIES = 16, MSG_POOL = 2, MSG_POOL_MAX = 256 };
+
+struct msg_key {
+	const struct plane_end *end;
+	struct span id;
+};
+
+static bool msg_eq(const struct htab_link *l, const void *key)
+{
+	const struct plane_msg *m = container_of(l, const struct plane_msg, link);
+	const struct msg_key *k = key;
+
+	return m->end == k->end && m->id_n == k->id.n && memcmp(m->id, k->id.p, k->id.n) == 0;
+}
+
+static uint64_t msg_hash(const struct plane_end *e, struct span id)
+{
+	return htab_hash(&end_planes(e)->msgs, id) ^ ((uint64_t)(uintptr_t)e >> 4) * 0x9e3779b97f4a7c15ull;
+}
+
+struct plane_msg *plane_msg_find(struct plane_end *e, struct span id)
+{
+	struct msg_key k = { e, id };
+	struct htab_link *l;
+
+	if (!e->n_msgs)
+		return NULL;
+	l = htab_get(&end_planes(e)->msgs, msg_hash(e, id), msg_eq, &k);
+	return l ? container_of(l, struct plane_msg, link) : NULL;
+}
+
+static bool msg_busy(const struct plane_msg *m)
+{
+	return m->users || !list_empty(&m->nears) || !list_empty(&m->outs);
+}
+
+static bool msg_evict(struct plane_end *e)
+{
+	unsigned tries = 0;
+
+	list_each(l, &e->msgs)
+	{
+		struct plane_msg *m = container_of(l, struct plane_msg, on_end);
+		if (!msg_busy(m)) {
+			plane_msg_destroy(m);
+			return true;
+		}
+		if (++tries == EVICT_TRIES)
+			break;
+	}
+	return false;
+}
+
+struct plane_msg *plane_msg_create(struct plane_end *e, const struct msrp_head *h)
+{
+	struct planes *ps = end_planes(e);
+	struct list *l;
+	struct plane_msg *m;
+
+	if (e->n_msgs >= MSGS_MAX && !msg_evict(e))
+		return NULL;
+	l = list_pop(&ps->pool_msg);
+	if (l)
+		ps->n_pool[MSG_POOL]--;
+	m = l ? container_of(l, struct plane_msg, on_end) : malloc(sizeof(*m));
+	if (!m)
+		return NULL;
+	memset(m, 0, offsetof(struct plane_msg, id));
+	m->end = e;
+	m->total = MSRP_STAR;
+	m->next = 1;
+	m->failure = (uint8_t)h->failure;
+	m->success = h->success;
+	m->id_n = (uint8_t)h->message_id.n;
+	memcpy(m->id, h->message_id.p, m->id_n);
+	list_init(&m->nears), list_init(&m->outs), list_init(&m->on_idle);
+	list_push(&e->msgs, &m->on_end);
+	e->n_msgs++;
+	htab_put(&ps->msgs, &m->link, msg_hash(e, h->message_id));
+	return m;
+}
+
+static void msg_waits_no_more(struct plane_msg *m)
+{
+	if (m->waiting)
+		m->end->n_reports--;
+	m->waiting = false;
+}
+
+void plane_msg_destroy(struct plane_msg *m)
+{
+	struct planes *ps = end_planes(m->end);
+
+	msg_waits_no_more(m);
+	htab_del(&ps->msgs, &m->link);
+	list_del(&m->on_end), list_del(&m->on_idle);
+	m->end->n_msgs--;
+	free(m->cover);
+	if (ps->n_pool[MSG_POOL] == MSG_POOL_MAX) {
+		free(m);
+		return;
+	}
+	ps->n_pool[MSG_POOL]++;
+	list_push(&ps->pool_msg, &m->on_end);
+}
+
+void plane_msg_settle(struct plane_msg *m)
+{
+	struct planes *ps = end_planes(m->end);
+
+	if (msg_busy(m))
+		return;
+	if (m->complete && (!m->waiting || m->code)) {
+		plane_msg_destroy(m);
+		return;
+	}
+	m->idle_due = ps->now_us + MSG_IDLE_US;
+	list_del(&m->on_idle);
+	list_push(&ps->idle, &m->on_idle);
+	if (!timer_is_set(&ps->t_idle))
+		timer_set(ps->wheel, &ps->t_idle, m->idle_due, plane_msg_on_idle);
+}
+
+void plane_msg_on_idle(struct timer *t, uint64_t now_us)
+{
+	struct planes *ps = container_of(t, struct planes, t_idle);
+
+	plane_enter(ps, now_us);
+	while (!list_empty(&ps->idle)) {
+		struct plane_msg *m = container_of(ps->idle.next, struct plane_msg, on_idle);
+		if (m->idle_due > now_us) {
+			timer_set(ps->wheel, t, m->idle_due, plane_msg_on_idle);
+			break;
+		}
+		list_del(&m->on_idle);
+		if (!msg_busy(m))
+			plane_msg_destroy(m);
+	}
+	plane_leave(ps, true);
+}
+
+void plane_msg_fail(struct plane_msg *m, unsigned code)
+{
+	struct plane *p = m->end->line->p;
+	bool aborted = false, dropped;
+
+	if (m->code)
+		return;
+	m->code = (uint16_t)code;
+	m->users++;
+	p->stats.failed[m->end->side]++;
+	p->ps->stats.failed++;
+	while (!list_empty(&m->nears))
+		plane_near_answer(container_of(m->nears.next, struct plane_near, on_msg), code);
+	dropped = plane_held_drop(m);
+	while (!list_empty(&m->outs)) {
+		struct plane_out *o = container_of(m->outs.next, struct plane_out, on_msg);
+		aborted |= o->open;
+		plane_out_abort(o);
+		plane_out_free(o);
+	}
+	/* The far side has a part of it and would wait for the rest. */
+	if (!aborted && m->passed && (!m->complete || dropped))
+		plane_relay_abort(m);
+	msg_waits_no_more(m);
+	m->users--;
+	plane_msg_settle(m);
+}
+
+/* ---- REPORTs ---- */
+
+/* Where a REPORT to this end goes now: its present path, or while that is not bound the last one that is. */
+static struct plane_path *report_path(struct plane_end *e)
+{
+	if (path_up(e->path))
+		return e->path;
+	for (struct list *l = e->old.prev; l != &e->old; l = l->prev) {
+		struct plane_path *p = container_of(l, struct plane_path, on_end);
+		if (path_up(p))
+			return p;
+	}
+	return NULL;
+}
+
+static void report_failure(struct plane_msg *m, const struct msrp_range *r, unsigned code)
+{
+	struct planes *ps = end_planes(m->end);
+	struct plane_path *p = report_path(m->end);
+	struct wbuf w = wbuf_on(ps->scratch, SCRATCH_MAX);
+	char tid[TID_LEN];
+	uint64_t v;
+
+	if (!p)
+		return;
+	plane_random(ps, &v, sizeof(v));
+	plane_tid_text(v, tid);
+	w_msrp_report(&w, (struct span){ tid, TID_LEN }, peer_path(p->peer), path_uri(p),
+		      (struct span){ m->id, m->id_n }, r, code);
+	if (w_ok(&w))
+		plane_write_small(p->conn, w_span_of(&w));
+	m->end->line->p->stats.reports[side_other((enum side)m->end->side)]++;
+	ps->stats.reports++;
+}
+
+void plane_msg_far_error(struct plane_msg *m, const struct plane_near *near, uint64_t start, uint64_t n,
+			 unsigned code, bool timeout)
+{
+	struct msrp_range r = { start, start + n - 1, m->total };
+
+	/* A response still says it, to all that is open of the message; else a REPORT must (UP-25a, UP-26). */
+	if (!m->code && !near &&
+	    (m->failure == MSRP_FAILURE_YES || (m->failure == MSRP_FAILURE_PARTIAL && !timeout)))
+		report_failure(m, &r, code);
+	if (m->code)
+		plane_msg_settle(m);
+	else
+		plane_msg_fail(m, code);
+}
+
+/* "000 413 Too Large" */
+static bool status_code(struct span s, unsigned *code)
+{
+	struct span ns = span_split(&s, ' ');
+	uint64_t v;
+
+	s = span_trim(s);
+	if (!span_eq(ns, SPAN("000")) || span_u64(span_cut(s, 0, 3), 999, &v) < 0 || v < 100)
+		return false;
+	*code = (unsigned)v;
+	return true;
+}
+
+static bool near_overlaps(const struct plane_msg *m, const struct msrp_range *r)
+{
+	list_each(l, &m->nears)
+	{
+		const struct plane_near *n = container_of(l, const struct plane_near, on_msg);
+		if (!n->loose && r->end >= n->start && (!n->read || r->start < n->start + n->n))
+			return true;
+	}
+	return false;
+}
+
+static void report_forward(struct plane_conn *c, struct plane_msg *m, const struct msrp_head *h,
+			   struct span body)
+{
+	struct planes *ps = c->ps;
+	struct plane_path *p = report_path(m->end);
+	struct wbuf w = wbuf_on(ps->scratch, SCRATCH_MAX);
+	char tid[TID_LEN];
+	uint64_t v;
+
+	if (!p)
+		return;
+	plane_random(ps, &v, sizeof(v));
+	plane_tid_text(v, tid);
+	w_msrp_request(&w, (struct span){ tid, TID_LEN }, SPAN("REPORT"), peer_path(p->peer), path_uri(p));
+	w_span(&w, h->rest);
+	if (h->has_body)
+		w_str(&w, "\r\n"), w_span(&w, body), w_str(&w, "\r\n");
+	w_msrp_end(&w, (struct span){ tid, TID_LEN }, '$');
+	if (w_ok(&w))
+		plane_write_small(p->conn, w_span_of(&w));
+	m->end->line->p->stats.reports[side_other((enum side)m->end->side)]++;
+	ps->stats.reports++;
+}
+
+static void report_covers(struct plane_msg *m, const struct msrp_range *r)
+{
+	uint64_t all = m->total != MSRP_STAR ? m->total : m->top;
+	uint64_t end = r->end == MSRP_STAR ? all : r->end;
+
+	if (r->start > 1 || end < all || !m->complete) {
+		if (!m->cover && (m->cover = calloc(1, sizeof(*m->cover))) == NULL)
+			return; /* it ages instead */
+		msrp_cover_add(m->cover, r->start, end);
+		if (!m->complete || !msrp_cover_has(m->cover, 1, all))
+			return;
+	}
+	msg_waits_no_more(m);
+}
+
+/* A REPORT has come from the far side of a message received at the other end. */
+void plane_report_end(struct plane_conn *c, const struct msrp_head *h, struct span body)
+{
+	struct msrp_range r = { 1, MSRP_STAR, MSRP_STAR };
+	struct plane_end *sender;
+	struct plane_msg *m;
+	unsigned code;
+
+	if (!c->in.path || h->bad || !h->message_id.n || !status_code(h->status, &code) ||
+	    (h->has_body && !body.p))
+		return; /* UP-41 */
+	if (h->byte_range.p && msrp_range_parse(&r, h->byte_range) < 0)
+		return;
+	sender = end_other(c->in.path->end);
+	m = plane_msg_find(sender, h->message_id);
+	if (!m || (code == 200 && !m->success) || (code != 200 && m->failure == MSRP_FAILURE_NO))
+		return;
+	m->users++;
+	if (code == 200) {
+		report_forward(c, m, h, body);
+		report_covers(m, &r);
+	} else {
+		if (!near_overlaps(m, &r)) /* else the response says it */
+			report_forward(c, m, h, body);
+		plane_msg_fail(m, code);
+	}
+	m->users--;
+	plane_msg_settle(m);
+}
+
+/* ---- what must be true ---- */
+
+static void check_end(const struct plane_end *e)
+{
+	unsigned n_msgs = 0, n_near = 0, n_old = 0;
+	uint32_t held = 0;
+
+	list_each(l, &e->msgs)
+	{
+		const struct plane_msg *m = container_of(l, const struct plane_msg, on_end);
+		n_msgs++;
+		list_each(k, &m->nears)
+		{
+			const struct plane_near *n = container_of(k, const struct plane_near, on_msg);
+			n_near += !n->loose;
+			assert(n->path->n_open > 0);
+		}
+		assert(!m->code || (list_empty(&m->nears) && list_empty(&m->outs)));
+	}
+	list_each(l, &e->held)
+	{
+		const struct plane_held *s = container_of(l, const struct plane_held, on_end);
+		held += s->rest_n + s->body_n;
+	}
+	list_each(l, &e->old) n_old++;
+	assert(n_msgs == e->n_msgs);
+	assert(n_near == e->n_near);
+	assert(n_old == e->n_old && n_old <= OLD_MAX);
+	assert(held == e->held_bytes);
+	assert(!e->path || e->path->state == PATH_CURRENT);
+	assert(!e->path || e->path->peer);
+}
+
+void planes_check(const struct planes *ps)
+{
+	uint64_t n = 0;
+
+	list_each(l, &ps->all)
+	{
+		const struct plane *p = container_of(l, const struct plane, link);
+		for (unsigned i = 0; i < p->n_lines; i++) {
+			check_end(&p->line[i]->end[SIDE_A]);
+			check_end(&p->line[i]->end[SIDE_B]);
+		}
+	}
+	list_each(l, &ps->conns)
+	{
+		const struct plane_conn *c = container_of(l, const struct plane_conn, link);
+		assert(!c->dead);
+		assert(!c->writer || (c->writer->in.out && c->writer->in.out->conn == c));
+		assert(!c->in.out || c->in.out->conn->writer == c);
+		n++;
+	}
+	assert(n == ps->stats.connections);
+}

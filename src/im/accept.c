@@ -336,7 +336,7 @@ static bool rule_count(struct judge *j, const struct line *l)
 {
 	if (l->was)
 		return true;
-	if (j->n_streams >= j->conf->max_streams)
+	if (j->n_streams >= j->conf->max_streams || (anchored(j) && j->n_streams >= PLANE_LINES_MAX))
 		return refuse_line(j, l->i, 399, "too many message lines");
 	if (!l->now.is_file && j->n_chats >= j->conf->max_chats)
 		return refuse_line(j, l->i, 399, "too many chat lines");
@@ -387,6 +387,27 @@ static bool class_new_line(struct judge *j, const struct line *l)
 	return true;
 }
 
+/* What a peer may send and receive now: its own word, as far as ours allowed it.  Answers to sendonly are seen that
+ * leave recvonly out. */
+static enum sdp_dir direction_in_force(const struct judge *j, const struct line *l)
+{
+	enum sdp_dir ours = SDP_SENDRECV;
+
+	if (j->mine && l->i < j->mine->n_media)
+		ours = sdp_direction(j->mine, (int)l->i);
+	return l->old.dir &
+	       ((ours & SDP_RECVONLY ? SDP_SENDONLY : 0) | (ours & SDP_SENDONLY ? SDP_RECVONLY : 0));
+}
+
+/* "Only to inactive and back": one-way never becomes two-way, nor turns round while it runs. */
+static bool direction_may_become(const struct judge *j, const struct line *l)
+{
+	enum sdp_dir now = l->now.dir, force = direction_in_force(j, l);
+
+	return now == SDP_INACTIVE || now == l->old.dir || now == force ||
+	       (force == SDP_INACTIVE && now != SDP_SENDRECV);
+}
+
 /* Changed lines of CLASS-20.  A chat line of a session that RCS calls a file transfer (the file goes over HTTP, its
  * link through the chat) has no file to protect and changes like any chat. */
 static bool class_changed_line(struct judge *j, const struct line *l)
@@ -399,8 +420,7 @@ static bool class_changed_line(struct judge *j, const struct line *l)
 		return refuse_line(j, l->i, 399, "active line cannot become another transfer");
 	if (!large && !file)
 		return true;
-	if (now->dir != old->dir && now->dir != SDP_INACTIVE &&
-	    (old->dir != SDP_INACTIVE || now->dir == SDP_SENDRECV))
+	if (!direction_may_become(j, l))
 		return refuse_line(j, l->i, 399, "direction may only go to inactive and back");
 	if (!types_within(now->accept_types, old->accept_types) ||
 	    !types_within(now->accept_wrapped_types, old->accept_wrapped_types))

@@ -28,24 +28,26 @@ static uint16_t default_port(const struct sip_uri *u)
 	return 5060;
 }
 
-/* Does host name this listening point, as advertised or as bound?  *bound: by its bound address. */
-static bool host_is(const struct im_listen *l, struct span host, bool *bound)
+static bool host_is_bound(const struct im_listen *l, struct span host)
+{
+	struct addr a;
+
+	return addr_parse(&a, host, 0) && l->addr.family && addr_same_ip(&a, &l->addr);
+}
+
+static bool host_is_advertised(const struct im_listen *l, struct span host)
 {
 	struct span advertised = span_of(l->host);
 	struct addr a, b;
-	bool numeric = addr_parse(&a, host, 0);
 
-	*bound = numeric && l->addr.family && addr_same_ip(&a, &l->addr);
-	if (*bound || span_ieq(host, advertised))
-		return true;
-	return numeric && addr_parse(&b, advertised, 0) && addr_same_ip(&a, &b);
+	return span_ieq(host, advertised) ||
+	       (addr_parse(&a, host, 0) && addr_parse(&b, advertised, 0) && addr_same_ip(&a, &b));
 }
 
 bool role_is_us(const struct im_conf *conf, struct span uri)
 {
 	struct sip_uri u;
 	struct addr numeric;
-	bool bound;
 
 	if (sip_uri_parse(&u, uri) < 0 || (u.scheme != SIP_URI_SIP && u.scheme != SIP_URI_SIPS))
 		return false;
@@ -55,9 +57,9 @@ bool role_is_us(const struct im_conf *conf, struct span uri)
 
 	for (unsigned i = 0; i < conf->n_listen; i++) {
 		const struct im_listen *l = &conf->listen[i];
-		if (!host_is(l, u.host, &bound))
-			continue;
-		if (any_port || port == l->port || (bound && port == l->addr.port))
+		if (host_is_advertised(l, u.host) && (any_port || port == l->port))
+			return true;
+		if (host_is_bound(l, u.host) && port == l->addr.port)
 			return true;
 	}
 	return false;
@@ -66,7 +68,6 @@ bool role_is_us(const struct im_conf *conf, struct span uri)
 static bool in_served_domain(const struct im_conf *conf, struct span uri)
 {
 	struct sip_uri u;
-	bool bound;
 
 	if (sip_uri_parse(&u, uri) < 0 || (u.scheme != SIP_URI_SIP && u.scheme != SIP_URI_SIPS))
 		return false;
@@ -76,7 +77,7 @@ static bool in_served_domain(const struct im_conf *conf, struct span uri)
 		if (span_ieq(u.host, span_of(conf->domains[i])))
 			return true;
 	for (unsigned i = 0; i < conf->n_listen; i++) /* our own host is a domain too, on any port */
-		if (host_is(&conf->listen[i], u.host, &bound))
+		if (host_is_advertised(&conf->listen[i], u.host) || host_is_bound(&conf->listen[i], u.host))
 			return true;
 	return false;
 }

@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# parleyd between two SIPp: one plays the IM Client, one the controlling side.  A case is a list of steps for each; a
+# step is a file in sipp/, and the scenarios are those files one after the other.  Each side checks what reaches it,
+# so a request of the wrong method, a description that is not the server's, or a wrong answer fails the call.
+#
+#	sipp.sh CASE udp|tcp PARLEYD
+#	sipp.sh --list
+#
+# Exit: 0 good, 77 there is no SIPp here, 1 else.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tools/loopback.sh
+source "$here/../../tools/loopback.sh"
+
+all='INVITE, ACK, CANCEL, BYE, UPDATE, PRACK, MESSAGE, OPTIONS'
+old='INVITE, ACK, CANCEL, BYE, OPTIONS'
+
+# name | client's Allow | far side's Allow | client's steps | far side's steps
+cases='
+client-hangs-up           |all|all|invite bye                          |answer answer-bye
+far-hangs-up              |all|all|invite answer-bye                   |answer bye
+client-reinvite           |all|all|invite reinvite bye                 |answer answer-reinvite answer-bye
+client-update             |all|all|invite update bye                   |answer answer-update answer-bye
+client-update-as-reinvite |all|old|invite update bye                   |answer answer-reinvite answer-bye
+client-reinvite-488-here  |all|all|invite reinvite-bad bye             |answer answer-bye
+client-update-488-here    |all|all|invite update-bad bye               |answer answer-bye
+client-reinvite-488-there |all|all|invite reinvite-refused bye         |answer refuse-reinvite answer-bye
+client-update-488-there   |all|all|invite update-refused bye           |answer refuse-update answer-bye
+client-update-488-reinvite|all|old|invite update-refused bye           |answer refuse-reinvite answer-bye
+far-reinvite              |all|all|invite answer-reinvite answer-bye   |answer reinvite bye
+far-update                |all|all|invite answer-update answer-bye     |answer update bye
+far-update-as-reinvite    |old|all|invite answer-reinvite answer-bye   |answer update bye
+far-reinvite-488-here     |all|all|invite answer-bye                   |answer reinvite-bad bye
+far-update-488-here       |all|all|invite answer-bye                   |answer update-bad bye
+far-reinvite-488-there    |all|all|invite refuse-reinvite answer-bye   |answer reinvite-refused bye
+far-update-488-there      |all|all|invite refuse-update answer-bye     |answer update-refused bye
+refused-then-taken        |all|all|invite reinvite-bad reinvite-refused update-refused reinvite bye|answer refuse-reinvite refuse-update answer-reinvite answer-bye
+'
+
+if [ "${1-}" = --list ]; then
+	sed -n 's/ *|.*//p' <<<"$cases"
+	exit 0
+fi
+[ $# = 3 ] || { sed -n '3,12p' "$0" >&2 && exit 2; }
+name=$1 transport=$2 parleyd=$3
+IFS='|' read -r _ client_allow far_allow client_steps far_steps < <(grep "^$name *|" <<<"$cases")
+[ -n "${far_steps-}" ] || { echo "no such case: $name" >&2 && exit 2; }
+command -v sipp >/dev/null || { echo "no sipp here" && exit 77; }
+[ -x "$parleyd" ] || { echo "no $parleyd" && exit 77; }
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-sipp.XXXXXX") || exit 1
+server='' far=''
+cleanup() {
+	[ -z "$far" ] || kill "$far" 2>/dev/null
+	[ -z "$server" ] || kill "$server" 2>/dev/null
+	wait
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# description PROTO SETUP DIRECTION
+description() {
+	sed "s|@PROTO@|$1|; s|@SETUP@|$2|; s|@DIRECTION@|$3|" "$here/sipp/sdp.txt"
+}
+
+# scenario SIDE ALLOW STEP...: the steps as one scenario.
+scenario() {
+	local side=$1 allow=$2 step line
+	shift 2
+	echo "<?xml version=\"1.0\" encoding=\"us-ascii\"?><scenario name=\"$name, $side\">"
+	for step in "$@"; do
+		while IFS= read -r line; do
+			if [[ $line =~ ^@SDP\ (.*)\ (.*)\ (.*)@$ ]]; then
+				description "${BASH_REMATCH[@]:1}"
+			else
+				echo "$line"
+			fi
+		done <"$here/sipp/$step.xml"
+	done | sed "s|@SIDE@|$side|g; s|@ALLOW@|$allow|"
+	echo '</scenario>'
+}
+
+# shellcheck disable=SC2086  # steps are words
+scenario alice "${!client_allow}" $client_steps >"$tmp/client.xml"
+# shellcheck disable=SC2086
+scenario bob "${!far_allow}" $far_steps >"$tmp/far.xml"
+
+port sip_port && port msrp_port && port client_port && port far_port
+cat >"$tmp/parleyd.yaml" <<YAML
+sip:
+  listen: ["udp:127.0.0.1:$sip_port", "tcp:127.0.0.1:$sip_port"]
+  next_hop: "sip:127.0.0.1:$far_port;transport=$transport"
+im:
+  served_domains: ["example.com"]
+msrp:
+  listen: ["tcp:127.0.0.1:$msrp_port"]
+YAML
+"$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
+server=$!
+wait_open $server udp "$sip_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
+
+calls=20
+common=(-i 127.0.0.1 -mi 127.0.0.1 -t "${transport:0:1}1" -m "$calls" -nostdin -timeout 40 -timeout_error
+	-trace_err -trace_msg -recv_timeout 15000)
+cd "$tmp" || exit 1
+sipp "${common[@]}" -sf far.xml -p "$far_port" -error_file far.err -message_file far.msg \
+	127.0.0.1:"$sip_port" >far.out 2>&1 </dev/null &
+far=$!
+wait_open $far "$transport" "$far_port" || { echo "SIPp (far) did not start:" && cat far.out && exit 1; }
+sipp "${common[@]}" -sf client.xml -p "$client_port" -error_file client.err -message_file client.msg -r 40 -l 8 \
+	127.0.0.1:"$sip_port" >client.out 2>&1 </dev/null
+client_rc=$?
+# Without its calls the far side would wait to the end of its time.
+[ $client_rc = 0 ] || { sleep 1 && kill $far 2>/dev/null; }
+wait $far
+far_rc=$?
+far=''
+
+bad=0
+complain() {
+	echo "$*"
+	bad=1
+}
+[ $client_rc = 0 ] || complain "the client's SIPp ended with $client_rc"
+[ $far_rc = 0 ] || complain "the far side's SIPp ended with $far_rc"
+kill -0 $server 2>/dev/null || complain "parleyd is gone"
+kill -TERM $server
+wait $server
+rc=$?
+server=''
+[ $rc = 0 ] || complain "parleyd ended with $rc on SIGTERM"
+if [ $bad = 1 ]; then
+	for f in client.err far.err parleyd.log; do
+		[ ! -s $f ] || { echo "--- $f" && head -n 60 $f; }
+	done
+	echo "--- what the client saw"
+	head -n 150 client.msg 2>/dev/null
+	echo "--- what the far side saw"
+	head -n 150 far.msg 2>/dev/null
+	exit 1
+fi
+echo "$calls sessions, $name over $transport: good"

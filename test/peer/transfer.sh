@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# MSRP through a real parleyd, every byte, every 200 and every REPORT of it checked by parley-load, and the server's
+# memory watched: it passes bytes on, it does not keep them.
+#
+#	transfer.sh CASE PARLEYD PARLEY-LOAD
+#
+# Exit: 0 good, 1 else.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tools/loopback.sh
+source "$here/../../tools/loopback.sh"
+[ $# = 3 ] || { sed -n '3,9p' "$0" >&2 && exit 2; }
+name=$1 parleyd=$2 load=$3
+for program in "$parleyd" "$load"; do
+	[ -x "$program" ] || { echo "no $program" && exit 77; }
+done
+
+acknowledge=end
+# Memory that AddressSanitizer holds back is not the server's.
+rss=12M
+! grep -q __asan_init "$parleyd" || rss=96M
+case $name in
+big) run=(--size 1M --total 32M --sessions 2) ;;
+big-hop) run=(--size 1M --total 32M --sessions 2) acknowledge=hop ;;
+chunks) run=(--size "1M,200,70000" --chunk 30000 --total 16M --sessions 4 --duplex --reports) ;;
+small) run=(--size 200 --total 2M --sessions 4 --duplex --reports) ;;
+chat) run=(--size 200 --total 100K --sessions 32 --window 1 --duplex) ;;
+far-listens) run=(--size "200,64K" --total 4M --sessions 4 --duplex --far-setup passive) ;;
+no-reports) run=(--size "200,1M" --total 16M --sessions 2 --failure-report no) ;;
+partial) run=(--size "200,1M" --total 16M --sessions 2 --failure-report partial --reports) ;;
+updates) run=(--size "200,64K,1M" --chunk 100000 --total 32M --sessions 2 --duplex --reports --updates 40) ;;
+# A receiver that does not read stops its own sender, without filling the server's memory, and nobody else.
+stall) run=(--size 64K --total 64M --sessions 3 --stall 1 --failure-report no) ;;
+stall-acknowledged) run=(--size 64K --total 64M --sessions 3 --stall 1 --window 4096) ;;
+*) echo "no such case: $name" >&2 && exit 2 ;;
+esac
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-transfer.XXXXXX") || exit 1
+server=''
+cleanup() {
+	[ -z "$server" ] || kill "$server" 2>/dev/null
+	wait
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+port sip_port && port msrp_port && port far_port
+cat >"$tmp/parleyd.yaml" <<YAML
+sip:
+  listen: ["udp:127.0.0.1:$sip_port"]
+  next_hop: "sip:127.0.0.1:$far_port"
+im:
+  served_domains: ["example.com"]
+msrp:
+  listen: ["tcp:127.0.0.1:$msrp_port"]
+  acknowledge: $acknowledge
+YAML
+"$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
+server=$!
+wait_open $server udp "$sip_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
+
+bad=0
+"$load" msrp --to 127.0.0.1:"$sip_port" --far-port "$far_port" --pid $server --rss-max $rss "${run[@]}" || bad=1
+kill -0 $server 2>/dev/null || { echo "parleyd is gone" && bad=1; }
+kill -TERM $server
+wait $server
+rc=$?
+server=''
+[ $rc = 0 ] || { echo "parleyd ended with $rc on SIGTERM" && bad=1; }
+[ $bad = 0 ] || { echo "--- parleyd.log" && head -n 80 "$tmp/parleyd.log"; }
+exit $bad

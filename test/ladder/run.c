@@ -138,6 +138,7 @@ static void on_sip_out(void *u, const struct sip_dest *to, struct span bytes, ui
 		return;
 	p->token = token;
 	e->again = seen_before(r, e);
+	e->may_pass = e->again && r->ignore_again;
 	struct pup_dialog *d = e->d = dialog_for(r, p, &e->m);
 	if (!lint_out(&r->lint, p->p.name, &e->m, why) && !r->failed)
 		run_fail(r, "%s", why);

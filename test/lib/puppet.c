@@ -229,12 +229,18 @@ static bool names_target(const char *method)
 	return false;
 }
 
+/* An ACK of this number belongs to an INVITE that was refused (the last one, unless a number is asked for). */
+static bool acks_error(const struct pup_dialog *d, uint32_t asked)
+{
+	return d->invite_status >= 300 && (asked == 0 || asked == d->invite_cseq);
+}
+
 /* CANCEL and the ACK of an error go by their INVITE's branch and number (RFC 3261 9.1, 17.1.1.3). */
 static uint32_t number(struct pup *p, struct pup_dialog *d, const char *method, uint32_t asked,
 		       char branch[64])
 {
 	bool of_invite = is(method, "ACK") || is(method, "CANCEL");
-	if (is(method, "CANCEL") || (is(method, "ACK") && d->invite_status >= 300))
+	if (is(method, "CANCEL") || (is(method, "ACK") && acks_error(d, asked)))
 		snprintf(branch, 64, "%s", d->invite_branch);
 	else
 		snprintf(branch, 64, "z9hG4bK-%s-%u", p->name, ++p->n_branches);
@@ -261,7 +267,7 @@ struct span pup_request(struct pup *p, struct pup_dialog *d, const char *method,
 			 (unsigned long long)++p->n_calls);
 	uint32_t cseq = number(p, d, method, o->cseq, branch);
 	/* what belongs to an INVITE goes where it went: CANCEL, and the ACK of an error */
-	bool follow = is(method, "CANCEL") || (is(method, "ACK") && d->invite_status >= 300);
+	bool follow = is(method, "CANCEL") || (is(method, "ACK") && acks_error(d, o->cseq));
 	bool initial = o->initial || (follow && d->invite_initial);
 	struct span ruri = o->ruri.n    ? o->ruri
 			   : follow     ? span_of(d->invite_ruri)
@@ -382,6 +388,9 @@ void pup_learn(struct pup *p, struct pup_dialog *d, const struct wire *m, const 
 			put(d->local, sizeof(d->local), wire_uri(wire_hdr(m, "To", 0)));
 			learn_routes(d, m);
 		}
+		for (unsigned i = 0; i < PUP_KEPT; i++)
+			if (span_eq((struct span){ d->kept[i].raw, d->kept[i].n }, m->raw))
+				return; /* a retransmission */
 		struct pup_kept *k = remember(d->kept, &d->n_kept, m->raw);
 		k->src = *src;
 	} else if (invite && m->cseq == d->invite_cseq && m->status > d->invite_status) {

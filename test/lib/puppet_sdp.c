@@ -15,7 +15,9 @@ static void put(char *dst, size_t cap, struct span s)
 
 static void new_session(struct psdp *s, struct psdp_line *l)
 {
-	snprintf(l->session, sizeof(l->session), "%s-s%u", s->who, ++s->n_sessions);
+	struct wbuf w = wbuf_on(l->session, sizeof(l->session) - 1);
+	w_fmt(&w, "%s-s%u", s->who, ++s->n_sessions);
+	l->session[w.n] = 0;
 }
 
 static struct psdp_line *add_line(struct psdp *s, const char *media)

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* See lint.h.  Kept as lists: a test has few dialogs, and the simulator drops them when they end. */
+#include "lib/lint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct final { /* the final answer of one server transaction */
+	struct final *next;
+	char branch[128], method[16];
+	uint32_t cseq;
+	struct span bytes;
+};
+
+struct lint_leg {
+	struct lint_leg *next;
+	char peer[16], call_id[160], tag[128];
+	bool tag_fixed;
+	uint32_t cseq;
+	struct span last; /* request last sent, to know it again */
+	uint64_t sdp_id, sdp_version;
+	char *sdp; /* last sent, whole */
+	struct final *finals;
+};
+
+static void leg_free(struct lint_leg *g)
+{
+	while (g->finals) {
+		struct final *f = g->finals;
+		g->finals = f->next;
+		free((char *)f->bytes.p);
+		free(f);
+	}
+	free((char *)g->last.p);
+	free(g->sdp);
+	free(g);
+}
+
+void lint_finish(struct lint *l)
+{
+	while (l->leg) {
+		struct lint_leg *g = l->leg;
+		l->leg = g->next;
+		leg_free(g);
+	}
+}
+
+static struct lint_leg *leg_of(struct lint *l, const char *peer, const struct wire *m)
+{
+	struct span id = wire_hdr(m, "Call-ID", 0);
+	for (struct lint_leg *g = l->leg; g; g = g->next)
+		if (strcmp(g->peer, peer) == 0 && span_eq(span_of(g->call_id), id))
+			return g;
+	struct lint_leg *g = calloc(1, sizeof(*g));
+	if (g == NULL)
+		abort();
+	snprintf(g->peer, sizeof(g->peer), "%s", peer);
+	snprintf(g->call_id, sizeof(g->call_id), "%" SPAN_FMT, SPAN_ARG(id));
+	g->next = l->leg;
+	return l->leg = g;
+}
+
+static bool bad(char why[200], const char *what)
+{
+	snprintf(why, 200, "lint: %s", what);
+	return false;
+}
+
+static struct span copy(struct span s)
+{
+	return (struct span){ span_dup(s), s.n };
+}
+
+static bool method_is(const struct wire *m, const char *name)
+{
+	return span_eq(m->method, span_of(name));
+}
+
+static bool check_tag(struct lint_leg *g, const struct wire *m, char why[200])
+{
+	struct span ours = wire_param(wire_hdr(m, m->request ? "From" : "To", 0), "tag");
+	if (m->request && ours.p == NULL)
+		return bad(why, "request without From tag");
+	if (!m->request && m->status > 100 && ours.p == NULL)
+		return bad(why, "response without To tag");
+	if (ours.p == NULL)
+		return true;
+	if (g->tag_fixed && !span_eq(ours, span_of(g->tag)) && (m->request || m->status < 300))
+		return bad(why, "our tag changed");
+	if (m->request || (m->status >= 200 && m->status < 300 && method_is(m, "INVITE"))) {
+		g->tag_fixed = true;
+		snprintf(g->tag, sizeof(g->tag), "%" SPAN_FMT, SPAN_ARG(ours));
+	}
+	return true;
+}
+
+static bool check_request(struct lint_leg *g, const struct wire *m, char why[200])
+{
+	if (wire_hdr(m, "Max-Forwards", 0).p == NULL)
+		return bad(why, "no Max-Forwards");
+	if (!span_starts(wire_param(wire_hdr(m, "Via", 0), "branch"), SPAN("z9hG4bK")))
+		return bad(why, "branch without the cookie");
+	if (span_eq(g->last, m->raw))
+		return true;
+	if (method_is(m, "ACK") || method_is(m, "CANCEL"))
+		return m->cseq <= g->cseq || bad(why, "ACK or CANCEL for a number never used");
+	if (m->cseq < g->cseq || (m->cseq == g->cseq && g->last.p))
+		return bad(why, "CSeq did not rise");
+	g->cseq = m->cseq;
+	free((char *)g->last.p);
+	g->last = copy(m->raw);
+	return true;
+}
+
+static bool check_response(struct lint_leg *g, const struct wire *m, char why[200])
+{
+	struct span branch = wire_param(wire_hdr(m, "Via", 0), "branch");
+	if (m->status > 100 && m->status < 200 && !method_is(m, "INVITE"))
+		return bad(why, "a provisional but 100 to a request other than INVITE");
+	if (m->status == 408 && !method_is(m, "INVITE"))
+		return bad(why, "408 to a request other than INVITE (RFC 4320)");
+	if (m->status == 405 && wire_hdr(m, "Allow", 0).p == NULL)
+		return bad(why, "405 without Allow");
+	if (m->status == 420 && wire_hdr(m, "Unsupported", 0).p == NULL)
+		return bad(why, "420 without Unsupported");
+	if (m->status == 491 && wire_hdr(m, "Retry-After", 0).p)
+		return bad(why, "491 with Retry-After");
+	for (struct final *f = g->finals; f; f = f->next) {
+		if (f->cseq != m->cseq || !span_eq(span_of(f->branch), branch) ||
+		    !span_eq(span_of(f->method), m->method))
+			continue;
+		if (m->status < 200)
+			return bad(why, "a provisional after the final");
+		return span_eq(f->bytes, m->raw) || bad(why, "two different finals to one request");
+	}
+	if (m->status < 200)
+		return true;
+	struct final *f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		abort();
+	snprintf(f->branch, sizeof(f->branch), "%" SPAN_FMT, SPAN_ARG(branch));
+	snprintf(f->method, sizeof(f->method), "%" SPAN_FMT, SPAN_ARG(m->method));
+	f->cseq = m->cseq;
+	f->bytes = copy(m->raw);
+	f->next = g->finals;
+	g->finals = f;
+	return true;
+}
+
+static bool check_contact(const struct wire *m, char why[200])
+{
+	if (!method_is(m, "INVITE") && !method_is(m, "UPDATE"))
+		return true;
+	if (!m->request && (m->status < 200 || m->status > 299))
+		return true;
+	return wire_hdr_count(m, "Contact") == 1 || bad(why, "not exactly one Contact");
+}
+
+/* SDP-4, SDP-7: new content is one version more than last sent, the same content the same body. */
+static bool check_sdp(struct lint_leg *g, const struct wire *m, char why[200])
+{
+	uint64_t id, version;
+	if (m->body.n == 0 || !wire_line(m->body, "v=0", 0).p || span_eq(span_of(g->sdp), m->body))
+		return true;
+	if (!wire_origin(m->body, &id, &version))
+		return bad(why, "SDP without o=");
+	if (g->sdp) {
+		if (id != g->sdp_id)
+			return bad(why, "our o= session id changed");
+		if (wire_same_but_origin(m->body, span_of(g->sdp)))
+			return bad(why, "same SDP content, other o= line");
+		if (version != g->sdp_version + 1)
+			return bad(why, "new SDP content, o= version not one more");
+	}
+	free(g->sdp);
+	g->sdp = span_dup(m->body);
+	g->sdp_id = id, g->sdp_version = version;
+	return true;
+}
+
+bool lint_out(struct lint *l, const char *peer, const struct wire *m, char why[200])
+{
+	struct lint_leg *g = leg_of(l, peer, m);
+	if (l->proxy)
+		return true;
+	if (!check_tag(g, m, why) || !check_contact(m, why))
+		return false;
+	if (m->request ? !check_request(g, m, why) : !check_response(g, m, why))
+		return false;
+	return l->free_origin || check_sdp(g, m, why);
+}

@@ -13,6 +13,8 @@ enum {
 	TXN_TRYING_MS = 200,          /* RFC 3261 17.2.1: a 100 of ours after that much silence */
 	TXN_TAG_LEN = 16,
 	TXN_POOL = 32, /* random words drawn at once */
+	/* An answer repeats much of its request and adds a little: it must always fit. */
+	TXN_SCRATCH = SIP_MSG_MAX + 4096,
 };
 
 struct sip_tl {
@@ -26,7 +28,7 @@ struct sip_tl {
 	uint64_t tag_key[2];
 	uint64_t pool[TXN_POOL];
 	unsigned pool_left;
-	char scratch[SIP_MSG_MAX]; /* a message under construction, until it is sent */
+	char scratch[TXN_SCRATCH]; /* a message under construction, until it is sent */
 };
 
 enum stxn_state {

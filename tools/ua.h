@@ -296,7 +296,9 @@ struct ua {
 	unsigned n_var;
 };
 
-__attribute__((format(printf, 2, 3))) int ua_fail(struct ua *ua, const char *fmt, ...); /* -1, ua->why set */
+__attribute__((format(printf, 2, 3))) void ua_why(struct ua *ua, const char *fmt, ...);
+/* Why a command fails, in ua->why; and -1, so that one can `return ua_fail(...)`. */
+#define ua_fail(ua, ...) (ua_why(ua, __VA_ARGS__), -1)
 void ua_random(void *u, void *p, size_t n);
 void ua_id(struct ua *ua, char *out, size_t n); /* n - 1 random letters and digits, and a zero */
 bool ua_sha1(const void *p, size_t n, uint8_t out[20]);

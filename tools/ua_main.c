@@ -12,13 +12,12 @@
 
 enum { TURN_MS = 50, LINGER_MS = 300 };
 
-int ua_fail(struct ua *ua, const char *fmt, ...)
+void ua_why(struct ua *ua, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(ua->why, sizeof(ua->why), fmt, ap);
 	va_end(ap);
-	return -1;
 }
 
 void ua_random(void *u, void *p, size_t n)

@@ -435,7 +435,7 @@ static ssize_t next_frame(struct ua_conn *c, struct frame *f)
 		return 0;
 	}
 	f->flag = in.p[at + (size_t)n];
-	if (!memchr("$+#", f->flag, 3) || !parse_frame(f, span_cut(in, 0, at + 2)))
+	if ((f->flag != '$' && f->flag != '+' && f->flag != '#') || !parse_frame(f, span_cut(in, 0, at + 2)))
 		return -1;
 	return (ssize_t)(at + (size_t)n + 3);
 }

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/* Values that are more than a number, a word or a text: addresses, domains, types; and what must hold between
+ * keys. */
+#include "main/conf_set.h"
+#include "sip/dialog.h" /* sip_uri_next_hop() */
+
+/* Letters, digits, and what else may stand in a host name or an address. */
+static bool is_host(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      c == '-' || c == '.' || c == '_'))
+			return false;
+	}
+	return s.n > 0;
+}
+
+static bool is_printable(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* "tcp:[::1]:5060": what stands before the first colon, and the rest. */
+static struct span cut_scheme(struct span *text)
+{
+	struct span scheme = span_split(text, ':');
+	return scheme;
+}
+
+static int bad_address(struct conf *c, const struct conf_item *it, unsigned i, struct span text)
+{
+	return conf_fault(c, it, i,
+			  "\"%" SPAN_FMT "\" is not an address with a port; write %s, for example "
+			  "127.0.0.1:5060 or [::1]:5060 (names are not resolved here)",
+			  SPAN_ARG(text), it->choices);
+}
+
+static int no_tls(struct conf *c, const struct conf_item *it, unsigned i, const char *instead)
+{
+	return conf_fault(c, it, i, "tls: is not in this version; use %s", instead);
+}
+
+int conf_set_sip_listen(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	struct im_listen *at = &c->im.listen[i];
+	struct span rest = text, scheme = cut_scheme(&rest);
+
+	if (span_ieq(scheme, SPAN("tls")))
+		return no_tls(c, it, i, "udp: or tcp:");
+	if (span_ieq(scheme, SPAN("udp")))
+		at->tp = SIP_UDP;
+	else if (span_ieq(scheme, SPAN("tcp")))
+		at->tp = SIP_TCP;
+	else
+		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" begins with no transport; write %s",
+				  SPAN_ARG(text), it->choices);
+	if (!addr_parse_port(&at->addr, rest))
+		return bad_address(c, it, i, text);
+	c->im.n_listen = i + 1;
+	return 0;
+}
+
+int conf_set_msrp_listen(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	struct span rest = text, scheme = cut_scheme(&rest);
+
+	if (span_ieq(scheme, SPAN("tls")))
+		return no_tls(c, it, i, "tcp:");
+	if (!span_ieq(scheme, SPAN("tcp")))
+		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" begins with no transport; write %s",
+				  SPAN_ARG(text), it->choices);
+	if (!addr_parse_port(&c->msrp[i], rest))
+		return bad_address(c, it, i, text);
+	c->n_msrp = i + 1;
+	return 0;
+}
+
+int conf_set_mgmt_listen(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	c->mgmt = (struct addr){ 0 };
+	if (text.n && !addr_parse_port(&c->mgmt, text))
+		return bad_address(c, it, i, text);
+	return 0;
+}
+
+/* "host", "host:port", "[::1]:port". */
+static bool advertised(struct span text, struct conf_advert *out)
+{
+	struct wbuf w = wbuf_on(out->host, sizeof(out->host) - 1);
+	struct addr a;
+	uint64_t port = 0;
+
+	if (addr_parse_port(&a, text)) {
+		port = a.port;
+		w_addr_uri(&w, &a);
+	} else if (addr_parse(&a, text, 0)) {
+		w_addr_uri(&w, &a);
+	} else {
+		struct span rest = text, name = span_split(&rest, ':');
+		bool with_port = name.n < text.n;
+		if (!is_host(name) || (with_port && (span_u64(rest, 65535, &port) < 0 || port == 0)))
+			return false;
+		w_span(&w, name);
+	}
+	out->host[w.n] = 0;
+	out->port = (uint16_t)port;
+	return w_ok(&w);
+}
+
+static int bad_advertise(struct conf *c, const struct conf_item *it, unsigned i, struct span text)
+{
+	return conf_fault(c, it, i, "\"%" SPAN_FMT "\" is not a host; write %s, at most 63 bytes",
+			  SPAN_ARG(text), it->choices);
+}
+
+int conf_set_sip_advertise(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	if (!advertised(text, &c->sip_advert[i]))
+		return bad_advertise(c, it, i, text);
+	c->n_sip_advert = i + 1;
+	return 0;
+}
+
+int conf_set_msrp_advertise(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	c->msrp_advert = (struct conf_advert){ 0 };
+	if (text.n && !advertised(text, &c->msrp_advert))
+		return bad_advertise(c, it, i, text);
+	return 0;
+}
+
+static void advertise(char host[64], uint16_t *port, const struct conf_advert *as, const struct addr *at)
+{
+	struct wbuf w = wbuf_on(host, 63);
+
+	if (as->host[0])
+		w_str(&w, as->host);
+	else
+		w_addr_uri(&w, at);
+	host[w.n] = 0;
+	*port = as->port ? as->port : at->port;
+}
+
+void conf_advertise(struct conf *c)
+{
+	static const struct conf_advert none;
+
+	for (unsigned i = 0; i < c->im.n_listen; i++) {
+		struct im_listen *at = &c->im.listen[i];
+		const struct conf_advert *as = &none;
+		if (c->n_sip_advert == 1)
+			as = &c->sip_advert[0];
+		else if (i < c->n_sip_advert)
+			as = &c->sip_advert[i];
+		advertise(at->host, &at->port, as, &at->addr);
+	}
+	advertise(c->im.plane.host, &c->im.plane.port, &c->msrp_advert, &c->msrp[0]);
+}
+
+int conf_set_trusted(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	if (!cidr_parse(&c->im.trusted[i], text))
+		return conf_fault(c, it, i,
+				  "\"%" SPAN_FMT "\" is not an address block; write 10.0.0.0/8 or ::1/128",
+				  SPAN_ARG(text));
+	c->im.n_trusted = i + 1;
+	return 0;
+}
+
+int conf_set_next_hop(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	struct sip_dest to;
+
+	c->im.next_hop[0] = 0;
+	if (text.n == 0)
+		return 0;
+	if (!is_printable(text) || text.n >= sizeof(c->im.next_hop) || sip_uri_next_hop(text, &to) < 0)
+		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" is not a SIP URI; write sip:HOST:PORT",
+				  SPAN_ARG(text));
+	if (to.tp == SIP_TLS)
+		return no_tls(c, it, i, "sip: with transport udp or tcp");
+	memcpy(c->im.next_hop, text.p, text.n);
+	c->im.next_hop[text.n] = 0;
+	return 0;
+}
+
+int conf_set_domain(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	char *to = c->im.domains[i];
+
+	if (!is_host(text) || text.n >= sizeof(c->im.domains[i]))
+		return conf_fault(c, it, i,
+				  "\"%" SPAN_FMT "\" is not a domain name; write it without sip: and port",
+				  SPAN_ARG(text));
+	memcpy(to, text.p, text.n);
+	to[text.n] = 0;
+	c->im.n_domains = i + 1;
+	return 0;
+}
+
+int conf_set_marker(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	char *to = i ? c->im.term_marker : c->im.orig_marker;
+
+	if (!is_host(text) || text.n >= sizeof(c->im.orig_marker))
+		return conf_fault(c, it, i,
+				  "\"%" SPAN_FMT "\" is not a plain word of at most 31 letters and digits",
+				  SPAN_ARG(text));
+	memcpy(to, text.p, text.n);
+	to[text.n] = 0;
+	return 0;
+}
+
+int conf_set_line(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	char *to = (char *)c + it->off;
+
+	if (!is_printable(text) || text.n >= it->size)
+		return conf_fault(c, it, i, "must be one line of at most %zu bytes", it->size - 1);
+	memcpy(to, text.p, text.n);
+	to[text.n] = 0;
+	return 0;
+}
+
+/* "text/plain", "message/x+y", "image" and the subtype "*" after a slash, or "*" alone. */
+static bool is_type(struct span s)
+{
+	struct span rest = s, type = span_split(&rest, '/');
+
+	if (span_eq(s, SPAN("*")))
+		return true;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '"' || s.p[i] == ';' || s.p[i] == ',')
+			return false;
+	return type.n > 0 && rest.n > 0 && span_chr(type, '*') == SPAN_NONE &&
+	       span_chr(rest, '/') == SPAN_NONE;
+}
+
+int conf_set_accept_type(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	struct wbuf w = wbuf_on(c->im.accept_types, sizeof(c->im.accept_types) - 1);
+
+	if (!is_type(text))
+		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" is not %s", SPAN_ARG(text), it->choices);
+	if (i > 0) {
+		w.n = strlen(c->im.accept_types);
+		w_chr(&w, ' ');
+	}
+	w_span(&w, text);
+	if (!w_ok(&w))
+		return conf_fault(c, it, i, "all types together are too long; at most %zu bytes", w.cap);
+	c->im.accept_types[w.n] = 0;
+	memcpy(c->im.plane.accept_types, c->im.accept_types, sizeof(c->im.accept_types));
+	return 0;
+}
+
+/* ---- between keys ---- */
+
+static const struct conf_item *item(const char *key)
+{
+	return &conf_items[conf_item_index(span_of(key))];
+}
+
+static void check_wildcards(struct conf *c)
+{
+	for (unsigned i = 0; i < c->im.n_listen && c->n_sip_advert == 0; i++)
+		if (addr_is_any(&c->im.listen[i].addr))
+			conf_fault(c, item("sip.listen"), i,
+				   "listens on every address; say in sip.advertise which one peers reach");
+	if (c->n_msrp && addr_is_any(&c->msrp[0]) && c->msrp_advert.host[0] == 0)
+		conf_fault(c, item("msrp.listen"), 0,
+			   "listens on every address; say in msrp.advertise which one peers reach");
+}
+
+void conf_check_all(struct conf *c)
+{
+	check_wildcards(c);
+	if (c->n_sip_advert > 1 && c->n_sip_advert != c->im.n_listen)
+		conf_fault(c, item("sip.advertise"), 0,
+			   "has %u entries, sip.listen %u; give one, or one for each", c->n_sip_advert,
+			   c->im.n_listen);
+	if (c->im.min_se_s > c->im.session_expires_s)
+		conf_fault(c, item("im.min_se"), 0, "is above im.session_expires (%u); lower it",
+			   c->im.session_expires_s);
+	if (c->im.max_chats > c->im.max_streams)
+		conf_fault(c, item("im.media.max_chats"), 0, "is above im.media.max_streams (%u); lower it",
+			   c->im.max_streams);
+	if (c->im.max_size && c->im.min_max_size > c->im.max_size)
+		conf_fault(c, item("im.media.min_max_size"), 0, "is above im.media.max_size (%llu); lower it",
+			   (unsigned long long)c->im.max_size);
+}

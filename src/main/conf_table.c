@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Every key: parser, range check, --show-config, --help-config and parleyd.conf(5) all read this one table. */
+#include "main/conf_set.h"
+
+#define FIELD(f) offsetof(struct conf, f), sizeof(((struct conf *)0)->f)
+#define NO_FIELD 0, 0
+
+enum { MINUTE = 60 * 1000, HOUR = 60 * MINUTE };
+
+const char conf_builtin[] = "im: { served_domains: [\"example.com\"] }\n"
+			    "mgmt: { listen: \"127.0.0.1:8060\" }\n";
+
+/* clang-format off */
+const struct conf_item conf_items[] = {
+{ "sip.listen", CONF_LIST, 1, IM_LISTEN_MAX, "udp:ADDRESS:PORT or tcp:ADDRESS:PORT",
+  "udp:127.0.0.1:5060 tcp:127.0.0.1:5060", NO_FIELD, conf_set_sip_listen,
+  "Where SIP arrives. An IPv6 address stands in brackets. Port 0 takes any free port." },
+{ "sip.advertise", CONF_LIST, 0, IM_LISTEN_MAX, "HOST or HOST:PORT", "", NO_FIELD, conf_set_sip_advertise,
+  "What Via and Contact say instead of the address listened on: one for all of sip.listen, or one for each "
+  "in the same order. Needed where sip.listen says 0.0.0.0 or [::]." },
+{ "sip.trusted", CONF_LIST, 0, IM_TRUSTED_MAX, "ADDRESS or ADDRESS/BITS", "127.0.0.0/8 ::1/128", NO_FIELD,
+  conf_set_trusted,
+  "Peers that belong to the SIP/IP core: only their P- headers count, and only to them are such headers sent." },
+{ "sip.next_hop", CONF_TEXT, 0, 255, "a SIP URI", "", FIELD(im.next_hop), conf_set_next_hop,
+  "Where requests go that carry no Route beyond ours. Empty: where their Request-URI says." },
+{ "sip.message_max", CONF_SIZE, 2048, 1024 * 1024, NULL, "65536", FIELD(net.sip_message_max), NULL,
+  "Largest header section, and largest body, of a message on a TCP connection." },
+{ "sip.connections_max", CONF_INT, 1, 1000000, NULL, "4096", FIELD(net.sip_connections_max), NULL,
+  "SIP connections open at once; further peers wait to be accepted." },
+{ "sip.transactions_max", CONF_INT, 100, 10000000, NULL, "100000", FIELD(im.sip_transactions_max), NULL,
+  "SIP transactions alive at once; above it new dialogs get 503." },
+{ "sip.idle", CONF_MS, 10 * 1000, 24 * HOUR, NULL, "10m", FIELD(net.sip_idle_ms), NULL,
+  "A SIP connection without traffic for this long is closed." },
+{ "sip.message_wait", CONF_MS, 1000, 5 * MINUTE, NULL, "10s", FIELD(net.sip_header_ms), NULL,
+  "A message begun on a SIP connection must be complete within this." },
+{ "im.mode", CONF_ENUM, 0, 0, "!proxy !unanchored anchored", "anchored", FIELD(im.mode), NULL,
+  "How sessions are handled: anchored means a back-to-back user agent that is in the path of the MSRP "
+  "messages too." },
+{ "im.served_domains", CONF_LIST, 0, IM_DOMAINS_MAX, "a domain name", "", NO_FIELD, conf_set_domain,
+  "Domains of our users. Without other evidence a request to one of them is handled for the recipient, a "
+  "request from one of them for the sender." },
+{ "im.route_markers", CONF_LIST, 2, 2, "a user part of our Route URI", "orig term", NO_FIELD, conf_set_marker,
+  "User parts of our own URI in the topmost Route by which the core says that a request is handled for its "
+  "sender (first) or its recipient (second)." },
+{ "im.sessions_max", CONF_INT, 1, 1000000, NULL, "20000", FIELD(im.sessions_max), NULL,
+  "Sessions at once; above it new ones get 503." },
+{ "im.server_token", CONF_TEXT, 0, 63, "product tokens", "IM-serv/OMA1.0 parley/0.1", FIELD(im.server_token),
+  conf_set_line, "Value of the Server and User-Agent headers we add." },
+{ "im.not_im", CONF_ENUM, 0, 0, "pass reject", "pass", FIELD(im.not_im_reject), NULL,
+  "A session that is not instant messaging at all: passed on, or refused with 488." },
+{ "im.trust_preferred_service", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.trust_preferred_service), NULL,
+  "Let P-Preferred-Service of an untrusted peer decide what kind of session it is." },
+{ "im.update_guard", CONF_MS, 1000, 30 * 1000, NULL, "20s", FIELD(im.update_guard_ms), NULL,
+  "How long the far side may take to answer a change that came as UPDATE." },
+{ "im.session_expires", CONF_S, 90, 24 * 3600, NULL, "1800", FIELD(im.session_expires_s), NULL,
+  "Session interval we ask for (RFC 4028)." },
+{ "im.min_se", CONF_S, 90, 24 * 3600, NULL, "90", FIELD(im.min_se_s), NULL,
+  "Smallest session interval we accept (RFC 4028)." },
+{ "im.media.accept_types", CONF_LIST, 1, 64, "a MIME type, type/* or *", "*", NO_FIELD, conf_set_accept_type,
+  "MIME types the server accepts in messages." },
+{ "im.media.max_size", CONF_SIZE, 0, 1ull << 40, NULL, "10485760", FIELD(im.max_size), NULL,
+  "Largest message or file in bytes; 0: no limit." },
+{ "im.media.min_max_size", CONF_SIZE, 1, 1ull << 40, NULL, "1", FIELD(im.min_max_size), NULL,
+  "A media line whose max-size is smaller is refused." },
+{ "im.media.max_streams", CONF_INT, 1, PLANE_LINES_MAX, NULL, "4", FIELD(im.max_streams), NULL,
+  "Active m=message lines of a session." },
+{ "im.media.max_chats", CONF_INT, 1, PLANE_LINES_MAX, NULL, "1", FIELD(im.max_chats), NULL,
+  "How many of them may be chat, not file transfer." },
+{ "im.media.file_transfer", CONF_BOOL, 0, 0, NULL, "true", FIELD(im.file_transfer), NULL,
+  "Accept file transfer lines (RFC 5547)." },
+{ "im.media.other_media", CONF_ENUM, 0, 0, "reject !pass", "reject", FIELD(im.audio_video_pass), NULL,
+  "Audio, video and other lines beside the messages. Passing them needs mode unanchored." },
+{ "im.media.judge", CONF_ENUM, 0, 0, "strict partial", "strict", FIELD(im.partial), NULL,
+  "An offer with some acceptable and some unacceptable lines: refused with 488, or passed on without the "
+  "unacceptable ones." },
+{ "im.media.strict_origin", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.strict_origin), NULL,
+  "Refuse an offer whose o= line does not continue the one before." },
+{ "im.media.allow_downgrade", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.allow_downgrade), NULL,
+  "Let a change turn msrps into msrp." },
+{ "im.media.deny_loopback", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.deny_loopback), NULL,
+  "Refuse paths that point at a loopback address. Set it where peers are not on this machine." },
+{ "msrp.listen", CONF_LIST, 1, CONF_MSRP_LISTEN_MAX, "tcp:ADDRESS:PORT", "tcp:127.0.0.1:2855", NO_FIELD,
+  conf_set_msrp_listen,
+  "Where MSRP connections arrive. The first is the one our path URIs name. Port 0 takes any free port." },
+{ "msrp.advertise", CONF_TEXT, 0, 63, "HOST or HOST:PORT", "", NO_FIELD, conf_set_msrp_advertise,
+  "What our path URIs name instead of the first address of msrp.listen." },
+{ "msrp.acknowledge", CONF_ENUM, 0, 0, "hop end", "end", FIELD(im.plane.ack_end), NULL,
+  "What our 200 to a message means: end, the far side has it; hop, we have it." },
+{ "msrp.connections_max", CONF_INT, 1, 1000000, NULL, "100000", FIELD(im.plane.connections_max), NULL,
+  "MSRP connections open at once; further peers wait to be accepted." },
+{ "msrp.unbound_per_source_max", CONF_INT, 1, 1000000, NULL, "100", FIELD(im.plane.unbound_per_source_max), NULL,
+  "Connections of one address that have not yet shown a session they belong to." },
+{ "msrp.queue_max", CONF_SIZE, 4096, 64 * 1024 * 1024, NULL, "262144", FIELD(im.plane.queue_max), NULL,
+  "Bytes held per end while its connection is not there; then the sender is no longer read." },
+{ "msrp.connect_wait", CONF_MS, 1000, MINUTE, NULL, "10s", FIELD(net.connect_ms), NULL,
+  "How long connecting to one address may take." },
+{ "msrp.bind_wait", CONF_MS, 1000, 10 * MINUTE, NULL, "30s", FIELD(im.plane.bind_wait_ms), NULL,
+  "How long a new connection may take to show its session, and a session to get its connection." },
+{ "msrp.drain", CONF_MS, 1000, 10 * MINUTE, NULL, "60s", FIELD(im.plane.drain_ms), NULL,
+  "How long the path before a change goes on for messages and reports still under way." },
+{ "msrp.end_bound", CONF_MS, 1000, 29 * 1000, NULL, "20s", FIELD(im.plane.end_bound_ms), NULL,
+  "With acknowledge end: how long the far side may take before the sender is told 408. Senders wait 30 s." },
+{ "store.kind", CONF_ENUM, 0, 0, "memory !lmdb !redis", "memory", NO_FIELD, NULL,
+  "Where sessions are kept: memory, they end with the process." },
+{ "mgmt.listen", CONF_TEXT, 0, 63, "ADDRESS:PORT", "", NO_FIELD, conf_set_mgmt_listen,
+  "Where /metrics, /healthz and /api/v1 are served over HTTP. Empty: nowhere. There is no access control: keep "
+  "it on an address only operators reach." },
+{ "log.level", CONF_ENUM, 0, 0, "error warn notice info debug", "notice", FIELD(log_level), NULL,
+  "What is written to standard error: this and what is graver." },
+{ "drain_s", CONF_S, 0, 3600, NULL, "30", FIELD(drain_s), NULL,
+  "After SIGTERM: how long sessions may end by themselves before they are ended." },
+};
+/* clang-format on */
+
+const unsigned conf_n_items = ARRAY_LEN(conf_items);
+_Static_assert(ARRAY_LEN(conf_items) <= CONF_ITEMS_MAX, "CONF_ITEMS_MAX too small");
+
+int conf_item_index(struct span key)
+{
+	for (unsigned i = 0; i < conf_n_items; i++)
+		if (span_eq(span_of(conf_items[i].key), key))
+			return (int)i;
+	return -1;
+}
+
+bool conf_is_section(struct span key)
+{
+	for (unsigned i = 0; i < conf_n_items; i++) {
+		struct span have = span_of(conf_items[i].key);
+		if (have.n > key.n && have.p[key.n] == '.' && span_starts(have, key))
+			return true;
+	}
+	return false;
+}
+
+enum { SIMILAR_LEN_MAX = 40, SIMILAR_EDITS = 2 };
+
+/* Edits that make a into b (Levenshtein); both at most SIMILAR_LEN_MAX long. */
+static unsigned edits(struct span a, struct span b)
+{
+	unsigned row[SIMILAR_LEN_MAX + 1];
+
+	for (unsigned k = 0; k <= b.n; k++)
+		row[k] = k;
+	for (unsigned i = 1; i <= a.n; i++) {
+		unsigned corner = row[0]++;
+		for (unsigned k = 1; k <= b.n; k++) {
+			unsigned swap = corner + (a.p[i - 1] != b.p[k - 1]);
+			unsigned least = row[k] < row[k - 1] ? row[k] + 1 : row[k - 1] + 1;
+			corner = row[k];
+			row[k] = swap < least ? swap : least;
+		}
+	}
+	return row[b.n];
+}
+
+static struct span last_part(struct span key)
+{
+	for (size_t i = key.n; i > 0; i--)
+		if (key.p[i - 1] == '.')
+			return span_skip(key, i);
+	return key;
+}
+
+const char *conf_similar(struct span key)
+{
+	const char *best = NULL;
+	unsigned least = SIMILAR_EDITS + 1;
+
+	if (key.n > SIMILAR_LEN_MAX)
+		return NULL;
+	for (unsigned i = 0; i < conf_n_items; i++) {
+		struct span have = span_of(conf_items[i].key);
+		unsigned d = edits(key, have);
+		if (span_eq(last_part(key), last_part(have))) /* right name, wrong section */
+			d = d < SIMILAR_EDITS ? d : SIMILAR_EDITS;
+		if (d < least) {
+			least = d;
+			best = conf_items[i].key;
+		}
+	}
+	return best;
+}

@@ -75,9 +75,11 @@ struct setup {
 	uint32_t off;  /* lines policy set to port 0 */
 	char *preview; /* owned: SDP given upstream in an unreliable 1xx (SETUP-7) */
 	size_t preview_n;
-	unsigned last_1xx;   /* last provisional passed upstream, not 100 */
-	struct timer t_ring; /* repeats it every 60 s (SETUP-19) */
-	struct timer t_c;    /* Timer C */
+	unsigned last_1xx;       /* last provisional passed upstream, not 100 */
+	char early_tag[64];      /* the early dialog a 1xx spoke for, and what it can do (MOD-13) */
+	struct sip_dialog early; /* its capabilities only */
+	struct timer t_ring;     /* repeats it every 60 s (SETUP-19) */
+	struct timer t_c;        /* Timer C */
 };
 
 enum mod_stage {

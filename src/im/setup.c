@@ -371,6 +371,20 @@ static struct span setup_preview(struct session *s, const struct sip_msg *resp)
 	return im_keep(&st->preview, &st->preview_n, text) == 0 ? text : SPAN_EMPTY;
 }
 
+/* A 1xx tells what its sender can do; it counts if the 2xx is of the same early dialog. */
+static void setup_learn(struct setup *st, const struct sip_msg *resp)
+{
+	struct wbuf w = wbuf_on(st->early_tag, sizeof(st->early_tag) - 1);
+
+	if (!resp->to_tag.n || resp->to_tag.n > w.cap)
+		return;
+	if (!span_eq(resp->to_tag, span_of(st->early_tag)))
+		st->early = (struct sip_dialog){ 0 };
+	w_span(&w, resp->to_tag);
+	st->early_tag[w.n] = '\0';
+	sip_dialog_learn(&st->early, resp);
+}
+
 static void setup_provisional(struct session *s, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct setup *st = s->setup;
@@ -378,6 +392,7 @@ static void setup_provisional(struct session *s, const struct sip_msg *resp, uin
 	if (resp->status == 100)
 		return;
 	st->last_1xx = resp->status;
+	setup_learn(st, resp);
 	leg_forward(initiator(s), st->in, resp, resp->status, setup_preview(s, resp), now_us);
 	timer_set(&s->im->wheel, &st->t_ring, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
 }
@@ -397,6 +412,10 @@ static int setup_dialog(struct session *s, const struct sip_msg *resp)
 		return -EBADMSG;
 	l->dlg.call_id_ours = true;
 	leg_link(l);
+	if (st->early_tag[0] && span_eq(resp->to_tag, span_of(st->early_tag))) {
+		l->dlg.allow = st->early.allow;
+		l->dlg.allow_known = st->early.allow_known;
+	}
 	leg_learn(l, resp);
 	l->features = headers_features(resp);
 	l->state = LEG_UP;

@@ -10,13 +10,24 @@ enum { FILE_MAX_BYTES = 1024 * 1024, FAULT_MAX = 512 };
 
 /* ---- faults ---- */
 
+static void write_where(const struct conf *c, struct wbuf *w, unsigned line, const char *key)
+{
+	w_str(w, c->file);
+	if (line)
+		w_fmt(w, ":%u", line);
+	w_fmt(w, ": %s", key);
+	if (line == 0 && conf_item_index(span_of(key)) >= 0)
+		w_str(w, " (default)");
+}
+
 static void add_fault(struct conf *c, unsigned line, const char *key, const char *fmt, va_list ap)
 {
 	char buf[FAULT_MAX];
-	int n = snprintf(buf, sizeof(buf), "%s:%u: %s: ", c->file, line, key);
+	struct wbuf w = wbuf_on(buf, sizeof(buf));
 
-	if (n >= 0 && (size_t)n < sizeof(buf))
-		vsnprintf(buf + n, sizeof(buf) - (size_t)n, fmt, ap);
+	write_where(c, &w, line, key);
+	w_str(&w, ": ");
+	vsnprintf(buf + w.n, sizeof(buf) - w.n, fmt, ap);
 	for (char *p = buf; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?'; /* what is quoted from the file may hold anything */
@@ -35,15 +46,24 @@ int conf_fault_at(struct conf *c, unsigned line, const char *key, const char *fm
 	return 1;
 }
 
+static unsigned line_of(const struct conf_value *v, unsigned i)
+{
+	return i < v->n ? v->lines[i] : v->line;
+}
+
 int conf_fault(struct conf *c, const struct conf_item *it, unsigned i, const char *fmt, ...)
 {
-	const struct conf_value *v = &c->value[it - conf_items];
 	va_list ap;
 
 	va_start(ap, fmt);
-	add_fault(c, i < v->n ? v->lines[i] : v->line, it->key, fmt, ap);
+	add_fault(c, line_of(&c->value[it - conf_items], i), it->key, fmt, ap);
 	va_end(ap);
 	return 1;
+}
+
+void conf_where(const struct conf *c, struct wbuf *w, const char *key, unsigned i)
+{
+	write_where(c, w, line_of(&c->value[conf_item_index(span_of(key))], i), key);
 }
 
 /* ---- numbers and words ---- */
@@ -310,13 +330,6 @@ void conf_finish(struct conf *c)
 	for (unsigned i = 0; i < CONF_FAULTS_MAX; i++)
 		free(c->faults[i]);
 	*c = (struct conf){ 0 };
-}
-
-unsigned conf_line(const struct conf *c, const char *key, unsigned i)
-{
-	const struct conf_value *v = &c->value[conf_item_index(span_of(key))];
-
-	return i < v->n ? v->lines[i] : v->line;
 }
 
 void conf_bound_sip(struct conf *c, unsigned i, const struct addr *bound)

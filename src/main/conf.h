@@ -52,8 +52,8 @@ MUST_CHECK int conf_parse(struct conf *c, const char *file, struct span text);
 MUST_CHECK int conf_load(struct conf *c, const char *file);
 void conf_finish(struct conf *c); /* safe on zeroes, safe twice */
 
-/* Line of the i-th text of a key: to say where an address came from that cannot be bound.  0: the default. */
-unsigned conf_line(const struct conf *c, const char *key, unsigned i);
+/* "file:line: key", or "file: key (default)": where the i-th value of a key was given. */
+void conf_where(const struct conf *c, struct wbuf *w, const char *key, unsigned i);
 /* After the sockets were opened: what Via, Contact and path advertise when the port was 0. */
 void conf_bound_sip(struct conf *c, unsigned i, const struct addr *bound);
 void conf_bound_msrp(struct conf *c, unsigned i, const struct addr *bound);

@@ -134,11 +134,6 @@ static void unwatch_signals(struct server *s)
 
 /* ---- the beginning ---- */
 
-static void print_addr(struct wbuf *w, const char *scheme, const struct addr *at)
-{
-	w_str(w, scheme), w_addr(w, at);
-}
-
 /* One line that names the key, where it stands, and what to do. */
 static int listen_failed(const struct server *s, const char *key, unsigned i, const char *scheme,
 			 const struct addr *at, int err)
@@ -148,12 +143,13 @@ static int listen_failed(const struct server *s, const char *key, unsigned i, co
 				   ? "is not ours to use; choose a port above 1023 or grant the right"
 			   : err == -EADDRNOTAVAIL ? "is not an address of this machine; choose one that is"
 						   : strerror(-err);
-	char buf[128];
+	char buf[1024];
 	struct wbuf w = wbuf_on(buf, sizeof(buf));
 
-	print_addr(&w, scheme, at);
-	fprintf(stderr, "%s:%u: %s: %" SPAN_FMT " %s\n", s->conf.file, conf_line(&s->conf, key, i), key,
-		SPAN_ARG(w_span_of(&w)), what);
+	conf_where(&s->conf, &w, key, i);
+	w_fmt(&w, ": %s", scheme);
+	w_addr(&w, at);
+	fprintf(stderr, "%" SPAN_FMT " %s\n", SPAN_ARG(w_span_of(&w)), what);
 	return -1;
 }
 

@@ -67,11 +67,11 @@ static json_t *session_json(const struct im_session_view *v, uint64_t now_us)
 	uint64_t age_us = now_us > v->since_us ? now_us - v->since_us : 0;
 
 	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:o, s:o}, s:f, s:I, s:I, s:b, s:I, s:o}",
-			 "id", (json_int_t)v->id, "state", v->state, "mode", v->mode, "session_case",
-			 v->session_case, "class", v->class_name, "class_evidence", v->class_evidence,
-			 "served_user", text(v->served_user), "call_id", "a", text(v->call_id[SIDE_A]), "b",
+			 "id", (json_int_t)v->id, "state", v->state, "mode", v->mode, "case", v->session_case,
+			 "class", v->class_name, "class_evidence", v->class_evidence, "served_user",
+			 text(v->served_user), "call_id", "a", text(v->call_id[SIDE_A]), "b",
 			 text(v->call_id[SIDE_B]), "age_s", (double)(age_us / 1000) / 1000, "modifications",
-			 (json_int_t)v->modifications, "refused", (json_int_t)v->refused, "modifying",
+			 (json_int_t)v->modifications, "refused", (json_int_t)v->refused, "locked",
 			 (int)v->locked, "generation", (json_int_t)v->generation, "user_plane",
 			 plane_json(&v->plane));
 }

@@ -264,8 +264,9 @@ void net_stop(struct net *n)
 	uv_stop(&n->loop);
 }
 
-uint64_t net_now(const struct net *n)
+uint64_t net_now(struct net *n)
 {
+	net_touch(n);
 	return n->now_us;
 }
 

@@ -120,7 +120,7 @@ MUST_CHECK int net_listen_msrp(struct net *n, const struct addr *at, struct addr
 int net_run(struct net *n);
 void net_stop(struct net *n);
 
-uint64_t net_now(const struct net *n);     /* monotonic us, as of this turn of the loop */
+uint64_t net_now(struct net *n);           /* monotonic us */
 struct uv_loop_s *net_loop(struct net *n); /* for signals, management: handles of the same thread */
 const struct net_stats *net_stats(const struct net *n);
 

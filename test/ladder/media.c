@@ -89,11 +89,12 @@ static void answer_binding(struct mconn *c, const struct wire_msrp *m)
 {
 	char out[2048];
 	struct span from = wire_msrp_hdr(m, "From-Path"), to = wire_msrp_hdr(m, "To-Path");
+	struct span back = span_split(&from, ' ');
 	struct wbuf w = wbuf_on(out, sizeof(out));
 	w_fmt(&w,
 	      "MSRP %" SPAN_FMT " 200 OK\r\nTo-Path: %" SPAN_FMT "\r\nFrom-Path: %" SPAN_FMT
 	      "\r\n-------%" SPAN_FMT "$\r\n",
-	      SPAN_ARG(m->tid), SPAN_ARG(span_split(&from, ' ')), SPAN_ARG(to), SPAN_ARG(m->tid));
+	      SPAN_ARG(m->tid), SPAN_ARG(back), SPAN_ARG(to), SPAN_ARG(m->tid));
 	world_msrp_send(c->c, w_span_of(&w));
 }
 
@@ -295,9 +296,9 @@ static struct mconn *say_response(struct run *r, const struct line *l, struct pe
 		run_fail(r, "nothing like that was received, or its connection is gone");
 		return NULL;
 	}
-	struct span from = span_of(g->from);
+	struct span from = span_of(g->from), back = span_split(&from, ' ');
 	w_fmt(w, "MSRP %s %u %s\r\n", g->tid, l->status, l->status == 200 ? "OK" : "Refused");
-	w_fmt(w, "To-Path: %" SPAN_FMT "\r\nFrom-Path: %s\r\n", SPAN_ARG(span_split(&from, ' ')), g->to);
+	w_fmt(w, "To-Path: %" SPAN_FMT "\r\nFrom-Path: %s\r\n", SPAN_ARG(back), g->to);
 	header_lines(r, l, w);
 	w_fmt(w, "-------%s$\r\n", g->tid);
 	return g->c;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct final { /* the final answer of one server transaction */
-	struct final *next;
+struct sent { /* the final answer of one server transaction, or (method empty) a request that was sent */
+	struct sent *next;
 	char branch[128], method[16];
 	uint32_t cseq;
 	struct span bytes;
@@ -17,21 +17,20 @@ struct lint_leg {
 	char peer[16], call_id[160], tag[128];
 	bool tag_fixed;
 	uint32_t cseq;
-	struct span last; /* request last sent, to know it again */
+	bool requested; /* we sent a request on it */
 	uint64_t sdp_id, sdp_version;
 	char *sdp; /* last sent, whole */
-	struct final *finals;
+	struct sent *sent;
 };
 
 static void leg_free(struct lint_leg *g)
 {
-	while (g->finals) {
-		struct final *f = g->finals;
-		g->finals = f->next;
+	while (g->sent) {
+		struct sent *f = g->sent;
+		g->sent = f->next;
 		free((char *)f->bytes.p);
 		free(f);
 	}
-	free((char *)g->last.p);
 	free(g->sdp);
 	free(g);
 }
@@ -66,9 +65,9 @@ static bool bad(char why[200], const char *what)
 	return false;
 }
 
-static struct span copy(struct span s)
+static void put(char *dst, size_t cap, struct span s)
 {
-	return (struct span){ span_dup(s), s.n };
+	snprintf(dst, cap, "%" SPAN_FMT, SPAN_ARG(s));
 }
 
 static bool method_is(const struct wire *m, const char *name)
@@ -94,21 +93,36 @@ static bool check_tag(struct lint_leg *g, const struct wire *m, char why[200])
 	return true;
 }
 
+static void remember(struct lint_leg *g, const struct wire *m)
+{
+	struct sent *f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		abort();
+	put(f->branch, sizeof(f->branch), wire_param(wire_hdr(m, "Via", 0), "branch"));
+	if (!m->request)
+		put(f->method, sizeof(f->method), m->method);
+	f->cseq = m->cseq;
+	f->bytes = (struct span){ span_dup(m->raw), m->raw.n };
+	f->next = g->sent;
+	g->sent = f;
+}
+
 static bool check_request(struct lint_leg *g, const struct wire *m, char why[200])
 {
 	if (wire_hdr(m, "Max-Forwards", 0).p == NULL)
 		return bad(why, "no Max-Forwards");
 	if (!span_starts(wire_param(wire_hdr(m, "Via", 0), "branch"), SPAN("z9hG4bK")))
 		return bad(why, "branch without the cookie");
-	if (span_eq(g->last, m->raw))
-		return true;
+	for (struct sent *f = g->sent; f; f = f->next)
+		if (f->method[0] == 0 && span_eq(f->bytes, m->raw))
+			return true; /* once more */
 	if (method_is(m, "ACK") || method_is(m, "CANCEL"))
 		return m->cseq <= g->cseq || bad(why, "ACK or CANCEL for a number never used");
-	if (m->cseq < g->cseq || (m->cseq == g->cseq && g->last.p))
+	if (m->cseq < g->cseq || (m->cseq == g->cseq && g->requested))
 		return bad(why, "CSeq did not rise");
 	g->cseq = m->cseq;
-	free((char *)g->last.p);
-	g->last = copy(m->raw);
+	g->requested = true;
+	remember(g, m);
 	return true;
 }
 
@@ -125,25 +139,17 @@ static bool check_response(struct lint_leg *g, const struct wire *m, char why[20
 		return bad(why, "420 without Unsupported");
 	if (m->status == 491 && wire_hdr(m, "Retry-After", 0).p)
 		return bad(why, "491 with Retry-After");
-	for (struct final *f = g->finals; f; f = f->next) {
+	for (struct sent *f = g->sent; f; f = f->next) {
 		if (f->cseq != m->cseq || !span_eq(span_of(f->branch), branch) ||
 		    !span_eq(span_of(f->method), m->method))
 			continue;
 		if (m->status < 200)
 			return bad(why, "a provisional after the final");
-		return span_eq(f->bytes, m->raw) || bad(why, "two different finals to one request");
+		return span_eq(f->bytes, m->raw) || bad(why, "two different sent to one request");
 	}
 	if (m->status < 200)
 		return true;
-	struct final *f = calloc(1, sizeof(*f));
-	if (f == NULL)
-		abort();
-	snprintf(f->branch, sizeof(f->branch), "%" SPAN_FMT, SPAN_ARG(branch));
-	snprintf(f->method, sizeof(f->method), "%" SPAN_FMT, SPAN_ARG(m->method));
-	f->cseq = m->cseq;
-	f->bytes = copy(m->raw);
-	f->next = g->finals;
-	g->finals = f;
+	remember(g, m);
 	return true;
 }
 

@@ -102,7 +102,8 @@ static void conn_end(struct plane_conn *c, const char *why)
 	free(c->late), c->late = NULL;
 	msrp_framer_finish(&c->f);
 	list_del(&c->link);
-	list_push(&ps->dead, &c->link);
+	if (!c->feeding) /* else its input frees it */
+		list_push(&ps->dead, &c->link);
 	ps->stats.connections--;
 }
 
@@ -250,7 +251,9 @@ void plane_conn_wake(struct list *waiters)
 
 	while ((l = list_pop(waiters)) != NULL) {
 		struct plane_conn *c = container_of(l, struct plane_conn, wait);
-		if (!c->dead)
+		if (c->feeding) /* the world cannot know yet that it stopped */
+			c->woken = true;
+		else if (!c->dead)
 			c->ps->port.msrp_resume(c->ps->port.w, c->wc);
 	}
 }
@@ -324,22 +327,45 @@ static void conn_feed(struct plane_conn *c, struct span *rest)
 	}
 }
 
+/* What may go on after this input, and for how long what stopped may stay so. */
+static void conn_fed(struct plane_conn *c, bool some, bool left)
+{
+	struct planes *ps = c->ps;
+
+	if (c->dead || !c->bound_once)
+		return;
+	if (!left || list_empty(&c->wait)) {
+		timer_stop(ps->wheel, &c->t);
+		c->overdue = false;
+	} else if (some && timer_is_set(&c->t)) {
+		timer_set(ps->wheel, &c->t, ps->now_us + ps->conf.end_bound_ms * US_PER_MS, on_stopped);
+	}
+}
+
 size_t plane_conn_input(struct plane_conn *c, struct span in, uint64_t now_us)
 {
 	struct planes *ps = c->ps;
 	struct span rest = in;
 
-	plane_enter(ps, now_us);
-	list_del(&c->wait);
-	conn_feed(c, &rest);
-	if (!c->dead && msrp_frame_keep(&c->f) < 0)
-		conn_broken(c, NULL, -ENOMEM);
-	if (!c->dead && c->bound_once && (list_empty(&c->wait) || rest.n == 0)) {
-		timer_stop(ps->wheel, &c->t);
-		c->overdue = false;
-	}
 	if (c->dead)
+		return in.n;
+	c->feeding = true;
+	do {
+		size_t before = rest.n;
+		plane_enter(ps, now_us);
+		c->woken = false;
+		list_del(&c->wait);
+		conn_feed(c, &rest);
+		if (!c->dead && msrp_frame_keep(&c->f) < 0)
+			conn_broken(c, NULL, -ENOMEM);
+		conn_fed(c, rest.n<before, rest.n> 0);
+		plane_leave(ps, true);
+	} while (c->woken && !c->dead && rest.n);
+	c->feeding = false;
+	if (c->dead) {
 		rest.n = 0;
-	plane_leave(ps, true);
+		list_del(&c->link);
+		free(c);
+	}
 	return in.n - rest.n;
 }

@@ -228,6 +228,7 @@ struct plane_conn {
 	uint32_t late_n;
 	uint16_t small_queued; /* responses and REPORTs written while it had no room */
 	bool up, dead, bound_once, doomed, overdue;
+	bool feeding, woken; /* in its input; what it waits for has come meanwhile */
 	struct plane_source *source;
 	struct timer t;      /* first request; later: stopped too long */
 	struct timer t_late; /* interrupt the chunk for what is late */

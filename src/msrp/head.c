@@ -173,7 +173,8 @@ ssize_t msrp_head_parse(struct msrp_head *h, struct span in)
 			if (i < 2 || (l.n && end_line(h, l) < 0))
 				return -EBADMSG;
 			h->rest.n = (size_t)(in.p - h->rest.p);
-			return span_skip(in, (size_t)n).p - all.p;
+			n += in.p - all.p;
+			return n > MSRP_HEAD_MAX ? -EMSGSIZE : n;
 		}
 		if (i == MSRP_HEADERS_MAX)
 			return -EMSGSIZE;

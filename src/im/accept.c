@@ -1,38 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Are these Media Parameters acceptable to the server?  Step 1 of the change request: judged before anything is made
- * anew on the other leg, refused with 488 and a Warning that names the line (m=1 is the first).
+ * anew on the other leg, refused with 488 and a Warning that names the line.
  *
- * The rules are a table, in the order of ACC-2; each looks at one line and refuses or lets pass.  What is hard is what
- * is *not* judged: a line unchanged since the last commit was accepted once and stays so (ACC-1), whatever policy says
- * today; a disabled line has nothing to judge; and a wrong c=/m= matters only if we would have to connect, because an
- * MSRP endpoint goes by the path (ACC-2e).
- *
- * CLASS-20 says "to inactive and back", but what the direction was before the hold is not in the last SDP.  So from
- * inactive any one-way direction may follow; two-way may not, since that is what the class forbids.
+ * Here is the body as a whole and which of its lines are judged at all; the rules for one line are in accept_line.c.
+ * What is hard is what is *not* judged: a line unchanged since the last commit was accepted once and stays so (ACC-1),
+ * whatever policy says today, and a disabled line has nothing to judge.
  */
-#include "im/accept.h"
+#include "im/accept_int.h"
 
-#include "msrp/uri.h"
-
-struct judge {
-	const struct im_conf *conf;
-	enum im_class class;
-	const struct sdp *before, *mine; /* NULL: none */
-	const struct sdp *sdp;           /* the one judged */
-	bool answer;
-	unsigned n_streams, n_chats; /* active message lines so far: those that go on, then new ones */
-	struct verdict *out;
-};
-
-/* One active m=message line that is new or changed. */
-struct line {
-	unsigned i;
-	struct sdp_msrp now, old;
-	bool was; /* old: it was active, and a message line, in the committed pair */
-};
-
-static bool refuse(struct judge *j, unsigned warning, const char *what)
+static bool refuse(struct accept_judge *j, unsigned warning, const char *what)
 {
 	*j->out = (struct verdict){ .status = 488, .warning = warning };
 	struct wbuf w = wbuf_on(j->out->text, sizeof(j->out->text) - 1);
@@ -41,7 +18,7 @@ static bool refuse(struct judge *j, unsigned warning, const char *what)
 	return false;
 }
 
-static bool refuse_line(struct judge *j, unsigned i, unsigned warning, const char *what)
+bool accept_refuse_line(struct accept_judge *j, unsigned i, unsigned warning, const char *what)
 {
 	*j->out = (struct verdict){ .status = 488, .warning = warning };
 	struct wbuf w = wbuf_on(j->out->text, sizeof(j->out->text) - 1);
@@ -50,29 +27,9 @@ static bool refuse_line(struct judge *j, unsigned i, unsigned warning, const cha
 	return false;
 }
 
-static bool anchored(const struct judge *j)
-{
-	return j->conf->mode == IM_ANCHORED;
-}
-
-static struct span policy_types(const struct judge *j)
-{
-	return span_of(j->conf->accept_types);
-}
-
-/* Whether we shall be the ones to connect (UP-6, UP-7): an offerer that says passive makes us active; of answers
- * to our actpass only active lets us wait. */
-static bool we_connect(const struct judge *j, const struct sdp_msrp *m)
-{
-	if (!anchored(j))
-		return false;
-	return j->answer ? m->setup != SDP_SETUP_ACTIVE : m->setup == SDP_SETUP_PASSIVE;
-}
-
 /* ---- what was there before ---- */
 
-/* Active in what the peer sent last and in what we sent: an offered line that was answered with port 0 is not. */
-static bool was_active(const struct judge *j, unsigned i)
+bool accept_was_active(const struct accept_judge *j, unsigned i)
 {
 	const struct sdp *b = j->before, *m = j->mine;
 
@@ -85,408 +42,38 @@ static bool same_conn(const struct sdp_conn *a, const struct sdp_conn *b)
 	       span_ieq(a->addrtype, b->addrtype) && span_ieq(a->addr, b->addr);
 }
 
-static struct span fingerprint_of(const struct sdp *s, unsigned i)
+static bool same_attr(const struct sdp *a, const struct sdp *b, unsigned i, struct span name)
 {
-	const struct sdp_line *l = sdp_attr_any(s, (int)i, SPAN("fingerprint"));
+	const struct sdp_line *x = sdp_attr_any(a, (int)i, name), *y = sdp_attr_any(b, (int)i, name);
 
-	return l ? l->arg : SPAN_EMPTY;
-}
-
-static struct span setup_of(const struct sdp *s, unsigned i)
-{
-	const struct sdp_line *l = sdp_attr_any(s, (int)i, SPAN("setup"));
-
-	return l ? l->arg : SPAN_EMPTY;
+	return x && y ? span_eq(x->arg, y->arg) : x == y;
 }
 
 /* The same section, and the same session-level values where those stand in (SDP-13). */
-static bool unchanged(const struct judge *j, unsigned i)
+static bool unchanged(const struct accept_judge *j, unsigned i)
 {
 	const struct sdp *a = j->before, *b = j->sdp;
 
-	return was_active(j, i) && span_eq(span_trim(a->media[i].text), span_trim(b->media[i].text)) &&
+	return accept_was_active(j, i) && span_eq(span_trim(a->media[i].text), span_trim(b->media[i].text)) &&
 	       same_conn(&a->media[i].conn, &b->media[i].conn) &&
-	       sdp_direction(a, (int)i) == sdp_direction(b, (int)i) &&
-	       span_eq(setup_of(a, i), setup_of(b, i)) && span_eq(fingerprint_of(a, i), fingerprint_of(b, i));
-}
-
-/* ---- addresses ---- */
-
-static struct span without_brackets(struct span host)
-{
-	bool in = host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
-
-	return in ? span_cut(host, 1, host.n - 1) : host;
-}
-
-/* As text first, then as address: IPv6 has many spellings (ACC-2d). */
-static bool same_host(struct span a, struct span b)
-{
-	struct addr x, y;
-
-	a = without_brackets(a);
-	b = without_brackets(b);
-	return span_ieq(a, b) || (addr_parse(&x, a, 0) && addr_parse(&y, b, 0) && addr_same_ip(&x, &y));
-}
-
-static bool is_null_address(const struct sdp_conn *c)
-{
-	struct addr a;
-
-	return addr_parse(&a, c->addr, 0) && addr_is_any(&a);
-}
-
-static bool matches_uri(const struct sdp_msrp *m, struct span uri)
-{
-	struct msrp_uri u;
-
-	return msrp_uri_parse(&u, uri) == 0 && u.port == m->port && same_host(u.host, m->conn.addr);
-}
-
-/* Multicast, broadcast, unspecified; loopback too where policy says so (ACC-2o, RFC 4975 14.5). */
-static bool is_denied(const struct im_conf *conf, const struct addr *a)
-{
-	static const uint8_t broadcast[4] = { 255, 255, 255, 255 };
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	static const uint8_t loopback6[16] = { [15] = 1 };
-	const uint8_t *v4 = a->ip;
-
-	if (addr_is_any(a))
-		return true;
-	if (a->family == 6) {
-		if (memcmp(a->ip, mapped, sizeof(mapped)) != 0)
-			return a->ip[0] == 0xff ||
-			       (conf->deny_loopback && memcmp(a->ip, loopback6, sizeof(loopback6)) == 0);
-		v4 = a->ip + 12;
-	}
-	return (v4[0] & 0xf0) == 224 || v4[0] == 0 || memcmp(v4, broadcast, sizeof(broadcast)) == 0 ||
-	       (conf->deny_loopback && v4[0] == 127);
-}
-
-/* ---- the rules for one message line ---- */
-
-/* ACC-2a.  Anchored the line is ours to serve, and there is no TLS listener to serve it. */
-static bool rule_proto(struct judge *j, const struct line *l)
-{
-	if (!l->now.tcp && !l->now.tls)
-		return refuse_line(j, l->i, 302, "transport is not TCP/MSRP");
-	if (l->now.tls && anchored(j))
-		return refuse_line(j, l->i, 302, "MSRP over TLS is not available");
-	if (!l->now.any_format)
-		return refuse_line(j, l->i, 305, "format is not *");
-	return true;
-}
-
-/* ACC-2b */
-static bool rule_path(struct judge *j, const struct line *l)
-{
-	struct span rest = l->now.path, uri;
-	struct msrp_uri u = { 0 };
-
-	if (l->now.n_path == 0 || l->now.first_uri.n == 0)
-		return refuse_line(j, l->i, 399, "no a=path");
-	while (msrp_path_next(&rest, &uri)) {
-		if (msrp_uri_parse(&u, uri) < 0)
-			return refuse_line(j, l->i, 399, "a=path is not an MSRP URI");
-		if (u.port == 0)
-			return refuse_line(j, l->i, 399, "no port in a=path");
-		if (!span_ieq(u.transport, SPAN("tcp")))
-			return refuse_line(j, l->i, 302, "transport of a=path is not tcp");
-	}
-	if (u.session.n == 0)
-		return refuse_line(j, l->i, 399, "no session-id in a=path");
-	return true;
-}
-
-/* ACC-2c: the first hop is the connection the m= line speaks of. */
-static bool rule_scheme(struct judge *j, const struct line *l)
-{
-	struct msrp_uri u;
-
-	if (msrp_uri_parse(&u, l->now.first_uri) == 0 && u.tls == l->now.tls)
-		return true;
-	return refuse_line(j, l->i, 302, "scheme of a=path does not fit the transport");
-}
-
-/* ACC-2l */
-static bool rule_address(struct judge *j, const struct line *l)
-{
-	const struct sdp_conn *c = &l->now.conn;
-	struct addr a;
-
-	if (!anchored(j))
-		return true;
-	if (!span_ieq(c->nettype, SPAN("IN")))
-		return refuse_line(j, l->i, 300, "network type is not IN");
-	bool ip4 = span_ieq(c->addrtype, SPAN("IP4"));
-	if (!ip4 && !span_ieq(c->addrtype, SPAN("IP6")))
-		return refuse_line(j, l->i, 301, "address type is not IP4 or IP6");
-	if (addr_parse(&a, c->addr, 0) && (a.family == 4) != ip4)
-		return refuse_line(j, l->i, 301, "address is not of its type");
-	return true;
-}
-
-/* SDP-11: "send nothing" makes sense only to who connects himself, or to nobody. */
-static bool rule_null_address(struct judge *j, const struct line *l)
-{
-	if (!is_null_address(&l->now.conn) || l->now.setup == SDP_SETUP_ACTIVE || l->now.dir == SDP_INACTIVE)
-		return true;
-	return refuse_line(j, l->i, 301, "null address needs setup:active or inactive");
-}
-
-/* ACC-2d, 2e, with CEMA off: what c= and m= say matters only if we would have to connect.  Then msrp-cema does not
- * excuse a mismatch either: such a path may be unroutable on purpose (UP-30). */
-static bool rule_place(struct judge *j, const struct line *l)
-{
-	if (!we_connect(j, &l->now) || is_null_address(&l->now.conn) ||
-	    matches_uri(&l->now, l->now.last_uri) || matches_uri(&l->now, l->now.first_uri))
-		return true;
-	return refuse_line(j, l->i, 399, "c= and port match no URI of a=path");
-}
-
-/* ACC-2o */
-static bool rule_denied(struct judge *j, const struct line *l)
-{
-	struct msrp_uri u;
-	struct addr a;
-
-	if (!we_connect(j, &l->now))
-		return true;
-	if (msrp_uri_parse(&u, l->now.first_uri) == 0 && addr_parse(&a, u.host, u.port) &&
-	    is_denied(j->conf, &a))
-		return refuse_line(j, l->i, 399, "address of a=path is not allowed");
-	for (unsigned i = 0; j->mine && i < j->mine->n_media; i++) {
-		struct sdp_msrp ours;
-		sdp_msrp_of(j->mine, i, &ours);
-		if (ours.active && msrp_uri_eq(ours.last_uri, l->now.first_uri))
-			return refuse_line(j, l->i, 399, "a=path is our own");
-	}
-	return true;
-}
-
-static bool types_meet(struct span policy, struct span offered)
-{
-	struct span rest = offered, t;
-
-	while (msrp_path_next(&rest, &t))
-		if (sdp_type_accepted(policy, t))
-			return true;
-	for (rest = policy; msrp_path_next(&rest, &t);)
-		if (sdp_type_accepted(offered, t)) /* "text" "/" "*" offered, text/plain allowed */
-			return true;
-	return false;
-}
-
-/* ACC-2f; accept-wrapped-types without a container is useless but harmless (ACC-2g). */
-static bool rule_types(struct judge *j, const struct line *l)
-{
-	if (l->now.accept_types.n == 0)
-		return refuse_line(j, l->i, 305, "no a=accept-types");
-	if (!types_meet(policy_types(j), l->now.accept_types))
-		return refuse_line(j, l->i, 305, "none of accept-types is allowed");
-	return true;
-}
-
-/* ACC-2h */
-static bool rule_max_size(struct judge *j, const struct line *l)
-{
-	if (!l->now.has_max_size)
-		return true;
-	if (l->now.bad_max_size)
-		return refuse_line(j, l->i, 399, "max-size is not a number");
-	if (l->now.max_size == 0 || l->now.max_size < j->conf->min_max_size)
-		return refuse_line(j, l->i, 399, "max-size is too small");
-	return true;
-}
-
-/* ACC-2i: holdconn is taken as absent, passive in an offer as what it says; a=connection is never looked at (2j). */
-static bool rule_setup(struct judge *j, const struct line *l)
-{
-	if (l->now.setup != SDP_SETUP_UNKNOWN)
-		return true;
-	return refuse_line(j, l->i, 399, "unknown a=setup");
-}
-
-/* ACC-2m */
-static bool rule_file(struct judge *j, const struct line *l)
-{
-	const struct sdp_msrp *m = &l->now;
-	uint64_t max = j->conf->max_size;
-	struct sdp_file f;
-
-	if (!m->is_file)
-		return true;
-	if (!j->conf->file_transfer)
-		return refuse_line(j, l->i, 399, "file transfer is not allowed");
-	if (m->file_selector.n == 0 || m->file_transfer_id.n == 0)
-		return refuse_line(j, l->i, 399, "file-selector and file-transfer-id go together");
-	if (sdp_file_selector(m->file_selector, &f) < 0)
-		return refuse_line(j, l->i, 399, "file-selector is broken");
-	if (f.has_size && max && f.size > max)
-		return refuse_line(j, l->i, 399, "file is too large");
-	if (f.type.n && !sdp_type_accepted(policy_types(j), f.type))
-		return refuse_line(j, l->i, 399, "file type is not allowed");
-	if (m->dir == SDP_SENDONLY || m->dir == SDP_RECVONLY || (m->dir == SDP_INACTIVE && l->was))
-		return true;
-	return refuse_line(j, l->i, 399, "file transfer is neither sendonly nor recvonly");
-}
-
-/* ACC-2n, and of chat lines as many as CLASS-20 leaves to policy. */
-static bool rule_count(struct judge *j, const struct line *l)
-{
-	if (l->was)
-		return true;
-	if (j->n_streams >= j->conf->max_streams || (anchored(j) && j->n_streams >= PLANE_LINES_MAX))
-		return refuse_line(j, l->i, 399, "too many message lines");
-	if (!l->now.is_file && j->n_chats >= j->conf->max_chats)
-		return refuse_line(j, l->i, 399, "too many chat lines");
-	return true;
-}
-
-/* A session-id is one MSRP session: a line cannot take that of another, now or before (SDP-6, SDP-34). */
-static bool rule_own_path(struct judge *j, const struct line *l)
-{
-	struct sdp_msrp other;
-
-	for (unsigned i = 0; i < j->sdp->n_media; i++) {
-		sdp_msrp_of(j->sdp, i, &other);
-		if (i != l->i && other.active && msrp_uri_eq(other.last_uri, l->now.last_uri))
-			return refuse_line(j, l->i, 399, "a=path is that of another line");
-	}
-	for (unsigned i = 0; j->before && i < j->before->n_media; i++) {
-		if (i == l->i || !was_active(j, i))
-			continue;
-		sdp_msrp_of(j->before, i, &other);
-		if (msrp_uri_eq(other.last_uri, l->now.last_uri))
-			return refuse_line(j, l->i, 399, "m= line has moved");
-	}
-	return true;
-}
-
-static bool types_within(struct span list, struct span of)
-{
-	struct span t;
-
-	while (msrp_path_next(&list, &t))
-		if (!sdp_type_accepted(of, t))
-			return false;
-	return true;
-}
-
-/* New lines of CLASS-20.  A large message is one message on one line, so its first offer is judged too (CLASS-8). */
-static bool class_new_line(struct judge *j, const struct line *l)
-{
-	if (j->class == IM_CLASS_LARGE_MESSAGE) {
-		if (l->now.is_file)
-			return refuse_line(j, l->i, 399, "no file transfer in a large-message session");
-		if (j->before || j->n_streams > 0)
-			return refuse_line(j, l->i, 399, "no further line in a large-message session");
-	}
-	if (j->class == IM_CLASS_FILE_TRANSFER && j->before && !l->now.is_file)
-		return refuse_line(j, l->i, 399, "no chat line in a file-transfer session");
-	return true;
-}
-
-/* What a peer may send and receive now: its own word, as far as ours allowed it.  Answers to sendonly are seen that
- * leave recvonly out. */
-static enum sdp_dir direction_in_force(const struct judge *j, const struct line *l)
-{
-	enum sdp_dir ours = SDP_SENDRECV;
-
-	if (j->mine && l->i < j->mine->n_media)
-		ours = sdp_direction(j->mine, (int)l->i);
-	return l->old.dir &
-	       ((ours & SDP_RECVONLY ? SDP_SENDONLY : 0) | (ours & SDP_SENDONLY ? SDP_RECVONLY : 0));
-}
-
-/* "Only to inactive and back": one-way never becomes two-way, nor turns round while it runs. */
-static bool direction_may_become(const struct judge *j, const struct line *l)
-{
-	enum sdp_dir now = l->now.dir, force = direction_in_force(j, l);
-
-	return now == SDP_INACTIVE || now == l->old.dir || now == force ||
-	       (force == SDP_INACTIVE && now != SDP_SENDRECV);
-}
-
-/* Changed lines of CLASS-20.  A chat line of a session that RCS calls a file transfer (the file goes over HTTP, its
- * link through the chat) has no file to protect and changes like any chat. */
-static bool class_changed_line(struct judge *j, const struct line *l)
-{
-	const struct sdp_msrp *now = &l->now, *old = &l->old;
-	bool large = j->class == IM_CLASS_LARGE_MESSAGE;
-	bool file = j->class == IM_CLASS_FILE_TRANSFER && old->is_file;
-
-	if (now->is_file != old->is_file || !span_eq(now->file_transfer_id, old->file_transfer_id))
-		return refuse_line(j, l->i, 399, "active line cannot become another transfer");
-	if (!large && !file)
-		return true;
-	if (!direction_may_become(j, l))
-		return refuse_line(j, l->i, 399, "direction may only go to inactive and back");
-	if (!types_within(now->accept_types, old->accept_types) ||
-	    !types_within(now->accept_wrapped_types, old->accept_wrapped_types))
-		return refuse_line(j, l->i, 399, "accept-types may not widen");
-	if (file && (!types_within(old->accept_types, now->accept_types) ||
-		     !types_within(old->accept_wrapped_types, now->accept_wrapped_types)))
-		return refuse_line(j, l->i, 399, "accept-types may not change");
-	return true;
-}
-
-/* ACC-2p */
-static bool rule_class(struct judge *j, const struct line *l)
-{
-	return l->was ? class_changed_line(j, l) : class_new_line(j, l);
-}
-
-/* ACC-2q */
-static bool rule_downgrade(struct judge *j, const struct line *l)
-{
-	if (!l->was || !l->old.tls || l->now.tls || j->conf->allow_downgrade)
-		return true;
-	return refuse_line(j, l->i, 399, "TLS may not be given up");
-}
-
-static const struct {
-	bool (*rule)(struct judge *j, const struct line *l);
-	bool offers_only;
-} rules[] = {
-	{ rule_proto, false },   { rule_path, false },         { rule_scheme, false },
-	{ rule_address, false }, { rule_null_address, false }, { rule_place, false },
-	{ rule_denied, false },  { rule_types, false },        { rule_max_size, false },
-	{ rule_setup, false },   { rule_file, true },          { rule_own_path, true },
-	{ rule_class, true },    { rule_count, true },         { rule_downgrade, true },
-};
-
-static bool judge_message_line(struct judge *j, struct line *l)
-{
-	l->was = was_active(j, l->i);
-	if (l->was) {
-		sdp_msrp_of(j->before, l->i, &l->old);
-		l->was = l->old.is_message;
-	}
-	for (size_t r = 0; r < ARRAY_LEN(rules); r++)
-		if (!(j->answer && rules[r].offers_only) && !rules[r].rule(j, l))
-			return false;
-	if (!l->was) {
-		j->n_streams++;
-		j->n_chats += !l->now.is_file;
-	}
-	return true;
+	       sdp_direction(a, (int)i) == sdp_direction(b, (int)i) && same_attr(a, b, i, SPAN("setup")) &&
+	       same_attr(a, b, i, SPAN("fingerprint"));
 }
 
 /* ACC-3 */
-static bool judge_other_line(struct judge *j, unsigned i)
+static bool judge_other_line(struct accept_judge *j, unsigned i)
 {
 	if (j->class == IM_CLASS_LARGE_MESSAGE && j->before)
-		return refuse_line(j, i, 399, "no other media in a large-message session");
+		return accept_refuse_line(j, i, 399, "no other media in a large-message session");
 	if (!j->conf->audio_video_pass)
-		return refuse_line(j, i, 304, "media type is not accepted");
+		return accept_refuse_line(j, i, 304, "media type is not accepted");
 	return true;
 }
 
 /* ---- the body as a whole ---- */
 
 /* SDP-5: lenient by default, some clients restart their numbers. */
-static bool judge_origin(struct judge *j)
+static bool judge_origin(struct accept_judge *j)
 {
 	if (!j->before || !j->conf->strict_origin)
 		return true;
@@ -498,7 +85,7 @@ static bool judge_origin(struct judge *j)
 }
 
 /* SDP-6, SDP-9: the count never falls; what is in use keeps its kind; a disabled slot may become anything. */
-static bool judge_slots(struct judge *j)
+static bool judge_slots(struct accept_judge *j)
 {
 	unsigned n = j->before ? j->before->n_media : 0;
 
@@ -507,19 +94,19 @@ static bool judge_slots(struct judge *j)
 	if (j->sdp->n_media < n)
 		return refuse(j, 399, "fewer m= lines than before");
 	for (unsigned i = 0; i < n; i++)
-		if (was_active(j, i) && j->sdp->media[i].port &&
+		if (accept_was_active(j, i) && j->sdp->media[i].port &&
 		    !span_ieq(j->before->media[i].media, j->sdp->media[i].media))
-			return refuse_line(j, i, 399, "media type of an active line changed");
+			return accept_refuse_line(j, i, 399, "media type of an active line changed");
 	return true;
 }
 
 /* Lines that go on count first, so that a new one cannot push them out. */
-static void count_going_on(struct judge *j)
+static void count_going_on(struct accept_judge *j)
 {
 	for (unsigned i = 0; i < j->sdp->n_media; i++) {
 		struct sdp_msrp m;
 
-		if (!j->sdp->media[i].port || !was_active(j, i))
+		if (!j->sdp->media[i].port || !accept_was_active(j, i))
 			continue;
 		sdp_msrp_of(j->sdp, i, &m);
 		j->n_streams += m.is_message;
@@ -527,18 +114,18 @@ static void count_going_on(struct judge *j)
 	}
 }
 
-static bool judge_line(struct judge *j, unsigned i)
+static bool judge_line(struct accept_judge *j, unsigned i)
 {
-	struct line l = { .i = i };
+	struct accept_line l = { .i = i };
 
 	if (!j->sdp->media[i].port || unchanged(j, i))
 		return true;
 	sdp_msrp_of(j->sdp, i, &l.now);
-	return l.now.is_message ? judge_message_line(j, &l) : judge_other_line(j, i);
+	return l.now.is_message ? accept_message_line(j, &l) : judge_other_line(j, i);
 }
 
 /* Not an instant-messaging session at all: passed as it is, or refused whole, by policy (CLASS-10). */
-static void judge_not_im(struct judge *j)
+static void judge_not_im(struct accept_judge *j)
 {
 	if (!j->before && j->conf->not_im_reject)
 		refuse(j, 304, "not an instant messaging session");
@@ -547,7 +134,7 @@ static void judge_not_im(struct judge *j)
 void accept_offer(const struct im_conf *conf, enum im_class class, const struct sdp *before,
 		  const struct sdp *mine, const struct sdp *offer, struct verdict *out)
 {
-	struct judge j = {
+	struct accept_judge j = {
 		.conf = conf, .class = class, .before = before, .mine = mine, .sdp = offer, .out = out
 	};
 	struct verdict first = { 0 };
@@ -579,7 +166,7 @@ void accept_offer(const struct im_conf *conf, enum im_class class, const struct 
 /* ---- answers ---- */
 
 /* SDP-6, SDP-8: every line answered in its place, none woken that we offered as disabled. */
-static bool judge_answer_shape(struct judge *j)
+static bool judge_answer_shape(struct accept_judge *j)
 {
 	const struct sdp *offer = j->mine, *answer = j->sdp;
 
@@ -588,11 +175,11 @@ static bool judge_answer_shape(struct judge *j)
 	for (unsigned i = 0; i < answer->n_media; i++) {
 		const struct sdp_media *o = &offer->media[i], *a = &answer->media[i];
 		if (!span_ieq(o->media, a->media))
-			return refuse_line(j, i, 399, "answer has another media type");
+			return accept_refuse_line(j, i, 399, "answer has another media type");
 		if (!o->port && a->port)
-			return refuse_line(j, i, 399, "answer takes a line that was not offered");
+			return accept_refuse_line(j, i, 399, "answer takes a line that was not offered");
 		if (a->port && !span_ieq(o->proto, a->proto))
-			return refuse_line(j, i, 302, "answer has another transport");
+			return accept_refuse_line(j, i, 302, "answer has another transport");
 	}
 	return true;
 }
@@ -600,67 +187,23 @@ static bool judge_answer_shape(struct judge *j)
 void accept_answer(const struct im_conf *conf, enum im_class class, const struct sdp *before,
 		   const struct sdp *offer_sent, const struct sdp *answer, struct verdict *out)
 {
-	struct judge j = { .conf = conf,
-			   .class = class,
-			   .before = before,
-			   .mine = offer_sent,
-			   .sdp = answer,
-			   .answer = true,
-			   .out = out };
+	struct accept_judge j = { .conf = conf,
+				  .class = class,
+				  .before = before,
+				  .mine = offer_sent,
+				  .sdp = answer,
+				  .answer = true,
+				  .out = out };
 
 	*out = (struct verdict){ 0 };
 	if (!judge_origin(&j) || !judge_answer_shape(&j) || class == IM_CLASS_NOT_IM)
 		return;
 	for (unsigned i = 0; i < answer->n_media; i++) {
-		struct line l = { .i = i };
+		struct accept_line l = { .i = i };
 		sdp_msrp_of(answer, i, &l.now);
 		if (!l.now.active || !l.now.is_message || unchanged(&j, i))
 			continue; /* other media were judged when we passed their offer on */
-		if (!judge_message_line(&j, &l))
+		if (!accept_message_line(&j, &l))
 			return;
-	}
-}
-
-/* ---- accept-types to write on ---- */
-
-static bool lists(struct span list, struct span type)
-{
-	struct span t;
-
-	while (msrp_path_next(&list, &t))
-		if (span_ieq(t, type))
-			return true;
-	return false;
-}
-
-/* What of the policy a wildcard stands for, without saying anything twice. */
-static void w_expanded(struct wbuf *w, size_t start, struct span policy, struct span wildcard,
-		       struct span offered)
-{
-	struct span p;
-
-	while (msrp_path_next(&policy, &p)) {
-		if (!sdp_type_accepted(wildcard, p) || lists(offered, p) ||
-		    lists(span_skip(w_span_of(w), start), p))
-			continue;
-		if (w->n > start)
-			w_chr(w, ' ');
-		w_span(w, p);
-	}
-}
-
-void w_accept_types(struct wbuf *w, const struct im_conf *conf, struct span offered)
-{
-	struct span policy = span_of(conf->accept_types), rest = offered, t;
-	size_t start = w->n;
-
-	while (msrp_path_next(&rest, &t)) {
-		if (!sdp_type_accepted(policy, t)) {
-			w_expanded(w, start, policy, t, offered);
-			continue;
-		}
-		if (w->n > start)
-			w_chr(w, ' ');
-		w_span(w, t);
 	}
 }

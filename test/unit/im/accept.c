@@ -223,9 +223,9 @@ static void acc_2f_accept_types(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
-		char text[512] = HEAD M PATH;
-		strcat(text, t[i].line);
-		strcpy(conf.accept_types, t[i].policy);
+		char text[512];
+		snprintf(text, sizeof(text), HEAD M PATH "%s", t[i].line);
+		snprintf(conf.accept_types, sizeof(conf.accept_types), "%s", t[i].policy);
 		if (t[i].good)
 			yes(text, first(text));
 		else
@@ -812,7 +812,7 @@ static void acc_8_accept_types_written_on(void **state)
 		char out[256] = "before:";
 		struct wbuf w = wbuf_on(out, sizeof(out) - 1);
 		w.n = strlen(out);
-		strcpy(conf.accept_types, t[i].policy);
+		snprintf(conf.accept_types, sizeof(conf.accept_types), "%s", t[i].policy);
 		w_accept_types(&w, &conf, span_of(t[i].offered));
 		assert_true(w_ok(&w));
 		out[w.n] = '\0';

@@ -256,7 +256,7 @@ static void role_7_long_served_user_is_cut(void **state)
 	const char *fault;
 
 	memset(ruri + 4, 'u', 200);
-	strcpy(ruri + 204, "@example.com");
+	memcpy(ruri + 204, "@example.com", sizeof("@example.com"));
 	assert_int_equal(role_decide(&conf, req("INVITE", ruri, "", ""), true, &role, &fault), 0);
 	assert_int_equal(strlen(role.served_user), sizeof(role.served_user) - 1);
 	assert_memory_equal(role.served_user, ruri, sizeof(role.served_user) - 1);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sdp_test.h"
 
+#include <stdio.h>
+
 static bool same(const char *x, const char *y)
 {
 	static struct sdp a, b;
@@ -14,10 +16,10 @@ static bool same(const char *x, const char *y)
 static bool origin(const char *x, const char *y)
 {
 	static struct sdp a, b;
-	char text[2][256] = { V, V };
+	char text[2][256];
 
-	strcat(text[0], x), strcat(text[0], S T);
-	strcat(text[1], y), strcat(text[1], S T);
+	snprintf(text[0], sizeof(text[0]), V "%s" S T, x);
+	snprintf(text[1], sizeof(text[1]), V "%s" S T, y);
 	must_parse(&a, text[0]);
 	must_parse(&b, text[1]);
 	return sdp_same_origin(&a, &b);

@@ -2,6 +2,7 @@
 #include "sdp_test.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static struct sdp_msrp view(const char *text, unsigned i)
 {
@@ -81,8 +82,7 @@ static void msrp_6135_setup_values(void **state)
 	char text[256];
 
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
-		strcpy(text, HEAD MSG);
-		strcat(text, t[i].text);
+		snprintf(text, sizeof(text), HEAD MSG "%s", t[i].text);
 		assert_int_equal(view(text, 0).setup, t[i].setup);
 	}
 	assert_int_equal(view(HEAD "a=setup:passive\r\n" MSG, 0).setup, SDP_SETUP_PASSIVE); /* SDP-13 */

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/wbuf.h"
+
 static void parse_reads_a_whole_description(void **state)
 {
 	static struct sdp s;
@@ -178,14 +180,16 @@ static void parse_sdp_20_zero_byte(void **state)
 /* A description of one line n bytes long, of n lines, and so on: at the limit it parses, beyond it does not. */
 static char *text_with(const char *head, const char *each, unsigned n, const char *tail)
 {
-	char *text = malloc(strlen(head) + n * strlen(each) + strlen(tail) + 1);
+	size_t cap = strlen(head) + n * strlen(each) + strlen(tail) + 1;
+	char *text = malloc(cap);
 
 	assert_non_null(text);
-	strcpy(text, head);
-	char *at = text + strlen(head);
-	for (unsigned i = 0; i < n; i++, at += strlen(each))
-		strcpy(at, each);
-	strcpy(at, tail);
+	struct wbuf w = wbuf_on(text, cap);
+	w_str(&w, head);
+	for (unsigned i = 0; i < n; i++)
+		w_str(&w, each);
+	w_bytes(&w, tail, strlen(tail) + 1);
+	assert_true(w_ok(&w));
 	return text;
 }
 
@@ -212,18 +216,20 @@ static void parse_sdp_16_line_length(void **state)
 
 static void parse_sdp_16_size(void **state)
 {
-	/* 16 lines of 4095 with their ends, then what is missing to 65536 */
-	static char line[4096 + 1], head[65536];
+	/* fifteen lines of 4096 with their ends, then what is missing to 65536 */
+	static char head[65536];
+	struct wbuf w = wbuf_on(head, sizeof(head) - 1);
 
-	memset(line, 'y', sizeof(line) - 1);
-	memcpy(line, "a=x:", 4);
-	line[4094] = '\r', line[4095] = '\n', line[4096] = '\0';
-	strcpy(head, HEAD);
-	for (int i = 0; i < 15; i++)
-		strcat(head, line);
-	strcat(head, "a=x:");
-	check_limit(head, "z", "\r\n", (unsigned)(65536 - strlen(head) - 2), 413,
-		    "session description too large");
+	w_str(&w, HEAD);
+	for (int i = 0; i < 15; i++) {
+		size_t end = w.n + 4096;
+		w_str(&w, "a=x:");
+		while (w.n < end - 2)
+			w_chr(&w, 'y');
+		w_str(&w, "\r\n");
+	}
+	w_str(&w, "a=x:");
+	check_limit(head, "z", "\r\n", (unsigned)(65536 - w.n - 2), 413, "session description too large");
 }
 
 static void parse_sdp_16_media_lines(void **state)

@@ -104,13 +104,13 @@ static bool judge_slots(struct accept_judge *j)
 static void count_going_on(struct accept_judge *j)
 {
 	for (unsigned i = 0; i < j->sdp->n_media; i++) {
-		struct sdp_msrp m;
-
-		if (!j->sdp->media[i].port || !accept_was_active(j, i))
+		if (!j->sdp->media[i].port || !accept_was_active(j, i) ||
+		    !span_ieq(j->sdp->media[i].media, SPAN("message")))
 			continue;
-		sdp_msrp_of(j->sdp, i, &m);
-		j->n_streams += m.is_message;
-		j->n_chats += m.is_message && !m.is_file;
+		j->n_streams++;
+		if (!sdp_attr(j->sdp, (int)i, SPAN("file-selector")) &&
+		    !sdp_attr(j->sdp, (int)i, SPAN("file-transfer-id")))
+			j->n_chats++;
 	}
 }
 

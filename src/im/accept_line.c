@@ -250,8 +250,10 @@ static bool rule_own_path(struct accept_judge *j, const struct accept_line *l)
 	struct sdp_msrp other;
 
 	for (unsigned i = 0; i < j->sdp->n_media; i++) {
+		if (i == l->i || !j->sdp->media[i].port)
+			continue;
 		sdp_msrp_of(j->sdp, i, &other);
-		if (i != l->i && other.active && msrp_uri_eq(other.last_uri, l->now.last_uri))
+		if (msrp_uri_eq(other.last_uri, l->now.last_uri))
 			return accept_refuse_line(j, l->i, 399, "a=path is that of another line");
 	}
 	for (unsigned i = 0; j->before && i < j->before->n_media; i++) {

@@ -32,7 +32,7 @@ static void add_fault(struct conf *c, unsigned line, const char *key, const char
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?'; /* what is quoted from the file may hold anything */
 	if (c->n_faults < CONF_FAULTS_MAX)
-		c->faults[c->n_faults] = strdup(buf);
+		c->faults[c->n_faults] = span_dup(span_of(buf));
 	c->n_faults++;
 }
 

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration: what a file means, and the exact words about each kind of fault. */
+#include "lib/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "main/conf.h"
+#include "lib/oom.h"
+
+static void parse(struct conf *c, const char *text, int want)
+{
+	assert_int_equal(conf_parse(c, "f.yaml", span_of(text)), want);
+}
+
+/* text has exactly this one fault. */
+static void one_fault(const char *text, const char *want)
+{
+	struct conf c;
+
+	parse(&c, text, 1);
+	assert_string_equal(c.faults[0], want);
+	assert_int_equal(c.n_faults, 1);
+	conf_finish(&c);
+}
+
+/* What stands in the table and what im/ and net/ would do without it are the same. */
+static void defaults_agree_with_the_rooms_they_configure(void **state)
+{
+	struct conf c;
+	struct im_conf im;
+	struct net_conf net;
+
+	parse(&c, "", 0);
+	im_conf_defaults(&im);
+	net_conf_defaults(&net);
+#define SAME(f) assert_int_equal(c.im.f, im.f)
+	SAME(sip_transactions_max);
+	SAME(mode);
+	SAME(n_domains);
+	SAME(sessions_max);
+	SAME(max_size);
+	SAME(min_max_size);
+	SAME(max_streams);
+	SAME(max_chats);
+	SAME(file_transfer);
+	SAME(audio_video_pass);
+	SAME(partial);
+	SAME(strict_origin);
+	SAME(not_im_reject);
+	SAME(trust_preferred_service);
+	SAME(allow_downgrade);
+	SAME(deny_loopback);
+	SAME(update_guard_ms);
+	SAME(session_expires_s);
+	SAME(min_se_s);
+	SAME(plane.ack_end);
+	SAME(plane.max_size);
+	SAME(plane.queue_max);
+	SAME(plane.connections_max);
+	SAME(plane.unbound_per_source_max);
+	SAME(plane.bind_wait_ms);
+	SAME(plane.drain_ms);
+	SAME(plane.end_bound_ms);
+#undef SAME
+	assert_string_equal(c.im.next_hop, im.next_hop);
+	assert_string_equal(c.im.orig_marker, im.orig_marker);
+	assert_string_equal(c.im.term_marker, im.term_marker);
+	assert_string_equal(c.im.server_token, im.server_token);
+	assert_string_equal(c.im.accept_types, im.accept_types);
+	assert_string_equal(c.im.plane.accept_types, im.plane.accept_types);
+	assert_int_equal(c.net.sip_message_max, net.sip_message_max);
+	assert_int_equal(c.net.sip_connections_max, net.sip_connections_max);
+	assert_int_equal(c.net.sip_idle_ms, net.sip_idle_ms);
+	assert_int_equal(c.net.sip_header_ms, net.sip_header_ms);
+	assert_int_equal(c.net.connect_ms, net.connect_ms);
+	assert_int_equal(c.net.msrp_connections_max, im.plane.connections_max);
+	assert_int_equal(c.drain_s, 30);
+	assert_int_equal(c.log_level, IM_NOTICE);
+	assert_int_equal(c.mgmt.family, 0);
+	conf_finish(&c);
+}
+
+static const char contract[] = "sip:\n"
+			       "  listen: [\"udp:127.0.0.1:5060\", \"tcp:[::1]:5070\"]   # comment\n"
+			       "  trusted: [\"10.0.0.0/8\", \"::1/128\"]\n"
+			       "  next_hop: \"sip:127.0.0.1:5080\"\n"
+			       "im:\n"
+			       "  mode: anchored\n"
+			       "  served_domains: [\"example.com\", example.net]\n"
+			       "  media:\n"
+			       "    accept_types: [\"message/cpim\", text/*]\n"
+			       "    max_size: 10M\n"
+			       "    max_streams: 3\n"
+			       "    file_transfer: false\n"
+			       "    other_media: reject\n"
+			       "msrp:\n"
+			       "  listen: [\"tcp:127.0.0.1:2855\"]\n"
+			       "  acknowledge: hop\n"
+			       "  bind_wait: 9500\n"
+			       "store: { kind: memory }\n"
+			       "mgmt:\n"
+			       "  listen: \"127.0.0.1:8060\"\n";
+
+static void the_contract_is_read(void **state)
+{
+	struct conf c;
+
+	parse(&c, contract, 0);
+	assert_int_equal(c.im.n_listen, 2);
+	assert_int_equal(c.im.listen[0].tp, SIP_UDP);
+	assert_string_equal(c.im.listen[0].host, "127.0.0.1");
+	assert_int_equal(c.im.listen[1].tp, SIP_TCP);
+	assert_string_equal(c.im.listen[1].host, "[::1]");
+	assert_int_equal(c.im.listen[1].port, 5070);
+	assert_int_equal(c.im.n_trusted, 2);
+	assert_int_equal(c.im.trusted[0].bits, 8);
+	assert_string_equal(c.im.next_hop, "sip:127.0.0.1:5080");
+	assert_int_equal(c.im.mode, IM_ANCHORED);
+	assert_int_equal(c.im.n_domains, 2);
+	assert_string_equal(c.im.domains[1], "example.net");
+	assert_string_equal(c.im.accept_types, "message/cpim text/*");
+	assert_string_equal(c.im.plane.accept_types, "message/cpim text/*");
+	assert_int_equal(c.im.max_size, 10485760);
+	assert_int_equal(c.im.plane.max_size, 10485760);
+	assert_int_equal(c.im.max_streams, 3);
+	assert_false(c.im.file_transfer);
+	assert_false(c.im.plane.ack_end);
+	assert_int_equal(c.im.plane.bind_wait_ms, 9500);
+	assert_string_equal(c.im.plane.host, "127.0.0.1");
+	assert_int_equal(c.im.plane.port, 2855);
+	assert_int_equal(c.mgmt.port, 8060);
+	conf_finish(&c);
+}
+
+static void a_file_replaces_lists_whole(void **state)
+{
+	struct conf c;
+
+	parse(&c, "sip: { listen: \"udp:127.0.0.1:7000\", trusted: [] }\n", 0);
+	assert_int_equal(c.im.n_listen, 1);
+	assert_int_equal(c.im.listen[0].port, 7000);
+	assert_int_equal(c.im.n_trusted, 0);
+	conf_finish(&c);
+}
+
+static void advertised_names_replace_addresses(void **state)
+{
+	struct conf c;
+	struct addr bound = { .family = 4, .port = 40000, .ip = { 127, 0, 0, 1 } };
+
+	parse(&c,
+	      "sip: { listen: [\"udp:0.0.0.0:5060\", \"tcp:0.0.0.0:0\"], advertise: as.example.com }\n"
+	      "msrp: { listen: [\"tcp:0.0.0.0:2855\"], advertise: \"[2001:db8::1]:443\" }\n",
+	      0);
+	assert_string_equal(c.im.listen[0].host, "as.example.com");
+	assert_int_equal(c.im.listen[0].port, 5060);
+	assert_string_equal(c.im.plane.host, "[2001:db8::1]");
+	assert_int_equal(c.im.plane.port, 443);
+	conf_bound_sip(&c, 1, &bound);
+	conf_bound_msrp(&c, 0, &bound);
+	assert_string_equal(c.im.listen[1].host, "as.example.com");
+	assert_int_equal(c.im.listen[1].port, 40000);
+	assert_int_equal(c.im.plane.port, 443);
+	conf_finish(&c);
+
+	parse(&c, "sip: { listen: [\"udp:127.0.0.1:1\", \"tcp:[::1]:2\"], advertise: [\"a:10\", \"b\"] }\n",
+	      0);
+	assert_string_equal(c.im.listen[0].host, "a");
+	assert_int_equal(c.im.listen[0].port, 10);
+	assert_string_equal(c.im.listen[1].host, "b");
+	assert_int_equal(c.im.listen[1].port, 2);
+	conf_finish(&c);
+}
+
+static void faults_of_shape(void **state)
+{
+	one_fault("sip:\n  lisen: [\"udp:127.0.0.1:5060\"]\n",
+		  "f.yaml:2: sip.lisen: there is no such key; did you mean sip.listen?");
+	one_fault("max_size: 5\n",
+		  "f.yaml:1: max_size: there is no such key; did you mean im.media.max_size?");
+	one_fault("colour: { of: [money, { a: b }] }\n",
+		  "f.yaml:1: colour: there is no such key; parleyd --help-config lists all");
+	one_fault("sip: 5\n", "f.yaml:1: sip: is a section; put its keys below it, indented");
+	one_fault("im:\n  mode: [anchored]\n", "f.yaml:2: im.mode: wants one value, not a list or a section");
+	one_fault("sip:\n  trusted: { a: b }\n", "f.yaml:2: sip.trusted: wants a list, such as [a, b]");
+	one_fault("sip:\n  trusted:\n    - [\"::1\"]\n",
+		  "f.yaml:3: sip.trusted: has an entry that is not a plain value; write [a, b]");
+	one_fault("im:\n  mode:\n", "f.yaml:2: im.mode: has no value; give one or remove the line");
+	one_fault("drain_s: 1\nim:\n  mode: anchored\ndrain_s: 2\n",
+		  "f.yaml:4: drain_s: is given twice, first on line 1; remove one");
+	one_fault("drain_s: 1\n---\ndrain_s: 2\n",
+		  "f.yaml:2: syntax: a second document; keep one, without ---");
+	one_fault("just words\n",
+		  "f.yaml:1: syntax: not a configuration; it begins with a section such as sip:");
+	one_fault("log:\n  level: &x debug\nim:\n  mode: *x\n",
+		  "f.yaml:4: im.mode: is an alias; write the value itself");
+	one_fault("sip:\n  listen: []\n", "f.yaml:2: sip.listen: has 0 entries; give 1 to 16");
+	one_fault("im:\n  route_markers: [a]\n", "f.yaml:2: im.route_markers: has 1 entries; give 2 to 2");
+}
+
+static void faults_of_yaml_itself(void **state)
+{
+	struct conf c;
+
+	parse(&c, "sip:\n  listen: [\"udp:127.0.0.1:5060\"\nim:\n", 1);
+	assert_int_equal(strncmp(c.faults[0], "f.yaml:3: syntax: ", 18), 0);
+	conf_finish(&c);
+	assert_int_equal(conf_parse(&c, "f.yaml", SPAN("drain_s: 1\n\nlog: \xff\n")), 1);
+	assert_int_equal(strncmp(c.faults[0], "f.yaml:3: syntax: ", 18), 0);
+	conf_finish(&c);
+	parse(&c, "sip:\n\tlisten: x\n", 1);
+	assert_int_equal(strncmp(c.faults[0], "f.yaml:2: syntax: ", 18), 0);
+	conf_finish(&c);
+}
+
+static void faults_of_values(void **state)
+{
+	one_fault("drain_s: soon\n",
+		  "f.yaml:1: drain_s: \"soon\" is not a time in seconds, or such as 30s or 5m");
+	one_fault("drain_s: 3601\n",
+		  "f.yaml:1: drain_s: 3601 is out of range; a time in seconds, or such as 30s "
+		  "or 5m from 0 to 3600");
+	one_fault(
+		"msrp: { bind_wait: 2500s }\n",
+		"f.yaml:1: msrp.bind_wait: 2500s is out of range; a time such as 500ms, 20s or 5m from 1000 to "
+		"600000 ms");
+	one_fault("sip: { connections_max: 0 }\n",
+		  "f.yaml:1: sip.connections_max: 0 is out of range; a whole number from 1 to 1000000");
+	one_fault("sip: { connections_max: 1K }\n",
+		  "f.yaml:1: sip.connections_max: \"1K\" is not a whole number");
+	one_fault("sip: { message_max: -1 }\n",
+		  "f.yaml:1: sip.message_max: \"-1\" is not a number of bytes (K, M and G may follow)");
+	one_fault("im: { media: { file_transfer: yes } }\n",
+		  "f.yaml:1: im.media.file_transfer: \"yes\" is neither true nor false");
+	one_fault("log: { level: loud }\n",
+		  "f.yaml:1: log.level: \"loud\" is not one of its values; use error or "
+		  "warn or notice or info or debug");
+	one_fault("im:\n  mode: proxy\n", "f.yaml:2: im.mode: proxy is not in this version; use anchored");
+	one_fault("im:\n  mode: unanchored\n",
+		  "f.yaml:2: im.mode: unanchored is not in this version; use anchored");
+	one_fault("im: { media: { other_media: pass } }\n",
+		  "f.yaml:1: im.media.other_media: pass is not in this version; use reject");
+	one_fault("store: { kind: redis }\n",
+		  "f.yaml:1: store.kind: redis is not in this version; use memory");
+	one_fault("im:\n  server_token: \"a\\nb\"\n",
+		  "f.yaml:2: im.server_token: must be one line of at most 63 bytes");
+}
+
+static void faults_of_addresses(void **state)
+{
+	one_fault("sip:\n  listen:\n    - udp:127.0.0.1:5060\n    - tls:127.0.0.1:5061\n",
+		  "f.yaml:4: sip.listen: tls: is not in this version; use udp: or tcp:");
+	one_fault("msrp: { listen: \"tls:127.0.0.1:5061\" }\n",
+		  "f.yaml:1: msrp.listen: tls: is not in this version; use tcp:");
+	one_fault(
+		"sip: { listen: \"127.0.0.1:5060\" }\n",
+		"f.yaml:1: sip.listen: \"127.0.0.1:5060\" begins with no transport; write udp:ADDRESS:PORT or "
+		"tcp:ADDRESS:PORT");
+	one_fault("sip: { listen: \"udp:localhost:5060\" }\n",
+		  "f.yaml:1: sip.listen: \"udp:localhost:5060\" is not an address with a port; write "
+		  "udp:ADDRESS:PORT or tcp:ADDRESS:PORT, for example 127.0.0.1:5060 or [::1]:5060 (names are "
+		  "not resolved here)");
+	one_fault("mgmt: { listen: \"8060\" }\n",
+		  "f.yaml:1: mgmt.listen: \"8060\" is not an address with a port; write ADDRESS:PORT, for "
+		  "example 127.0.0.1:5060 or [::1]:5060 (names are not resolved here)");
+	one_fault("sip:\n  trusted: [10.0.0.0/8, core]\n",
+		  "f.yaml:2: sip.trusted: \"core\" is not an address block; write 10.0.0.0/8 or ::1/128");
+	one_fault("sip: { next_hop: \"core.example.com\" }\n",
+		  "f.yaml:1: sip.next_hop: \"core.example.com\" is not a SIP URI; write sip:HOST:PORT");
+	one_fault("sip: { next_hop: \"sips:core.example.com\" }\n",
+		  "f.yaml:1: sip.next_hop: tls: is not in this version; use sip: with transport udp or tcp");
+	one_fault(
+		"sip: { advertise: \"a b\" }\n",
+		"f.yaml:1: sip.advertise: \"a b\" is not a host; write HOST or HOST:PORT, at most 63 bytes");
+	one_fault(
+		"im: { served_domains: [\"sip:example.com\"] }\n",
+		"f.yaml:1: im.served_domains: \"sip:example.com\" is not a domain name; write it without sip: "
+		"and port");
+	one_fault("im: { media: { accept_types: [text] } }\n",
+		  "f.yaml:1: im.media.accept_types: \"text\" is not a MIME type, type/* or *");
+}
+
+static void faults_between_keys(void **state)
+{
+	one_fault(
+		"sip:\n  listen: [\"udp:0.0.0.0:5060\"]\n",
+		"f.yaml:2: sip.listen: listens on every address; say in sip.advertise which one peers reach");
+	one_fault(
+		"msrp:\n  listen: [\"tcp:[::]:2855\"]\n",
+		"f.yaml:2: msrp.listen: listens on every address; say in msrp.advertise which one peers reach");
+	one_fault("sip:\n  advertise: [a, b, c]\n",
+		  "f.yaml:2: sip.advertise: has 3 entries, sip.listen 2; give one, or one for each");
+	one_fault("im:\n  min_se: 600\n  session_expires: 300\n",
+		  "f.yaml:2: im.min_se: is above im.session_expires (300); lower it");
+	one_fault("im: { media: { max_streams: 2, max_chats: 3 } }\n",
+		  "f.yaml:1: im.media.max_chats: is above im.media.max_streams (2); lower it");
+	one_fault("im: { session_expires: 90, min_se: 91 }\n",
+		  "f.yaml:1: im.min_se: is above im.session_expires (90); lower it");
+}
+
+static void every_fault_is_named_not_only_the_first(void **state)
+{
+	struct conf c;
+
+	parse(&c, "im:\n  mode: proxy\n  mood: good\nstore:\n  kind: lmdb\ndrain_s: x\n", 1);
+	assert_int_equal(c.n_faults, 4);
+	assert_string_equal(c.faults[0], "f.yaml:3: im.mood: there is no such key; did you mean im.mode?");
+	conf_finish(&c);
+}
+
+static void what_a_fault_quotes_cannot_break_its_line(void **state)
+{
+	one_fault("drain_s: \"a\\nb\\ec\"\n",
+		  "f.yaml:1: drain_s: \"a?b?c\" is not a time in seconds, or such as 30s or 5m");
+}
+
+static void a_file_that_is_not_there_is_a_fault(void **state)
+{
+	struct conf c;
+
+	assert_int_equal(conf_load(&c, "/nonexistent/parleyd.yaml"), 1);
+	assert_string_equal(c.faults[0], "/nonexistent/parleyd.yaml: file: cannot be read: No such file or "
+					 "directory; name another with -c");
+	conf_finish(&c);
+}
+
+static char *shown(const struct conf *c)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	assert_non_null(f);
+	conf_show(c, f);
+	fclose(f);
+	return text;
+}
+
+/* --show-config prints a configuration that means the same. */
+static void what_is_shown_can_be_read_again(void **state)
+{
+	struct conf c, again;
+	char *first, *second;
+
+	parse(&c,
+	      "im: { server_token: 'a \"quoted\" \\ token', served_domains: [a.example, b.example] }\n"
+	      "msrp: { drain: 1m }\n",
+	      0);
+	first = shown(&c);
+	assert_non_null(
+		strstr(first, "im:\n  mode: anchored\n  served_domains: [\"a.example\", \"b.example\"]\n"));
+	assert_non_null(strstr(first, "  media:\n    accept_types: [\"*\"]\n"));
+	assert_non_null(strstr(first, "  drain: 1m\n"));
+	parse(&again, first, 0);
+	second = shown(&again);
+	assert_string_equal(first, second);
+	assert_string_equal(again.im.server_token, "a \"quoted\" \\ token");
+	assert_int_equal(again.im.plane.drain_ms, 60000);
+	free(first);
+	free(second);
+	conf_finish(&c);
+	conf_finish(&again);
+}
+
+static void the_built_in_configuration_has_no_fault(void **state)
+{
+	struct conf c;
+
+	parse(&c, conf_builtin, 0);
+	assert_int_equal(c.mgmt.port, 8060);
+	assert_int_equal(c.im.listen[0].port, 5060);
+	conf_finish(&c);
+}
+
+static void no_memory_is_told_and_leaks_nothing(void **state)
+{
+	for (unsigned long n = 0;; n++) {
+		struct conf c;
+		int r;
+		oom_fail_after(n);
+		r = conf_parse(&c, "f.yaml", span_of(contract));
+		conf_finish(&c);
+		if (!oom_end())
+			break;
+		assert_true(r == -ENOMEM || r == 1);
+	}
+}
+
+/* The manual page's list of keys is the table's. */
+static void the_manual_page_has_the_table(void **state)
+{
+	const char *begin = ".\\\" table: begin\n", *end = ".\\\" table: end\n";
+	char *want = NULL, *page, *from, *to;
+	size_t n = 0;
+	FILE *f = open_memstream(&want, &n), *man = fopen(MAN_PAGE, "r");
+
+	assert_non_null(f);
+	assert_non_null(man);
+	conf_man(f);
+	fclose(f);
+	page = calloc(1, 200 * 1024);
+	assert_non_null(page);
+	assert_true(fread(page, 1, 200 * 1024 - 1, man) > 0);
+	fclose(man);
+	from = strstr(page, begin);
+	assert_non_null(from);
+	from += strlen(begin);
+	to = strstr(from, end);
+	assert_non_null(to);
+	*to = 0;
+	assert_string_equal(from, want);
+	free(page);
+	free(want);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_agree_with_the_rooms_they_configure),
+		cmocka_unit_test(the_contract_is_read),
+		cmocka_unit_test(a_file_replaces_lists_whole),
+		cmocka_unit_test(advertised_names_replace_addresses),
+		cmocka_unit_test(faults_of_shape),
+		cmocka_unit_test(faults_of_yaml_itself),
+		cmocka_unit_test(faults_of_values),
+		cmocka_unit_test(faults_of_addresses),
+		cmocka_unit_test(faults_between_keys),
+		cmocka_unit_test(every_fault_is_named_not_only_the_first),
+		cmocka_unit_test(what_a_fault_quotes_cannot_break_its_line),
+		cmocka_unit_test(a_file_that_is_not_there_is_a_fault),
+		cmocka_unit_test(what_is_shown_can_be_read_again),
+		cmocka_unit_test(the_built_in_configuration_has_no_fault),
+		cmocka_unit_test(no_memory_is_told_and_leaks_nothing),
+		cmocka_unit_test(the_manual_page_has_the_table),
+	};
+	return cmocka_run_group_tests_name("main/conf", tests, NULL, NULL);
+}

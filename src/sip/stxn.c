@@ -134,7 +134,6 @@ static void on_end(struct timer *timer, uint64_t now_us)
 static void on_unacked(struct timer *timer, uint64_t now_us)
 {
 	struct sip_stxn *t = container_of(timer, struct sip_stxn, t_end);
-	timer_stop(t->tl->wheel, &t->t_again);
 	t->tl->hooks.no_ack(t->tl->hooks.u, t, now_us);
 	gone(t);
 }

@@ -129,6 +129,21 @@ static void rfc6026_no_ack_of_ours_to_a_2xx(void **state)
 	tl_expect(w, "0 send INVITE\n0 told 200 INVITE\n");
 }
 
+static void rfc3261_17_1_1_300_is_an_error_and_299_is_not(void **state)
+{
+	struct tl_world *w = *state;
+
+	tl_start(w, SIP_INVITE);
+	tl_respond(w, "INVITE", 300, "theirs");
+	tl_respond(w, "INVITE", 300, "theirs");
+	tl_expect(w, "0 send INVITE\n0 send ACK\n0 told 300 INVITE\n0 send ACK\n");
+	tl_start(w, SIP_INVITE);
+	tl_respond(w, "INVITE", 299, "theirs");
+	tl_respond(w, "INVITE", 300, "fork");
+	tl_respond(w, "INVITE", 299, "theirs");
+	tl_expect(w, "0 send INVITE\n0 told 299 INVITE\n0 told 299 INVITE\n");
+}
+
 /* ---- CANCEL ---- */
 
 static void rfc3261_9_1_cancel_after_the_provisional(void **state)
@@ -302,6 +317,21 @@ static void rfc3261_17_1_2_2_proceeding_repeats_at_t2(void **state)
 	tl_until(w, 32000);
 	tl_expect(w, "13500 send UPDATE\n17500 send UPDATE\n21500 send UPDATE\n25500 send UPDATE\n"
 		     "29500 send UPDATE\n32000 told timeout\n");
+}
+
+static void rfc3261_17_1_2_2_final_after_a_provisional(void **state)
+{
+	struct tl_world *w = *state;
+	struct sip_ctxn *t = tl_start(w, SIP_UPDATE);
+
+	assert_false(sip_ctxn_provisional(t));
+	tl_respond(w, "UPDATE", 100, NULL);
+	assert_true(sip_ctxn_provisional(t));
+	tl_until(w, 600);
+	tl_respond(w, "UPDATE", 300, "theirs");
+	tl_until(w, 40000);
+	tl_expect(w, "0 send UPDATE\n0 told 100 UPDATE\n500 send UPDATE\n600 told 300 UPDATE\n");
+	assert_int_equal(sip_tl_stats(w->tl)->client, 0);
 }
 
 static void rfc3261_17_1_2_2_timer_k(void **state)
@@ -487,6 +517,7 @@ int main(void)
 		TCP(rfc3261_17_1_1_2_reliable_timer_d_is_zero),
 		UDP(rfc6026_each_2xx_is_told_until_timer_m),
 		TCP(rfc6026_no_ack_of_ours_to_a_2xx),
+		UDP(rfc3261_17_1_1_300_is_an_error_and_299_is_not),
 		TCP(rfc3261_9_1_cancel_after_the_provisional),
 		UDP(rfc3261_9_1_cancel_waits_for_a_provisional),
 		UDP(rfc3261_9_1_no_cancel_when_the_final_is_first),
@@ -498,6 +529,7 @@ int main(void)
 		UDP(cancel_only_of_an_invite),
 		UDP(rfc3261_17_1_2_2_timer_e_and_f),
 		UDP(rfc3261_17_1_2_2_proceeding_repeats_at_t2),
+		UDP(rfc3261_17_1_2_2_final_after_a_provisional),
 		UDP(rfc3261_17_1_2_2_timer_k),
 		TCP(rfc3261_17_1_2_2_reliable),
 		TCP(rfc3261_17_1_3_branch_and_method_match),

@@ -200,6 +200,39 @@ static void rfc3261_17_2_one_final_only(void **state)
 	tl_expect(w, "500 send 486 INVITE\n");
 }
 
+static void rfc3261_17_2_1_every_error_awaits_its_ack(void **state)
+{
+	static const unsigned finals[] = { 300, 399, 400, 503, 699 };
+
+	for (size_t i = 0; i < ARRAY_LEN(finals); i++) {
+		struct tl_world w;
+		char want[128];
+
+		tl_world_make(&w, SIP_UDP, 10);
+		feed(&w, "INVITE");
+		reply(&w, finals[i]);
+		tl_until(&w, 600);
+		ack(&w);
+		tl_until(&w, 10000);
+		snprintf(want, sizeof(want),
+			 "0 request INVITE\n0 send %u INVITE\n500 send %u INVITE\n5600 gone INVITE\n",
+			 finals[i], finals[i]);
+		tl_expect(&w, want);
+		tl_world_end(&w);
+	}
+}
+
+static void rfc6026_299_is_an_acceptance(void **state)
+{
+	struct tl_world *w = *state;
+
+	feed(w, "INVITE");
+	reply(w, 299);
+	ack(w);
+	tl_until(w, 500);
+	tl_expect(w, "0 request INVITE\n0 send 299 INVITE\n0 ack ACK\n500 send 299 INVITE\n");
+}
+
 static void invite_waits_for_the_tu(void **state)
 {
 	struct tl_world *w = *state;
@@ -253,6 +286,29 @@ static void rfc3261_17_2_2_proceeding_replays_the_100(void **state)
 	tl_until(w, 40000);
 	tl_expect(w, "0 request UPDATE\n3500 send 100 UPDATE\n3500 send 100 UPDATE\n5000 send 200 UPDATE\n"
 		     "37000 gone UPDATE\n");
+}
+
+static void rfc3261_17_2_2_one_final_only(void **state)
+{
+	struct tl_world *w = *state;
+
+	feed(w, "UPDATE");
+	reply(w, 488);
+	reply(w, 200);
+	reply(w, 100);
+	feed(w, "UPDATE");
+	tl_expect(w, "0 request UPDATE\n0 send 488 UPDATE\n0 send 488 UPDATE\n");
+	assert_int_equal(sip_stxn_status(w->stxn), 488);
+}
+
+static void rfc4320_4_2_a_late_final_is_dropped(void **state)
+{
+	struct tl_world *w = *state;
+
+	w->answer_when_gone = 200;
+	feed(w, "UPDATE");
+	tl_until(w, 40000);
+	tl_expect(w, "0 request UPDATE\n32000 gone UPDATE\n");
 }
 
 static void rfc4320_no_100_of_our_own(void **state)
@@ -380,11 +436,15 @@ int main(void)
 		UDP(rfc6026_ack_on_the_invites_branch_goes_to_the_tu),
 		UDP(rfc3261_17_2_1_ack_before_the_final_is_nothing),
 		UDP(rfc3261_17_2_one_final_only),
+		cmocka_unit_test(rfc3261_17_2_1_every_error_awaits_its_ack),
+		UDP(rfc6026_299_is_an_acceptance),
 		UDP(invite_waits_for_the_tu),
 		UDP(rfc3261_17_2_2_timer_j),
 		TCP(rfc3261_17_2_2_reliable_timer_j_is_zero),
 		UDP(rfc3261_17_2_2_proceeding_replays_the_100),
+		UDP(rfc3261_17_2_2_one_final_only),
 		TCP(rfc4320_no_100_of_our_own),
+		UDP(rfc4320_4_2_a_late_final_is_dropped),
 		UDP(rfc4320_4_2_never_answered_is_forgotten),
 		UDP(rfc4320_4_2_no_408_and_no_180),
 		UDP(rfc3261_17_2_2_same_bytes_as_given),

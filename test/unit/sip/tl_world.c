@@ -96,6 +96,9 @@ static void on_gone(void *u, struct sip_stxn *t)
 {
 	struct tl_world *w = u;
 	note_msg(w, "gone", sip_stxn_request(t));
+	if (w->answer_when_gone)
+		sip_stxn_reply_simple(t, w->answer_when_gone, SPAN_EMPTY, SPAN("ours"), SPAN_EMPTY,
+				      w->now_us);
 	if (w->stxn == t)
 		w->stxn = NULL;
 }

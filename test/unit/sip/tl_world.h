@@ -38,9 +38,10 @@ struct tl_world {
 	size_t diary_len;
 	struct tl_sent sent[64]; /* the newest, as a ring */
 	unsigned n_sent;
-	struct sip_stxn *stxn; /* the newest request's */
-	int send_result;       /* what send says */
-	unsigned answer;       /* nonzero: requests are answered with it from inside the hook */
+	struct sip_stxn *stxn;     /* the newest request's */
+	int send_result;           /* what send says */
+	unsigned answer;           /* nonzero: requests are answered with it from inside the hook */
+	unsigned answer_when_gone; /* nonzero: as late as that */
 };
 
 /* A datagram from 192.0.2.9:5070, or a stream (conn 7). */

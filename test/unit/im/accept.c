@@ -173,6 +173,7 @@ static void acc_2c_scheme_fits_transport(void **state)
 #define ELSEWHERE "a=path:msrp://192.0.2.7:2855/s;tcp\r\n"
 #define NO_MATCH "m=1: c= and port match no URI of a=path"
 
+/* ACC-2d, ACC-2e, UP-30 */
 static void acc_2d_2e_place_matters_if_we_connect(void **state)
 {
 	static const struct row t[] = {
@@ -253,6 +254,7 @@ static void acc_2h_max_size(void **state)
 	no("zero", first(HEAD CHAT "a=max-size:0\r\n"), 399, "m=1: max-size is too small");
 }
 
+/* ACC-2i, ACC-2j */
 static void acc_2i_2j_setup_and_connection(void **state)
 {
 	static const struct row t[] = {
@@ -521,7 +523,7 @@ static void sdp_6_slots(void **state)
 	    offer_as(TALK, HEAD CHAT AUDIO, OURS OUR_LINE AUDIO, HEAD CHAT "m=audio 0 RTP/AVP 0\r\n"));
 }
 
-/* ---- CLASS-20 ---- */
+/* ---- CLASS-20, which is ACC-2p ---- */
 
 struct change {
 	const char *name, *before, *mine, *offer;
@@ -651,6 +653,7 @@ static void class_20_chat_lines_by_policy(void **state)
 	   "m=2: no other media in a large-message session");
 }
 
+/* CLASS-8: the tag decided the class, the class judges the lines. */
 static void class_8_set_up_of_a_large_message(void **state)
 {
 	yes("one line", offer_as(LARGE, NULL, NULL, HEAD ONE_WAY));

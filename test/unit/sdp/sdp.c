@@ -58,6 +58,27 @@ static void parse_keeps_unknown_lines_in_their_place(void **state)
 	assert_span(s.line[9].value, "four");
 }
 
+/* What an answer has to repeat is kept as it stands, from the first t= to the last line of times. */
+static void parse_sdp_15_times(void **state)
+{
+	static const struct {
+		const char *text, *times;
+	} t[] = {
+		{ V O S T, "t=0 0\r\n" },
+		{ V O S "b=AS:1\r\n" T "t=1 2\r\nr=1 1 0\r\nr=2 2 0\r\nz=0 1\r\nk=x\r\na=x\r\n",
+		  "t=0 0\r\nt=1 2\r\nr=1 1 0\r\nr=2 2 0\r\nz=0 1\r\n" },
+		{ "v=0\no=- 1 1 IN IP4 h\ns=-\nt=5 6\nt=7 8\nm=message 0 TCP/MSRP *", "t=5 6\nt=7 8\n" },
+	};
+	static struct sdp s;
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		must_parse(&s, t[i].text);
+		assert_span(s.times, t[i].times);
+	}
+	must_parse(&s, V O "s=-\r\ni=about\r\ne=a@b\r\np=1\r\n" T "k=prompt\r\n");
+	assert_int_equal(s.n_lines, 8); /* i=, e=, p=, k= are there for who wants them */
+}
+
 /* SDP-16: bare LF, no line end at the end, empty lines after it; field habits: blanks, an empty s=, no media. */
 static void parse_sdp_16_what_is_tolerated(void **state)
 {
@@ -271,6 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parse_reads_a_whole_description),
 		cmocka_unit_test(parse_keeps_unknown_lines_in_their_place),
+		cmocka_unit_test(parse_sdp_15_times),
 		cmocka_unit_test(parse_sdp_16_what_is_tolerated),
 		cmocka_unit_test(parse_sdp_20_faults),
 		cmocka_unit_test(parse_sdp_20_zero_byte),

@@ -4,8 +4,36 @@
 
 #include "sdp/word.h"
 
-/* The lines of a section: media i, or the session for i < 0; none when there is no such media. */
-static const struct sdp_line *section(const struct sdp *s, int i, const struct sdp_line **end)
+enum sdp_attr_id sdp_attr_id_of(struct span name)
+{
+	static const struct {
+		struct span name;
+		enum sdp_attr_id id;
+	} names[] = {
+		{ { "path", 4 }, SDP_A_PATH },
+		{ { "setup", 5 }, SDP_A_SETUP },
+		{ { "accept-types", 12 }, SDP_A_ACCEPT_TYPES },
+		{ { "accept-wrapped-types", 20 }, SDP_A_ACCEPT_WRAPPED_TYPES },
+		{ { "max-size", 8 }, SDP_A_MAX_SIZE },
+		{ { "file-selector", 13 }, SDP_A_FILE_SELECTOR },
+		{ { "file-transfer-id", 16 }, SDP_A_FILE_TRANSFER_ID },
+		{ { "sendrecv", 8 }, SDP_A_SENDRECV },
+		{ { "sendonly", 8 }, SDP_A_SENDONLY },
+		{ { "recvonly", 8 }, SDP_A_RECVONLY },
+		{ { "inactive", 8 }, SDP_A_INACTIVE },
+		{ { "msrp-cema", 9 }, SDP_A_MSRP_CEMA },
+		{ { "chatroom", 8 }, SDP_A_CHATROOM },
+		{ { "fingerprint", 11 }, SDP_A_FINGERPRINT },
+	};
+
+	for (size_t i = 0; name.n && i < ARRAY_LEN(names); i++)
+		if (names[i].name.n == name.n && names[i].name.p[0] == name.p[0] &&
+		    span_eq(names[i].name, name))
+			return names[i].id;
+	return SDP_A_OTHER;
+}
+
+const struct sdp_line *sdp_section(const struct sdp *s, int i, const struct sdp_line **end)
 {
 	const struct sdp_line *from = s->line;
 
@@ -25,15 +53,17 @@ static const struct sdp_line *section(const struct sdp *s, int i, const struct s
 
 static const struct sdp_line *find(const struct sdp_line *l, const struct sdp_line *end, struct span name)
 {
+	enum sdp_attr_id id = sdp_attr_id_of(name);
+
 	for (; l < end; l++)
-		if (l->type == 'a' && span_eq(l->name, name))
+		if (l->id == id && (id != SDP_A_OTHER || (l->type == 'a' && span_eq(l->name, name))))
 			return l;
 	return NULL;
 }
 
 const struct sdp_line *sdp_attr(const struct sdp *s, int i, struct span name)
 {
-	const struct sdp_line *end, *l = section(s, i, &end);
+	const struct sdp_line *end, *l = sdp_section(s, i, &end);
 
 	return find(l, end, name);
 }
@@ -49,30 +79,28 @@ const struct sdp_line *sdp_attr_next(const struct sdp *s, int i, const struct sd
 {
 	const struct sdp_line *end;
 
-	section(s, i, &end);
+	sdp_section(s, i, &end);
 	return find(after + 1, end, after->name);
 }
 
-static const struct {
-	const char *name;
-	enum sdp_dir dir;
-} directions[] = {
-	{ "sendrecv", SDP_SENDRECV },
-	{ "sendonly", SDP_SENDONLY },
-	{ "recvonly", SDP_RECVONLY },
-	{ "inactive", SDP_INACTIVE },
-};
-
 static bool direction_of(const struct sdp *s, int i, enum sdp_dir *out)
 {
-	const struct sdp_line *end, *l = section(s, i, &end);
+	const struct sdp_line *end, *l = sdp_section(s, i, &end);
 
 	for (; l < end; l++) {
-		for (size_t d = 0; l->type == 'a' && d < ARRAY_LEN(directions); d++) {
-			if (span_eq(l->name, span_of(directions[d].name))) {
-				*out = directions[d].dir;
-				return true;
-			}
+		switch (l->id) {
+		case SDP_A_SENDRECV:
+			*out = SDP_SENDRECV;
+			return true;
+		case SDP_A_SENDONLY:
+			*out = SDP_SENDONLY;
+			return true;
+		case SDP_A_RECVONLY:
+			*out = SDP_RECVONLY;
+			return true;
+		case SDP_A_INACTIVE:
+			*out = SDP_INACTIVE;
+			return true;
 		}
 	}
 	return false;
@@ -89,9 +117,16 @@ enum sdp_dir sdp_direction(const struct sdp *s, int i)
 
 struct span sdp_dir_name(enum sdp_dir d)
 {
-	for (size_t i = 0; i < ARRAY_LEN(directions); i++)
-		if (directions[i].dir == d)
-			return span_of(directions[i].name);
+	switch (d) {
+	case SDP_SENDONLY:
+		return SPAN("sendonly");
+	case SDP_RECVONLY:
+		return SPAN("recvonly");
+	case SDP_INACTIVE:
+		return SPAN("inactive");
+	case SDP_SENDRECV:
+		break;
+	}
 	return SPAN("sendrecv");
 }
 

@@ -9,49 +9,41 @@
 
 #include "sdp/word.h"
 
-static struct span value_of(const struct sdp_line *l)
-{
-	return l ? l->arg : SPAN_EMPTY;
-}
-
 /* RFC 4145 4: the values are tokens of the grammar, so any case. */
 static enum sdp_setup setup_of(const struct sdp_line *l)
 {
 	static const struct {
-		const char *name;
+		struct span name;
 		enum sdp_setup setup;
 	} names[] = {
-		{ "active", SDP_SETUP_ACTIVE },
-		{ "passive", SDP_SETUP_PASSIVE },
-		{ "actpass", SDP_SETUP_ACTPASS },
-		{ "holdconn", SDP_SETUP_HOLDCONN },
+		{ { "active", 6 }, SDP_SETUP_ACTIVE },
+		{ { "passive", 7 }, SDP_SETUP_PASSIVE },
+		{ { "actpass", 7 }, SDP_SETUP_ACTPASS },
+		{ { "holdconn", 8 }, SDP_SETUP_HOLDCONN },
 	};
 
-	if (!l)
-		return SDP_SETUP_NONE;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (span_ieq(l->arg, span_of(names[i].name)))
+		if (span_ieq(l->arg, names[i].name))
 			return names[i].setup;
 	return SDP_SETUP_UNKNOWN;
 }
 
-static void read_path(const struct sdp *s, unsigned i, struct sdp_msrp *out)
+static void read_path(const struct sdp_line *l, struct sdp_msrp *out)
 {
-	const struct sdp_line *l = sdp_attr(s, (int)i, SPAN("path"));
-	struct span rest = value_of(l);
+	struct span rest = l->arg;
 
+	if (out->n_path++)
+		return;
 	out->path = rest;
 	out->first_uri = out->last_uri = sdp_word(&rest);
 	for (struct span w; (w = sdp_word(&rest)).n;)
 		out->last_uri = w;
-	for (; l; l = sdp_attr_next(s, (int)i, l))
-		out->n_path++;
 }
 
 /* More digits than 64 bits hold is no limit at all, not a fault: RFC 4975 9 gives the number no bound. */
 static void read_max_size(const struct sdp_line *l, struct sdp_msrp *out)
 {
-	if (!l)
+	if (out->has_max_size)
 		return;
 	out->has_max_size = true;
 	int r = span_u64(l->arg, UINT64_MAX, &out->max_size);
@@ -61,15 +53,61 @@ static void read_max_size(const struct sdp_line *l, struct sdp_msrp *out)
 		out->bad_max_size = r < 0;
 }
 
+/* Each sets its field unless an earlier line did: the first one counts. */
+static void take(struct span *to, const struct sdp_line *l)
+{
+	if (!to->p)
+		*to = l->arg;
+}
+
+static void read_attr(const struct sdp_line *l, struct sdp_msrp *out)
+{
+	switch (l->id) {
+	case SDP_A_PATH:
+		read_path(l, out);
+		break;
+	case SDP_A_SETUP:
+		if (out->setup == SDP_SETUP_NONE)
+			out->setup = setup_of(l);
+		break;
+	case SDP_A_ACCEPT_TYPES:
+		out->has_accept_types = true;
+		take(&out->accept_types, l);
+		break;
+	case SDP_A_ACCEPT_WRAPPED_TYPES:
+		take(&out->accept_wrapped_types, l);
+		break;
+	case SDP_A_MAX_SIZE:
+		read_max_size(l, out);
+		break;
+	case SDP_A_FILE_SELECTOR:
+		out->is_file = true;
+		take(&out->file_selector, l);
+		break;
+	case SDP_A_FILE_TRANSFER_ID:
+		out->is_file = true;
+		take(&out->file_transfer_id, l);
+		break;
+	case SDP_A_MSRP_CEMA:
+		out->cema = true;
+		break;
+	case SDP_A_CHATROOM:
+		out->chatroom = true;
+		break;
+	case SDP_A_FINGERPRINT:
+		take(&out->fingerprint, l);
+		break;
+	}
+}
+
 void sdp_msrp_of(const struct sdp *s, unsigned i, struct sdp_msrp *out)
 {
+	const struct sdp_line *end, *l;
+
 	*out = (struct sdp_msrp){ 0 };
 	if (i >= s->n_media)
 		return;
 	const struct sdp_media *m = &s->media[i];
-	const struct sdp_line *accept = sdp_attr(s, (int)i, SPAN("accept-types"));
-	const struct sdp_line *selector = sdp_attr(s, (int)i, SPAN("file-selector"));
-	const struct sdp_line *id = sdp_attr(s, (int)i, SPAN("file-transfer-id"));
 
 	out->active = m->port != 0;
 	out->is_message = span_ieq(m->media, SPAN("message"));
@@ -78,19 +116,13 @@ void sdp_msrp_of(const struct sdp *s, unsigned i, struct sdp_msrp *out)
 	out->any_format = span_eq(m->fmts, SPAN("*"));
 	out->port = m->port;
 	out->conn = m->conn;
-	read_path(s, i, out);
-	out->has_accept_types = accept != NULL;
-	out->accept_types = value_of(accept);
-	out->accept_wrapped_types = value_of(sdp_attr(s, (int)i, SPAN("accept-wrapped-types")));
-	read_max_size(sdp_attr(s, (int)i, SPAN("max-size")), out);
-	out->setup = setup_of(sdp_attr_any(s, (int)i, SPAN("setup")));
+	for (l = sdp_section(s, (int)i, &end); l < end; l++)
+		read_attr(l, out);
+	/* SDP-13: these may stand at the session. */
+	for (l = sdp_section(s, -1, &end); l < end; l++)
+		if (l->id == SDP_A_SETUP || l->id == SDP_A_FINGERPRINT)
+			read_attr(l, out);
 	out->dir = sdp_direction(s, (int)i);
-	out->cema = sdp_attr(s, (int)i, SPAN("msrp-cema")) != NULL;
-	out->chatroom = sdp_attr(s, (int)i, SPAN("chatroom")) != NULL;
-	out->fingerprint = value_of(sdp_attr_any(s, (int)i, SPAN("fingerprint")));
-	out->file_selector = value_of(selector);
-	out->file_transfer_id = value_of(id);
-	out->is_file = selector || id;
 }
 
 /* ---- file-selector: name:"..." type:a/b;x="y z" size:n hash:alg:hex, in any order (RFC 5547 6) ---- */

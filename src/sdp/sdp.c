@@ -23,6 +23,8 @@ struct cur {
 	struct sdp_media *m; /* this section; NULL: the session's */
 	int rank;            /* of the last line of known type in this section */
 	bool seen_o, seen_s, seen_t;
+	uint32_t attrs; /* a bit per enum sdp_attr_id seen in this section */
+	bool nul;       /* there is a zero byte somewhere */
 };
 
 static int fault(struct cur *c, unsigned status, const char *what)
@@ -35,7 +37,7 @@ static int fault(struct cur *c, unsigned status, const char *what)
 
 struct rank {
 	char type;
-	signed char rank;
+	int rank; /* -1: not in this section */
 	bool many;
 };
 
@@ -181,6 +183,7 @@ static int begin_media(struct cur *c, struct span v, struct span text)
 	*c->m = (struct sdp_media){ .text = text, .first = c->s->n_lines };
 	c->m_line = c->line;
 	c->rank = 0;
+	c->attrs = 0;
 	c->m->media = sdp_word(&v);
 	struct span port = sdp_word(&v);
 	c->m->proto = sdp_word(&v);
@@ -191,34 +194,27 @@ static int begin_media(struct cur *c, struct span v, struct span text)
 }
 
 /* Attributes of a message line that say one thing: twice leaves open which (SDP-20). */
-static bool is_single(struct span name)
-{
-	static const char *const single[] = {
-		"path",     "setup",         "accept-types",    "accept-wrapped-types",
-		"max-size", "file-selector", "file-transfer-id"
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(single); i++)
-		if (span_eq(name, span_of(single[i])))
-			return true;
-	return false;
-}
+static const uint32_t single = 1u << SDP_A_PATH | 1u << SDP_A_SETUP | 1u << SDP_A_ACCEPT_TYPES |
+			       1u << SDP_A_ACCEPT_WRAPPED_TYPES | 1u << SDP_A_MAX_SIZE |
+			       1u << SDP_A_FILE_SELECTOR | 1u << SDP_A_FILE_TRANSFER_ID;
 
 static int read_attr(struct cur *c, struct sdp_line *l)
 {
-	const struct sdp *s = c->s;
-	int i = c->m ? s->n_media - 1 : -1;
+	uint32_t bit;
 
 	l->arg = l->value;
 	l->name = span_split(&l->arg, ':');
 	l->arg = span_trim(l->arg); /* "accept-types: image/jpeg" is seen in the field */
 	if (l->name.n == 0)
 		return fault(c, 400, "a= without a name");
+	l->id = (uint8_t)sdp_attr_id_of(l->name);
+	bit = 1u << l->id;
 	if (c->m && !span_ieq(c->m->media, SPAN("message")))
 		return 0; /* not ours to judge */
-	if (is_single(l->name) && sdp_attr(s, i, l->name))
+	if (c->attrs & bit & single)
 		return fault(c, 400, "attribute twice");
-	if (span_eq(l->name, SPAN("path"))) {
+	c->attrs |= bit;
+	if (l->id == SDP_A_PATH && l->arg.n > 2 * PATH_URIS_MAX) {
 		struct span rest = l->arg;
 		unsigned n = 0;
 		while (sdp_word(&rest).n)
@@ -279,7 +275,7 @@ static int check_line(struct cur *c, struct span line)
 		return fault(c, 413, "line too long");
 	if (line.n == 0)
 		return fault(c, 400, "empty line");
-	if (span_chr(line, '\r') != SPAN_NONE || span_chr(line, '\0') != SPAN_NONE)
+	if (span_chr(line, '\r') != SPAN_NONE || (c->nul && span_chr(line, '\0') != SPAN_NONE))
 		return fault(c, 400, "control character in a line");
 	if (line.n < 2 || line.p[1] != '=' || line.p[0] < 'a' || line.p[0] > 'z')
 		return fault(c, 400, "line does not begin with x=");
@@ -290,7 +286,11 @@ static int check_line(struct cur *c, struct span line)
 
 static int parse(struct cur *c, struct span rest)
 {
-	while (span_trim(rest).n) { /* empty lines after the last are nobody's fault worth a session */
+	struct span whole = span_trim(rest);
+	const char *end = whole.p + whole.n;
+
+	c->nul = span_chr(rest, '\0') != SPAN_NONE;
+	while (whole.n && rest.p < end) { /* empty lines after the last are nobody's fault worth a session */
 		size_t at = span_chr(rest, '\n');
 		struct span text = span_cut(rest, 0, at == SPAN_NONE ? rest.n : at + 1);
 		struct span line = span_cut(text, 0, at == SPAN_NONE ? text.n : at);

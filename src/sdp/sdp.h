@@ -10,8 +10,28 @@
 
 enum { SDP_MEDIA_MAX = 32, SDP_LINES_MAX = 512, SDP_LINE_MAX = 4096, SDP_SIZE_MAX = 65536 };
 
+/* Attributes that are looked for on every modification: told apart once, when the line is read. */
+enum sdp_attr_id {
+	SDP_A_OTHER, /* looked up by name */
+	SDP_A_PATH,
+	SDP_A_SETUP,
+	SDP_A_ACCEPT_TYPES,
+	SDP_A_ACCEPT_WRAPPED_TYPES,
+	SDP_A_MAX_SIZE,
+	SDP_A_FILE_SELECTOR,
+	SDP_A_FILE_TRANSFER_ID,
+	SDP_A_SENDRECV,
+	SDP_A_SENDONLY,
+	SDP_A_RECVONLY,
+	SDP_A_INACTIVE,
+	SDP_A_MSRP_CEMA,
+	SDP_A_CHATROOM,
+	SDP_A_FINGERPRINT
+};
+
 struct sdp_line {
 	char type;         /* 'a', 'c', ... */
+	uint8_t id;        /* a=: enum sdp_attr_id; else SDP_A_OTHER */
 	struct span value; /* after '=', without the line end */
 	struct span name;  /* a=: before ':'; else empty */
 	struct span arg;   /* a=: after ':', blanks at its ends left out; empty for a flag */

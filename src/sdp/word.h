@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Private to sdp/: values are words between blanks; runs of blanks count as one. */
+/* Private to sdp/: lines by section, attributes by number, and values as words between blanks (runs of blanks count as
+ * one). */
 #ifndef PARLEY_SDP_WORD_H
 #define PARLEY_SDP_WORD_H
 
-#include "base/span.h"
+#include "sdp/sdp.h"
+
+/* SDP_A_OTHER when it is none of them. */
+enum sdp_attr_id sdp_attr_id_of(struct span name);
+
+/* The lines of a section: media i, or the session for i < 0; none when there is no such media. */
+const struct sdp_line *sdp_section(const struct sdp *s, int i, const struct sdp_line **end);
 
 static inline bool sdp_is_blank(char c)
 {
@@ -13,14 +20,13 @@ static inline bool sdp_is_blank(char c)
 /* The next word of *rest; empty when there is none. */
 static inline struct span sdp_word(struct span *rest)
 {
-	size_t from = 0, to;
+	struct span s = *rest;
 
-	while (from < rest->n && sdp_is_blank(rest->p[from]))
-		from++;
-	for (to = from; to < rest->n && !sdp_is_blank(rest->p[to]);)
-		to++;
-	struct span word = span_cut(*rest, from, to);
-	*rest = span_skip(*rest, to);
+	while (s.n && sdp_is_blank(s.p[0]))
+		s = span_skip(s, 1);
+	struct span word = span_cut(s, 0, span_chr(s, ' '));
+	word = span_cut(word, 0, span_chr(word, '\t'));
+	*rest = span_skip(s, word.n);
 	return word;
 }
 

@@ -29,6 +29,10 @@ struct span sip_element_take(struct span *rest)
 	struct span all = *rest;
 	size_t i = 0;
 
+	if (span_chr(all, ',') == SPAN_NONE) { /* the usual case: one element */
+		*rest = span_cut(all, all.n, all.n);
+		return span_trim(all);
+	}
 	while (i < all.n && all.p[i] != ',') {
 		struct span here = span_skip(all, i);
 		size_t jump = 1;

@@ -13,10 +13,14 @@
  * all of the rest has been taken). */
 static bool param_take(struct span *rest, struct span *name, struct span *value, bool *more)
 {
-	struct span all = *rest;
+	struct span all = *rest, plain = span_cut(all, 0, span_chr(all, ';'));
 	size_t i = 0, eq = SPAN_NONE;
 	bool closed = true;
 
+	if (span_chr(plain, '"') == SPAN_NONE) { /* the usual case: nothing quoted */
+		i = plain.n;
+		eq = span_chr(plain, '=');
+	}
 	while (i < all.n && all.p[i] != ';') {
 		size_t jump = 1;
 		if (all.p[i] == '=' && eq == SPAN_NONE)

@@ -55,13 +55,12 @@ MUST_CHECK int sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m)
 /**
  * Head of a request inside the dialog: request line (strict router swap of RFC 3261 12.2.1.1 included), Via
  * (via_sent_by "host:port", branch), Max-Forwards, Route, From, To, Call-ID, CSeq.  cseq 0: the next one,
- * which is thereby used; else that number (ACK, CANCEL).  *to says where it goes, host borrowed from d.
+ * which is thereby used; else that number (ACK, CANCEL).  Where it goes: sip_dialog_next_hop().
  */
-struct sip_dest;
 void sip_dialog_request(struct sip_dialog *d, struct wbuf *w, enum sip_method method, uint32_t cseq,
 			unsigned max_forwards, enum sip_transport tp, struct span via_sent_by,
 			struct span branch);
-/* Next hop of in-dialog requests: first route, else target.  0, or -EINVAL. */
+/* Next hop of in-dialog requests: first route, else target; host borrowed from d.  0, or -EINVAL. */
 MUST_CHECK int sip_dialog_next_hop(const struct sip_dialog *d, struct sip_dest *to);
 /* Next hop of any URI: transport parameter, port, maddr, literal address or host (RFC 3263 4 without DNS). */
 MUST_CHECK int sip_uri_next_hop(struct span uri, struct sip_dest *to);

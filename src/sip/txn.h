@@ -46,7 +46,8 @@ struct sip_tl_hooks {
 	int (*send)(void *u, const struct sip_dest *to, struct span bytes, uint64_t token);
 	void (*random)(void *u, void *p, size_t n);
 	/* A new request, not ACK or CANCEL.  t lives until it is answered finally and its timers ended;
-	 * sip_stxn_request(t) is the request for as long.  Must be answered, now or later. */
+	 * sip_stxn_request(t) is the request for as long.  Must be answered, now or later; an INVITE that
+	 * is not within 200 ms gets its 100 from here, another request is forgotten after 64*T1. */
 	void (*request)(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
 	/* An ACK that belongs to no non-2xx answer: for a 2xx, or astray. */
 	void (*ack)(void *u, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us);
@@ -61,7 +62,9 @@ struct sip_tl_hooks {
 };
 
 struct sip_tl_limits {
-	uint32_t transactions_max; /* above: 503 to new requests outside dialogs, 500 inside */
+	/* Server and client together.  Above: 503 to new requests outside dialogs, 500 inside (PARSE-18).
+	 * BYE, PRACK and what we send ourselves may go up to twice that: they finish work that was let in. */
+	uint32_t transactions_max;
 };
 
 struct sip_tl_stats {            /* gauges and counters, for metrics and idle checks */
@@ -95,7 +98,8 @@ uint64_t sip_stxn_since(const struct sip_stxn *t);  /* arrival, us */
 /**
  * Send a response (complete bytes, copied for retransmission).  A 2xx to INVITE is repeated here
  * (T1 doubling to T2) until sip_stxn_acked() or no_ack (Timer L's 64*T1).  A final answer after a final
- * answer, or a provisional after one, is ignored.  Returns 0, or -ENOMEM: sent, not kept.
+ * answer, or a provisional after one, is ignored; so is to a non-INVITE a 408 or a 1xx that is not 100
+ * (RFC 4320).  hooks.gone is never called from inside.  Returns 0, or -ENOMEM: sent, not kept.
  */
 int sip_stxn_reply(struct sip_stxn *t, unsigned status, struct span bytes, uint64_t now_us);
 /* As above, building from w_reply() with extra header lines ("" for none) and no body. */

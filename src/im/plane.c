@@ -141,7 +141,8 @@ static void line_destroy(struct plane_line *l, unsigned code)
 	unsigned i;
 
 	for (e = l->end; e < l->end + 2; e++)
-		list_each(m, &e->msgs) plane_msg_fail(container_of(m, struct plane_msg, on_end), code);
+		list_each(m, &e->msgs)
+			plane_msg_fail(container_of(m, struct plane_msg, on_end), code);
 	for (e = l->end; e < l->end + 2; e++) {
 		plane_held_clear(e);
 		end_drop_next(e);
@@ -411,8 +412,10 @@ void planes_destroy(struct planes *ps)
 	if (!ps)
 		return;
 	plane_enter(ps, ps->now_us);
-	list_each(l, &ps->all) plane_destroy(container_of(l, struct plane, link), ps->now_us);
-	list_each(c, &ps->conns) plane_conn_close(container_of(c, struct plane_conn, link), "shutdown");
+	list_each(l, &ps->all)
+		plane_destroy(container_of(l, struct plane, link), ps->now_us);
+	list_each(c, &ps->conns)
+		plane_conn_close(container_of(c, struct plane_conn, link), "shutdown");
 	plane_leave(ps, false);
 	timer_stop(ps->wheel, &ps->t_nears);
 	timer_stop(ps->wheel, &ps->t_outs);

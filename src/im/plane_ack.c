@@ -87,8 +87,7 @@ void plane_near_free(struct plane_near *n)
 	struct plane_end *e = n->path->end;
 	struct planes *ps = end_planes(e);
 
-	list_each(l, &m->outs)
-	{
+	list_each(l, &m->outs) {
 		struct plane_out *o = container_of(l, struct plane_out, on_msg);
 		if (o->near == n)
 			o->near = NULL;
@@ -180,9 +179,8 @@ struct plane_out *plane_out_open(struct plane_path *path, struct plane_msg *m, s
 	o->link.hash = tid;
 	if (o->tracked)
 		htab_put(&ps->outs, &o->link, tid);
-	list_init(&o->on_msg), list_init(&o->on_fifo);
-	if (m)
-		list_push(&m->outs, &o->on_msg);
+	list_init(&o->on_fifo);
+	list_push(m ? &m->outs : &path->own, &o->on_msg);
 	list_push(&path->conn->outs, &o->on_conn);
 	if (n)
 		n->pending++;
@@ -253,6 +251,8 @@ void plane_out_abort(struct plane_out *o)
 	if (c->dead || !c->writer)
 		return;
 	plane_relay_tail(o, o->has_body, '#');
+	if (o->msg)
+		o->msg->aborted = true;
 	c->writer->in.out = NULL;
 	plane_write_chunk_over(c);
 }

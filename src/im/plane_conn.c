@@ -182,9 +182,9 @@ void plane_conn_connected(struct plane_conn *c, uint64_t now_us)
 
 	plane_enter(ps, now_us);
 	c->up = true;
-	list_each(l, &c->paths) plane_ack_bind(container_of(l, struct plane_path, on_conn));
 	list_each(l, &c->paths)
-	{
+		plane_ack_bind(container_of(l, struct plane_path, on_conn));
+	list_each(l, &c->paths) {
 		struct plane_path *p = container_of(l, struct plane_path, on_conn);
 		if (p->state == PATH_CURRENT)
 			plane_held_flush(p->end);
@@ -210,8 +210,7 @@ void plane_conn_drained(struct plane_conn *c, uint64_t now_us)
 	struct planes *ps = c->ps;
 
 	plane_enter(ps, now_us);
-	list_each(l, &c->paths)
-	{
+	list_each(l, &c->paths) {
 		struct plane_path *p = container_of(l, struct plane_path, on_conn);
 		if (p->state == PATH_CURRENT && !list_empty(&p->end->held))
 			plane_held_flush(p->end);

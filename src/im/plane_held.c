@@ -156,8 +156,7 @@ bool plane_held_drop(struct plane_msg *m)
 	struct plane_end *far = end_other(m->end);
 	bool any = false;
 
-	list_each(l, &far->held)
-	{
+	list_each(l, &far->held) {
 		struct plane_held *s = container_of(l, struct plane_held, on_end);
 		if (s->msg == m) {
 			held_free(far, s);
@@ -179,8 +178,7 @@ void plane_held_forget(struct plane_near *n)
 {
 	struct plane_end *far = end_other(n->msg->end);
 
-	list_each(l, &far->held)
-	{
+	list_each(l, &far->held) {
 		struct plane_held *s = container_of(l, struct plane_held, on_end);
 		if (s->near == n)
 			s->near = NULL;

@@ -73,6 +73,7 @@ struct plane_path {            /* one of our URIs: an MSRP session of ours */
 	struct plane_conn *conn; /* bound to, or connecting; NULL */
 	struct list on_conn;     /* conn->paths */
 	struct list on_end;      /* end->old */
+	struct list own;         /* our SENDs without a message: bindings, aborts */
 	struct list ins;         /* connections that are receiving a request for it */
 	struct plane_peer *peer; /* share; NULL before its commit */
 	struct timer t;          /* bind wait while current, drain bound while old */
@@ -134,14 +135,15 @@ struct plane_msg {
 	struct list on_idle; /* ps->idle while nothing of it is open */
 	uint64_t idle_due;
 	struct list nears, outs;
-	uint64_t path_id;                        /* of the far path its forwarding began on; 0: not begun */
-	uint64_t next, total;                    /* byte after the last one passed on */
-	uint64_t top;                            /* highest byte received */
-	struct msrp_cover *cover;                /* owned: success-reported; NULL: nothing */
-	uint16_t code;                           /* failed: what its further chunks get */
-	uint16_t users;                          /* chunks being received, pieces held */
-	uint8_t failure;                         /* enum msrp_failure */
-	bool success, complete, passed, waiting; /* waiting: for a success REPORT */
+	uint64_t path_id;                /* of the far path its forwarding began on; 0: not begun */
+	uint64_t next, total;            /* byte after the last one passed on */
+	uint64_t top;                    /* highest byte received */
+	struct msrp_cover *cover;        /* owned: success-reported; NULL: nothing */
+	uint16_t code;                   /* failed: what its further chunks get */
+	uint16_t users;                  /* chunks being received, pieces held */
+	uint8_t failure;                 /* enum msrp_failure */
+	bool success, complete, waiting; /* waiting: for a success REPORT */
+	bool passed, aborted;            /* to the far side */
 	uint8_t id_n;
 	char id[ID_MAX];
 };

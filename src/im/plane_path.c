@@ -122,7 +122,7 @@ struct plane_path *plane_path_create(struct plane_end *e)
 		.end = e, .id = ++ps->path_ids, .sid_at = (uint8_t)at, .uri_n = (uint16_t)w.n
 	};
 	memcpy(p->uri, text, w.n);
-	list_init(&p->on_conn), list_init(&p->on_end), list_init(&p->ins);
+	list_init(&p->on_conn), list_init(&p->on_end), list_init(&p->own), list_init(&p->ins);
 	htab_put(&ps->paths, &p->link, htab_hash(&ps->paths, (struct span){ sid, SID_LEN }));
 	ps->stats.sessions++;
 	return p;
@@ -132,8 +132,7 @@ struct plane_path *plane_path_create(struct plane_end *e)
 static void path_clear_msg(struct plane_path *p, struct plane_msg *m, unsigned code)
 {
 	m->users++; /* keep it while we look */
-	list_each(k, &m->nears)
-	{
+	list_each(k, &m->nears) {
 		struct plane_near *n = container_of(k, struct plane_near, on_msg);
 		if (n->path == p)
 			plane_near_answer(n, code);
@@ -158,8 +157,9 @@ static void path_clear(struct plane_path *p, unsigned code)
 	for (unsigned i = 0; i < 2 && p->n_open; i++)
 		list_each(l, &e->line->end[i].msgs)
 			path_clear_msg(p, container_of(l, struct plane_msg, on_end), code);
-	list_each(i, &p->ins)
-	{
+	while (!list_empty(&p->own))
+		plane_out_free(container_of(p->own.next, struct plane_out, on_msg));
+	list_each(i, &p->ins) {
 		struct plane_conn *c = container_of(i, struct plane_conn, in_path);
 		plane_recv_clear(c);
 		c->in.mode = IN_DROP;
@@ -347,8 +347,7 @@ void plane_path_check_drain(struct plane_end *e)
 {
 	if (!e->n_old || !e->path || !e->path->seen)
 		return;
-	list_each(l, &e->old)
-	{
+	list_each(l, &e->old) {
 		struct plane_path *p = container_of(l, struct plane_path, on_end);
 		if (p->n_open == 0 && list_empty(&p->ins) && end_other(e)->n_reports == 0)
 			plane_path_destroy(p, 481);
@@ -377,8 +376,7 @@ static struct plane_path *path_of_uri(struct plane_conn *c, struct span to)
 	struct msrp_uri u;
 	struct plane_path *p;
 
-	list_each(l, &c->paths)
-	{ /* the usual case: the one session of this connection, as we wrote it */
+	list_each(l, &c->paths) { /* the usual case: the one session of this connection, as we wrote it */
 		p = container_of(l, struct plane_path, on_conn);
 		if (span_eq(path_uri(p), to))
 			return p;

@@ -14,8 +14,7 @@
 struct plane_path *plane_relay_target(const struct plane_msg *m, struct plane_end *far)
 {
 	if (m && m->path_id && far->path->id != m->path_id)
-		list_each(l, &far->old)
-		{
+		list_each(l, &far->old) {
 			struct plane_path *p = container_of(l, struct plane_path, on_end);
 			if (p->id == m->path_id && path_up(p))
 				return p;
@@ -200,7 +199,7 @@ void plane_relay_body(struct plane_conn *c, const struct msrp_event *ev)
 	if (!in->out) {
 		if (to->conn->writer) /* none that has just begun: the window saw to that */
 			plane_relay_cut(to->conn->writer, '+');
-		if (!chunk_open(c, ev->head, to, ev->body, ev->last && !in->begun, ev->flag))
+		if (!chunk_open(c, ev->head, to, ev->body, ev->last, ev->flag))
 			return;
 	}
 	plane_write_span(in->out->conn, ev->body);

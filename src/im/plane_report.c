@@ -46,8 +46,7 @@ static bool msg_evict(struct plane_end *e)
 {
 	unsigned tries = 0;
 
-	list_each(l, &e->msgs)
-	{
+	list_each(l, &e->msgs) {
 		struct plane_msg *m = container_of(l, struct plane_msg, on_end);
 		if (!msg_busy(m)) {
 			plane_msg_destroy(m);
@@ -150,7 +149,7 @@ void plane_msg_on_idle(struct timer *t, uint64_t now_us)
 void plane_msg_fail(struct plane_msg *m, unsigned code)
 {
 	struct plane *p = m->end->line->p;
-	bool aborted = false, dropped;
+	bool dropped;
 
 	if (m->code)
 		return;
@@ -163,12 +162,11 @@ void plane_msg_fail(struct plane_msg *m, unsigned code)
 	dropped = plane_held_drop(m);
 	while (!list_empty(&m->outs)) {
 		struct plane_out *o = container_of(m->outs.next, struct plane_out, on_msg);
-		aborted |= o->open;
 		plane_out_abort(o);
 		plane_out_free(o);
 	}
 	/* The far side has a part of it and would wait for the rest. */
-	if (!aborted && m->passed && (!m->complete || dropped))
+	if (!m->aborted && m->passed && (!m->complete || dropped))
 		plane_relay_abort(m);
 	msg_waits_no_more(m);
 	m->users--;
@@ -240,8 +238,7 @@ static bool status_code(struct span s, unsigned *code)
 
 static bool near_overlaps(const struct plane_msg *m, const struct msrp_range *r)
 {
-	list_each(l, &m->nears)
-	{
+	list_each(l, &m->nears) {
 		const struct plane_near *n = container_of(l, const struct plane_near, on_msg);
 		if (!n->loose && r->end >= n->start && (!n->read || r->start < n->start + n->n))
 			return true;
@@ -325,24 +322,22 @@ static void check_end(const struct plane_end *e)
 	unsigned n_msgs = 0, n_near = 0, n_old = 0;
 	uint32_t held = 0;
 
-	list_each(l, &e->msgs)
-	{
+	list_each(l, &e->msgs) {
 		const struct plane_msg *m = container_of(l, const struct plane_msg, on_end);
 		n_msgs++;
-		list_each(k, &m->nears)
-		{
+		list_each(k, &m->nears) {
 			const struct plane_near *n = container_of(k, const struct plane_near, on_msg);
 			n_near += !n->loose;
 			assert(n->path->n_open > 0);
 		}
 		assert(!m->code || (list_empty(&m->nears) && list_empty(&m->outs)));
 	}
-	list_each(l, &e->held)
-	{
+	list_each(l, &e->held) {
 		const struct plane_held *s = container_of(l, const struct plane_held, on_end);
 		held += s->rest_n + s->body_n;
 	}
-	list_each(l, &e->old) n_old++;
+	list_each(l, &e->old)
+		n_old++;
 	assert(n_msgs == e->n_msgs);
 	assert(n_near == e->n_near);
 	assert(n_old == e->n_old && n_old <= OLD_MAX);
@@ -355,16 +350,14 @@ void planes_check(const struct planes *ps)
 {
 	uint64_t n = 0;
 
-	list_each(l, &ps->all)
-	{
+	list_each(l, &ps->all) {
 		const struct plane *p = container_of(l, const struct plane, link);
 		for (unsigned i = 0; i < p->n_lines; i++) {
 			check_end(&p->line[i]->end[SIDE_A]);
 			check_end(&p->line[i]->end[SIDE_B]);
 		}
 	}
-	list_each(l, &ps->conns)
-	{
+	list_each(l, &ps->conns) {
 		const struct plane_conn *c = container_of(l, const struct plane_conn, link);
 		assert(!c->dead);
 		assert(!c->writer || (c->writer->in.out && c->writer->in.out->conn == c));

@@ -117,6 +117,19 @@ static inline struct span span_split(struct span *rest, char c)
 /* All of s as a decimal number: 0, -EINVAL (empty or not digits), -ERANGE (above max). */
 MUST_CHECK int span_u64(struct span s, uint64_t max, uint64_t *out);
 
+/* To tell whether a text is the one seen before, where nobody gains by forging it; eight bytes at a time. */
+static inline uint64_t span_hash(struct span s, uint64_t seed)
+{
+	uint64_t h = seed ^ (s.n * 0x9e3779b97f4a7c15ull);
+	for (size_t i = 0; i < s.n; i += 8) {
+		uint64_t v = 0;
+		memcpy(&v, s.p + i, s.n - i < 8 ? s.n - i : 8);
+		h = (h ^ v) * 0xff51afd7ed558ccdull;
+		h ^= h >> 32;
+	}
+	return h;
+}
+
 /* malloc'd, zero-terminated copy; NULL when memory is out. */
 char *span_dup(struct span s);
 

@@ -60,7 +60,9 @@ struct leg {
 	uint32_t ack_cseq;
 	bool bye_wanted; /* waits for the ACK of our 2xx (RFC 3261 15) */
 	char *bye_extra; /* owned: its Reason lines */
+	char *contact;   /* owned: this peer's Contact as it last wrote it */
 	char *features;  /* owned: Contact parameters of this peer, as passed to the other (MODE-10) */
+	uint64_t said;   /* hash of the Allow, Supported and Require it last sent */
 	char *supported; /* owned: option tags of this peer that we pass on (MODE-12) */
 };
 
@@ -190,9 +192,12 @@ void leg_init(struct leg *l, struct session *s, enum side side);
 void leg_finish(struct leg *l); /* safe twice */
 void leg_link(struct leg *l);   /* its tag can be found from now on */
 struct leg *leg_find(struct im *im, const struct sip_msg *m);
-void leg_learn(struct leg *l, const struct sip_msg *m);   /* Allow, option tags of the peer */
-void leg_refresh(struct leg *l, const struct sip_msg *m); /* its Contact: target and features (MOD-34) */
-sip_ctxn_fn leg_on_invite;                                /* user: the leg; to setup.c or modify.c */
+void leg_learn(struct leg *l, const struct sip_msg *m); /* Allow, option tags of the peer */
+/* Is the message's Contact the one this peer had before, to the letter? */
+bool leg_same_contact(const struct leg *l, const struct sip_msg *m);
+void leg_note_contact(struct leg *l, const struct sip_msg *m); /* the one its dialog began with */
+void leg_refresh(struct leg *l, const struct sip_msg *m);      /* its Contact: target and features (MOD-34) */
+sip_ctxn_fn leg_on_invite;                                     /* user: the leg; to setup.c or modify.c */
 sip_ctxn_fn leg_on_update;
 /* Begin an in-dialog request in im->out: head, then the caller's lines; -EINVAL: no next hop. */
 MUST_CHECK int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uint32_t cseq,

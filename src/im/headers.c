@@ -123,15 +123,15 @@ static void w_features(struct wbuf *w, const struct sip_msg *m)
 /* Our URI, the other side's feature parameters (MODE-10). */
 void w_contact(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 {
-	const char *known = l->s->leg[side_other(l->side)].features;
+	const struct leg *far = &l->s->leg[side_other(l->side)];
 	w_str(w, "Contact: <sip:parley@"), w_str(w, l->at->host), w_chr(w, ':'), w_u64(w, l->at->port);
 	if (l->at->tp == SIP_TCP)
 		w_str(w, ";transport=tcp");
 	w_chr(w, '>');
-	if (m && sip_has(m, SIP_H_CONTACT))
+	if (m && sip_has(m, SIP_H_CONTACT) && !leg_same_contact(far, m))
 		w_features(w, m);
-	else if (known)
-		w_str(w, known);
+	else if (far->features)
+		w_str(w, far->features);
 	w_str(w, "\r\n");
 }
 

@@ -50,6 +50,7 @@ void leg_finish(struct leg *l)
 	sdp_oa_finish(&l->oa);
 	free(l->ack), l->ack = NULL;
 	free(l->bye_extra), l->bye_extra = NULL;
+	free(l->contact), l->contact = NULL;
 	free(l->features), l->features = NULL;
 	free(l->supported), l->supported = NULL;
 }
@@ -87,19 +88,40 @@ static void keep_text(char **slot, char *text)
 	*slot = text;
 }
 
+/* What a peer says of itself rarely changes; the same words again are not read again. */
 void leg_learn(struct leg *l, const struct sip_msg *m)
 {
+	uint64_t said = span_hash(sip_value(m, SIP_H_ALLOW), 0);
+	said = span_hash(sip_value(m, SIP_H_SUPPORTED), said);
+	said = span_hash(sip_value(m, SIP_H_REQUIRE), said);
+	bool proof = m->request && m->method == SIP_UPDATE && !sip_dialog_allows(&l->dlg, SIP_UPDATE);
+
+	if (said == l->said && !proof)
+		return;
+	l->said = said;
 	sip_dialog_learn(&l->dlg, m);
 	if (sip_has(m, SIP_H_SUPPORTED))
 		keep_text(&l->supported, headers_supported(m));
 }
 
+bool leg_same_contact(const struct leg *l, const struct sip_msg *m)
+{
+	const struct sip_hdr *h = sip_hdr(m, SIP_H_CONTACT);
+	return h && l->contact && !sip_hdr_next(m, h) && span_eq(sip_hdr_value(m, h), span_of(l->contact));
+}
+
+void leg_note_contact(struct leg *l, const struct sip_msg *m)
+{
+	keep_text(&l->contact, span_dup(sip_value(m, SIP_H_CONTACT)));
+	keep_text(&l->features, headers_features(m));
+}
+
 void leg_refresh(struct leg *l, const struct sip_msg *m)
 {
 	/* Without a usable Contact, or memory, the old target holds. */
-	if (!sip_has(m, SIP_H_CONTACT) || sip_dialog_refresh(&l->dlg, m) < 0)
+	if (!sip_has(m, SIP_H_CONTACT) || leg_same_contact(l, m) || sip_dialog_refresh(&l->dlg, m) < 0)
 		return;
-	keep_text(&l->features, headers_features(m));
+	leg_note_contact(l, m);
 }
 
 static void w_sent_by(struct wbuf *w, const struct im_listen *at)

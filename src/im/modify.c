@@ -120,11 +120,13 @@ static bool is_unchanged(struct leg *l, const struct sdp *offer)
 /* Does the request carry something end to end besides its SDP (MOD-33, MOD-41)? */
 static bool crosses(struct leg *l, const struct sip_msg *m)
 {
-	char *now_features = headers_features(m);
-	const char *had = l->features ? l->features : "";
-	bool differs = now_features && strcmp(now_features, had) != 0;
+	bool differs = false;
 
-	free(now_features);
+	if (!leg_same_contact(l, m)) {
+		char *features = headers_features(m);
+		differs = features && strcmp(features, l->features ? l->features : "") != 0;
+		free(features);
+	}
 	return differs || (m->body.n && !l->s->im->body.sdp.p) || l->s->im->body.n > 1;
 }
 

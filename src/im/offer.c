@@ -115,15 +115,6 @@ static void w_line_message(struct wbuf *w, struct leg *l, enum sdp_kind kind, co
 		w_attr(w, sdp_dir_name(p.dir), SPAN_EMPTY);
 }
 
-/* FNV-1a: only to tell whether the content differs from what was sent last. */
-static uint64_t content_hash(struct span s)
-{
-	uint64_t h = 14695981039346656037ull;
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ (uint8_t)s.p[i]) * 1099511628211ull;
-	return h;
-}
-
 /* Puts v= and o= in front of everything else, which is already in the buffer behind room for them. */
 static struct span finish(struct leg *l, struct wbuf *rest, const struct plane_conf *p, bool ip6)
 {
@@ -137,7 +128,7 @@ static struct span finish(struct leg *l, struct wbuf *rest, const struct plane_c
 	if (ip6 && host.n > 2)
 		host = span_cut(host, 1, host.n - 1);
 	w_str(&head, "v=0\r\no=- "), w_u64(&head, l->oa.origin_id), w_chr(&head, ' ');
-	w_u64(&head, sdp_oa_version(&l->oa, content_hash(w_span_of(rest))));
+	w_u64(&head, sdp_oa_version(&l->oa, span_hash(w_span_of(rest), 0)));
 	w_str(&head, ip6 ? " IN IP6 " : " IN IP4 "), w_span(&head, host), w_str(&head, "\r\n");
 	if (!w_ok(&head))
 		return SPAN_EMPTY;

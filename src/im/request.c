@@ -44,13 +44,15 @@ static bool bad_require(const struct leg *l, const struct sip_msg *m, struct ref
 }
 
 /* PARSE-13: exactly one Contact with a SIP or SIPS URI. */
-static bool bad_contact(const struct sip_msg *m, struct refusal *r)
+static bool bad_contact(const struct leg *l, const struct sip_msg *m, struct refusal *r)
 {
 	struct sip_name_addr na;
 	struct sip_iter it = { 0 };
 	struct sip_uri u, target;
 	struct span v, more;
 
+	if (l && leg_same_contact(l, m))
+		return false; /* it was good the last time */
 	if (!sip_each(m, SIP_H_CONTACT, &it, &v))
 		return refuse(r, 400, "Missing Contact");
 	if (sip_each(m, SIP_H_CONTACT, &it, &more))
@@ -81,7 +83,7 @@ static bool bad_accept(const struct sip_msg *m, struct refusal *r)
 
 static bool bad_session_request(const struct leg *l, const struct sip_msg *m, struct refusal *r)
 {
-	return bad_require(l, m, r) || bad_contact(m, r) || bad_accept(m, r);
+	return bad_require(l, m, r) || bad_contact(l, m, r) || bad_accept(m, r);
 }
 
 int request_sdp(struct im *im, const struct sip_msg *m, unsigned slot, char fault[96], struct sdp **out)

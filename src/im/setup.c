@@ -224,7 +224,7 @@ static struct session *setup_begin(struct im *im, struct sip_stxn *t, const stru
 	sip_stxn_set_user(t, l);
 	leg_link(l);
 	leg_learn(l, m);
-	l->features = headers_features(m);
+	leg_note_contact(l, m);
 	return s;
 }
 
@@ -417,7 +417,7 @@ static int setup_dialog(struct session *s, const struct sip_msg *resp)
 		l->dlg.allow_known = st->early.allow_known;
 	}
 	leg_learn(l, resp);
-	l->features = headers_features(resp);
+	leg_note_contact(l, resp);
 	l->state = LEG_UP;
 	return 0;
 }

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* SIP between the server and the peers: late, lost, twice, out of order.  What goes by TCP is only late. */
+#include <stdlib.h>
+
+#include "sim.h"
+
+struct packet {
+	struct ua *ua;
+	struct call *call; /* the request this is, when a peer sent it */
+	unsigned serial;
+	bool ok; /* a 2xx of the peer that wants an ACK */
+	struct sip_src src;
+	size_t n;
+	char bytes[];
+};
+
+static uint64_t delay_us(struct sim *sim)
+{
+	if (sim->healed)
+		return 1000;
+	return 1000 * between(sim, sim->f.delay_ms, sim->f.delay_ms + sim->f.jitter_ms);
+}
+
+static unsigned copies(struct sim *sim, bool reliable)
+{
+	if (sim->healed || reliable)
+		return 1;
+	if (chance(sim, sim->f.loss))
+		return 0;
+	return chance(sim, sim->f.dup) ? 2 : 1;
+}
+
+static struct packet *packet(struct ua *ua, struct span bytes)
+{
+	struct packet *p = malloc(sizeof(*p) + bytes.n);
+	if (p == NULL)
+		abort();
+	*p = (struct packet){ .ua = ua, .n = bytes.n };
+	memcpy(p->bytes, bytes.p, bytes.n);
+	return p;
+}
+
+static void arrive_up(struct world *w, void *arg, uint64_t n)
+{
+	struct packet *p = arg;
+	struct wire m;
+	struct span bytes = { p->bytes, p->n };
+	if (p->call && p->call->serial == p->serial)
+		p->call->delivered = true;
+	if (p->ok && p->serial == p->ua->ok_serial)
+		p->ua->ok_delivered = true;
+	if (wire_read(&m, bytes))
+		check_in(p->ua, &m);
+	world_sip_in(w, &p->src, bytes);
+	free(p);
+}
+
+void net_up(struct ua *ua, struct span bytes, struct call *c, bool ok)
+{
+	struct sim *sim = ua->sim;
+	struct wire m;
+	wire_read(&m, bytes);
+	struct span via = wire_hdr(&m, "Via", 0);
+	bool tcp = !m.request && span_starts(via, SPAN("SIP/2.0/TCP"));
+	for (unsigned i = copies(sim, tcp); i; i--) {
+		struct packet *p = packet(ua, bytes);
+		p->call = c;
+		p->serial = c ? c->serial : ua->ok_serial;
+		p->ok = ok;
+		p->src = (struct sip_src){ .tp = tcp ? SIP_TCP : SIP_UDP,
+					   .ip = ua->p.addr,
+					   .conn = tcp ? 200 + ua->s->id * 2 + ua->side : 0 };
+		world_at(&sim->w, sim->w.now_us + delay_us(sim), arrive_up, p, 0);
+	}
+}
+
+static void arrive_down(struct world *w, void *arg, uint64_t n)
+{
+	struct packet *p = arg;
+	struct wire m;
+	if (!p->ua->crashed && wire_read(&m, (struct span){ p->bytes, p->n }))
+		ua_input(p->ua, &m, &p->src);
+	free(p);
+}
+
+/* Whose is it: by Call-ID; an initial INVITE by the session number that the caller put into a header of its own. */
+static struct ua *owner(struct sim *sim, const struct wire *m)
+{
+	for (unsigned i = 0; i < sim->n_sess; i++)
+		for (unsigned k = 0; k < 2 && sim->sess[i].used; k++)
+			if (pup_is_mine(&sim->sess[i].ua[k].d, m))
+				return &sim->sess[i].ua[k];
+	struct span id = wire_hdr(m, "X-Session", 0);
+	if (id.p == NULL || !m->request || wire_u64(id) >= sim->n_sess)
+		return NULL;
+	struct sess *s = &sim->sess[wire_u64(id)];
+	struct ua *ua = &s->ua[side_other(s->caller)];
+	return ua->d.call_id[0] ? NULL : ua;
+}
+
+void net_on_sip_out(void *u, const struct sip_dest *to, struct span bytes, uint64_t token)
+{
+	struct sim *sim = u;
+	struct wire m;
+	sim->n_sip++;
+	if (!wire_read(&m, bytes))
+		sim_fail(sim, "the server sent what is not SIP:\n%.*s", (int)bytes.n, bytes.p);
+	struct ua *ua = owner(sim, &m);
+	if (ua == NULL)
+		sim_fail(sim, "the server sent to nobody:\n%.*s", (int)bytes.n, bytes.p);
+	/* a leg is known by its Call-ID from here on, even if this copy is lost */
+	if (ua->d.call_id[0] == 0) {
+		struct span id = wire_hdr(&m, "Call-ID", 0);
+		memcpy(ua->d.call_id, id.p, id.n < sizeof(ua->d.call_id) ? id.n : sizeof(ua->d.call_id) - 1);
+	}
+	check_out(ua, &m);
+	bool tcp = to->tp == SIP_TCP;
+	for (unsigned i = copies(sim, tcp); i; i--) {
+		struct packet *p = packet(ua, bytes);
+		p->src = (struct sip_src){ .tp = to->tp, .ip = ua->p.addr };
+		world_at(&sim->w, sim->w.now_us + delay_us(sim), arrive_down, p, 0);
+	}
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* What peers do by themselves: call, change the session, talk, hang up, vanish. */
+#include <stdio.h>
+
+#include "sim.h"
+
+static void on_action(struct world *w, void *arg, uint64_t n);
+
+void plan_next(struct ua *ua)
+{
+	struct sim *sim = ua->sim;
+	ua->n_actions++;
+	world_at(&sim->w, sim->w.now_us + between(sim, 20, 4000) * US_PER_MS, on_action, ua, ua->n_actions);
+}
+
+void plan_retry(struct ua *ua, uint64_t delay_us)
+{
+	ua->n_actions++;
+	world_at(&ua->sim->w, ua->sim->w.now_us + delay_us, on_action, ua, ua->n_actions);
+}
+
+static void modify(struct ua *ua)
+{
+	static const char *const words[] = {
+		"path",
+		"accept=text/plain",
+		"accept=message/cpim_text/plain",
+		"same",
+		"sendonly",
+		"sendrecv",
+		"inactive",
+		"max=100000",
+		"max=50000,path",
+		"port=",
+		"nopath",
+		"proto=WS/MSRP",
+		"broken",
+		"file",
+		"zero2",
+		"sendrecv",
+		"sendrecv",
+		"path",
+	};
+	struct sim *sim = ua->sim;
+	char word[64];
+	bool update = chance(sim, 500);
+	if (ua_busy(ua) && !chance(sim, sim->f.rude))
+		return;
+	if (chance(sim, 60)) {
+		ua_send(ua, "UPDATE", NULL, NULL);
+		return;
+	}
+	if (chance(sim, sim->f.offerless) && !ua_busy(ua)) {
+		ua_send(ua, "INVITE", NULL, NULL);
+		return;
+	}
+	snprintf(word, sizeof(word), "%s", words[rng_below(&sim->rng, ARRAY_LEN(words))]);
+	if (strcmp(word, "port=") == 0)
+		snprintf(word, sizeof(word), "port1=%u,path1", (unsigned)between(sim, 7000, 8000));
+	else if (strcmp(word, "file") == 0 && ua->d.sdp.n > 2)
+		snprintf(word, sizeof(word), "path1");
+	else if (strcmp(word, "zero2") == 0 && ua->d.sdp.n < 2)
+		snprintf(word, sizeof(word), "same");
+	if (ua->offer_out || ua->offer_in) /* rude, but not mad: what it offers is what it offered */
+		snprintf(word, sizeof(word), "same");
+	ua_send(ua, update ? "UPDATE" : "INVITE", word, NULL);
+}
+
+static void crash(struct ua *ua)
+{
+	sim_trace(ua->sim, "%s%u crashes", ua->p.name, ua->s->id);
+	ua->crashed = true;
+	media_close_all(ua);
+}
+
+static void on_action(struct world *w, void *arg, uint64_t n)
+{
+	struct ua *ua = arg;
+	struct sim *sim = ua->sim;
+	if (ua->over || ua->crashed || n != ua->n_actions || !ua->up)
+		return;
+	if (w->now_us >= ua->s->end_us || sim->healed) {
+		ua_send(ua, "BYE", NULL, NULL);
+		ua_over(ua);
+		return;
+	}
+	if (chance(sim, sim->f.crash) && !ua->s->ua[side_other(ua->side)].crashed) {
+		crash(ua);
+		return;
+	}
+	unsigned what = (unsigned)rng_below(&sim->rng, 100);
+	if (what < 40)
+		modify(ua);
+	else if (what < 44)
+		ua_send(ua, "INFO", NULL, "info");
+	else if (what < 48)
+		ua_send(ua, "MESSAGE", NULL, "message");
+	else
+		media_say(ua);
+	plan_next(ua);
+}
+
+static void on_repair(struct world *w, void *arg, uint64_t n)
+{
+	struct ua *ua = arg;
+	if (ua->over || ua->crashed || !ua->up || n != ua->repairs)
+		return;
+	if (ua_busy(ua)) {
+		world_at(w, w->now_us + US_PER_S, on_repair, ua, n);
+		return;
+	}
+	ua_send(ua, "INVITE", "path1", NULL);
+}
+
+/* Its connection broke: a new path, as RFC 4975 5.4 wants. */
+void plan_repair(struct ua *ua)
+{
+	ua->repairs++;
+	world_at(&ua->sim->w, ua->sim->w.now_us + between(ua->sim, 50, 2000) * US_PER_MS, on_repair, ua,
+		 ua->repairs);
+}
+
+static void on_cancel(struct world *w, void *arg, uint64_t n)
+{
+	struct ua *ua = arg;
+	struct call *c = &ua->call[n];
+	if (!c->used || c->done || !c->invite || ua->crashed)
+		return;
+	c->canceled = true;
+	if (c->provisional && !c->cancel_sent) {
+		c->cancel_sent = true;
+		ua_send(ua, "CANCEL", NULL, NULL);
+	}
+}
+
+static void on_begin(struct world *w, void *arg, uint64_t n)
+{
+	struct ua *ua = arg;
+	struct sim *sim = ua->sim;
+	struct call *c = ua_send(ua, "INVITE", chance(sim, sim->f.offerless) ? NULL : "same", NULL);
+	if (c && chance(sim, sim->f.cancel))
+		world_at(w, w->now_us + between(sim, 0, 2000) * US_PER_MS, on_cancel, ua,
+			 (uint64_t)(c - ua->call));
+}
+
+/* Whatever still lives when the load stops is hung up by both sides, so that each side gets to know. */
+static void on_stop(struct world *w, void *arg, uint64_t n)
+{
+	struct sess *s = arg;
+	for (unsigned i = 0; i < 2; i++) {
+		struct ua *ua = &s->ua[i];
+		if (ua->up && !ua->over && !ua->crashed) {
+			ua_send(ua, "BYE", NULL, NULL);
+			ua_over(ua);
+		}
+	}
+}
+
+void plan_session(struct sess *s)
+{
+	struct sim *sim = s->sim;
+	uint64_t begin = between(sim, 0, 30000) * US_PER_MS;
+	s->end_us = begin + between(sim, 1000, 90000) * US_PER_MS;
+	world_at(&sim->w, begin, on_begin, &s->ua[s->caller], 0);
+	world_at(&sim->w, sim->load_end_us + US_PER_S, on_stop, s, 0);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim --seed N [--sessions N] [--ladder]     one seed; --ladder prints everything that happens
+ * sim --seeds A..B [--sessions N]            many
+ * sim --file FILE                            the seeds of past failures, one a line
+ * A failure prints the seed and the last events.  Exit 0: nothing was found.
+ */
+#include "sim.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct sim *running; /* for the signal handler alone */
+
+void sim_trace(struct sim *sim, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+	int n = snprintf(text, sizeof(text), "%.3f ", (double)sim->w.now_us / 1e6);
+	va_start(ap, fmt);
+	vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
+	va_end(ap);
+	if (sim->ladder)
+		printf("%s\n", text);
+	char **at = &sim->trace[sim->n_trace++ % TRACE_KEPT];
+	free(*at);
+	*at = strdup(text);
+}
+
+static void print_trace(const struct sim *sim)
+{
+	unsigned n = sim->n_trace < TRACE_KEPT ? sim->n_trace : TRACE_KEPT;
+	for (unsigned i = sim->n_trace - n; i < sim->n_trace && !sim->ladder; i++)
+		printf("%s\n", sim->trace[i % TRACE_KEPT]);
+}
+
+_Noreturn void sim_fail(struct sim *sim, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(sim->why, sizeof(sim->why), fmt, ap);
+	va_end(ap);
+	longjmp(sim->failed, 1);
+}
+
+static void on_abort(int sig)
+{
+	if (running) {
+		printf("seed %llu: production code asserted; last events:\n",
+		       (unsigned long long)running->seed);
+		print_trace(running);
+		fflush(stdout);
+	}
+	signal(SIGABRT, SIG_DFL);
+	raise(SIGABRT);
+}
+
+static void boundary(void *u, bool inside)
+{
+	oom_inside(inside);
+}
+
+static void on_log(void *u, enum im_level level, const char *event, const char *text)
+{
+	struct sim *sim = u;
+	if (sim->ladder)
+		sim_trace(sim, "# %s %s", event, text);
+}
+
+static unsigned sometimes(struct sim *sim, unsigned most)
+{
+	return chance(sim, 500) ? 0 : (unsigned)between(sim, 1, most);
+}
+
+static void draw_faults(struct sim *sim)
+{
+	struct faults *f = &sim->f;
+	f->loss = sometimes(sim, 200);
+	f->dup = sometimes(sim, 200);
+	f->delay_ms = (unsigned)between(sim, 0, 100);
+	f->jitter_ms = sometimes(sim, 600);
+	f->refuse = sometimes(sim, 300);
+	f->late = sometimes(sim, 100);
+	f->silent = sometimes(sim, 40);
+	f->bad_answer = sometimes(sim, 60);
+	f->crash = sometimes(sim, 10);
+	f->rude = sometimes(sim, 300);
+	f->cut = sometimes(sim, 30);
+	f->msrp_refuse = sometimes(sim, 50);
+	f->msrp_silent = sometimes(sim, 20);
+	f->oom = chance(sim, 700) ? 0 : (unsigned)between(sim, 50, 3000);
+	f->no_update = sometimes(sim, 600);
+	f->offerless = sometimes(sim, 150);
+	f->cancel = sometimes(sim, 200);
+}
+
+static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
+{
+	struct world_hooks h = { .u = sim,
+				 .sip_out = net_on_sip_out,
+				 .msrp_incoming = media_incoming,
+				 .msrp_up = media_up,
+				 .msrp_bytes = media_bytes,
+				 .msrp_down = media_down,
+				 .log = on_log,
+				 .check = check_event,
+				 .boundary = boundary };
+	sim->seed = seed;
+	rng_seed(&sim->rng, seed);
+	world_init(&sim->w, seed ^ 0x5eed, &h);
+	draw_faults(sim);
+	if (!cidr_parse(&sim->w.conf.trusted[0], SPAN("10.0.0.0/8")))
+		abort();
+	sim->w.conf.plane.ack_end = chance(sim, 700);
+	sim->w.pipe_random = true;
+	sim->w.pipe_delay_us = between(sim, 0, 60) * US_PER_MS + 1;
+	sim->w.pipe_segment = (size_t)between(sim, 1, 3000) + 40;
+	sim->w.pipe_room = (size_t)between(sim, 4096, 65536);
+	sim->load_end_us = 125 * US_PER_S;
+	sim->n_sess = sessions;
+	sim->sess = calloc(sessions, sizeof(*sim->sess));
+	if (sim->sess == NULL || !world_start(&sim->w))
+		return false;
+	for (unsigned i = 0; i < sessions; i++) {
+		struct sess *s = &sim->sess[i];
+		s->sim = sim;
+		s->id = i;
+		s->used = true;
+		s->caller = chance(sim, 600) ? SIDE_A : SIDE_B;
+		ua_init(&s->ua[0], s, SIDE_A);
+		ua_init(&s->ua[1], s, SIDE_B);
+		plan_session(s);
+	}
+	oom_inject(sim->f.oom, &sim->rng);
+	return true;
+}
+
+static void sim_play(struct sim *sim)
+{
+	world_run(&sim->w, sim->load_end_us);
+	sim_trace(sim, "the load stops, the net heals");
+	sim->healed = true;
+	sim->n_oom = oom_count();
+	oom_inject(0, NULL);
+	/* Timer C, drains, the 28 s bounds and 64*T1 after one another */
+	world_run(&sim->w, sim->load_end_us + 700 * US_PER_S);
+	check_end(sim);
+}
+
+static void sim_end(struct sim *sim)
+{
+	oom_inject(0, NULL);
+	oom_inside(false);
+	sim->w.inside = 0;
+	sim->w.hooks.check = NULL;
+	for (unsigned i = 0; i < sim->n_sess; i++) {
+		ua_finish(&sim->sess[i].ua[0]);
+		ua_finish(&sim->sess[i].ua[1]);
+	}
+	world_finish(&sim->w);
+	free(sim->sess);
+	for (unsigned i = 0; i < TRACE_KEPT; i++)
+		free(sim->trace[i]);
+}
+
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+struct totals {
+	uint64_t seeds, sessions, events, sip, bytes, oom;
+};
+
+static bool run_seed(uint64_t seed, unsigned sessions, bool ladder, struct totals *t)
+{
+	struct sim *sim = calloc(1, sizeof(*sim));
+	if (sim == NULL)
+		return false;
+	sim->ladder = ladder;
+	running = sim;
+	volatile bool ok = sim_begin(sim, seed, sessions);
+	if (ok && setjmp(sim->failed) == 0) {
+		sim_play(sim);
+	} else {
+		ok = false;
+		print_trace(sim);
+		printf("%.3f seed %llu (%u sessions) FAILED: %s\n", (double)sim->w.now_us / 1e6,
+		       (unsigned long long)seed, sessions, sim->why);
+	}
+	t->seeds++;
+	t->sessions += sessions;
+	t->events += sim->n_events;
+	t->sip += sim->n_sip;
+	t->bytes += sim->n_bytes;
+	t->oom += sim->n_oom;
+	if (!ok) { /* the world is in the middle of something: nothing of it is safe to touch */
+		running = NULL;
+		return false;
+	}
+	sim_end(sim);
+	running = NULL;
+	free(sim);
+	if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check() != 0) {
+		printf("seed %llu leaks\n", (unsigned long long)seed);
+		return false;
+	}
+	return true;
+}
+
+static int run_file(const char *file, struct totals *t)
+{
+	FILE *f = fopen(file, "r");
+	char line[200];
+	int bad = 0;
+	if (f == NULL)
+		return 1;
+	while (fgets(line, sizeof(line), f)) {
+		unsigned long long seed;
+		unsigned sessions = 12;
+		if (line[0] != '#' && sscanf(line, "%llu %u", &seed, &sessions) >= 1)
+			bad += !run_seed(seed, sessions, false, t);
+	}
+	fclose(f);
+	return bad;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long long from = 1, to = 20;
+	unsigned sessions = 12;
+	bool ladder = false;
+	int bad = 0;
+	struct totals t = { 0 };
+	signal(SIGABRT, on_abort);
+	for (int i = 1; i < argc; i++) {
+		const char *v = i + 1 < argc ? argv[i + 1] : "";
+		if (strcmp(argv[i], "--seed") == 0)
+			from = to = strtoull(v, NULL, 10), i++;
+		else if (strcmp(argv[i], "--seeds") == 0 && sscanf(v, "%llu..%llu", &from, &to) == 2)
+			i++;
+		else if (strcmp(argv[i], "--sessions") == 0)
+			sessions = (unsigned)atoi(v), i++;
+		else if (strcmp(argv[i], "--file") == 0)
+			bad += run_file(v, &t), i++;
+		else if (strcmp(argv[i], "--ladder") == 0)
+			ladder = true;
+		else
+			return fprintf(stderr,
+				       "sim [--file F] [--seed N | --seeds A..B] [--sessions N] [--ladder]\n"),
+			       2;
+	}
+	for (unsigned long long s = from; s <= to && bad < 5; s++)
+		bad += !run_seed(s, sessions, ladder, &t);
+	printf("%llu seeds, %llu sessions, %llu events, %llu SIP messages out, %llu MSRP bytes in, %llu failed allocations: "
+	       "%d failures\n",
+	       (unsigned long long)t.seeds, (unsigned long long)t.sessions, (unsigned long long)t.events,
+	       (unsigned long long)t.sip, (unsigned long long)t.bytes, (unsigned long long)t.oom, bad);
+	fflush(stdout);
+	if (bad)
+		_exit(1); /* what a failed seed left behind is no leak of the server */
+	return 0;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The simulator: the production participating function in one thread, many sessions with peers that behave mostly
+ * well and sometimes not, a network that delays, loses, doubles and reorders, connections that are cut at any byte,
+ * memory that runs out.  Everything is drawn from one seed, so a failure is a number.  Checkers run after every
+ * event (style 5, UPA-25).
+ */
+#ifndef PARLEY_SIM_SIM_H
+#define PARLEY_SIM_SIM_H
+
+#include <setjmp.h>
+
+#include "lib/lint.h"
+#include "lib/puppet.h"
+#include "lib/world_int.h"
+
+enum { CALLS = 24, LINES = PSDP_LINES, CONNS = 24, PIECES = 48, MESSAGES = 400, TRACE_KEPT = 90 };
+
+struct sim;
+struct sess;
+struct ua;
+
+/* What this seed does to us, in 1/1000 unless said otherwise. */
+struct faults {
+	unsigned loss, dup, jitter_ms, delay_ms;
+	unsigned refuse, late, silent, bad_answer; /* of the answering side */
+	unsigned crash, rude;                      /* rude: requests that overlap on purpose */
+	unsigned cut;                              /* per MSRP message */
+	unsigned msrp_refuse, msrp_silent;
+	unsigned oom; /* one allocation in so many fails; 0: none */
+	unsigned no_update, offerless, cancel;
+};
+
+struct call { /* a request the peer sent, from first sending to its end */
+	bool used, invite, offer, offerless, done; /* done: it has its final answer */
+	bool delivered;                            /* the server got it at least once */
+	bool answered;                             /* the server sent a final answer */
+	bool provisional, canceled, cancel_sent;
+	char method[16];
+	uint32_t cseq;
+	char *bytes;
+	size_t n;
+	char *ack; /* of its 2xx */
+	size_t n_ack;
+	uint64_t began_us, interval_us;
+	unsigned serial;
+};
+
+struct mconn { /* an MSRP connection of a peer */
+	bool used;
+	struct ua *ua;
+	struct wconn *c; /* NULL: closed */
+	char *in;
+	size_t n_in;
+	bool cut;
+};
+
+struct mline { /* one media line as committed */
+	bool on;
+	char mine[64], far[256];
+	unsigned port;
+	bool active, may_send;
+	int conn; /* -1: none */
+	bool bound;
+};
+
+struct piece {                     /* one SEND on the wire, by its tid */
+	bool used, answered, must; /* must: an answer is due */
+	char tid[40];
+	unsigned message;
+	uint64_t from, to; /* bytes, 1-based */
+	int conn;
+};
+
+struct message { /* one MSRP message of a peer, and what became of it */
+	bool used, aborted, success, failure_no, failure_partial, reported, report_sent, report_seen;
+	struct ua *from;
+	uint64_t size, sent, received;
+	unsigned n_ok;
+	struct {
+		uint64_t from, to;
+	} ok[PIECES]; /* what the receiver said 200 to */
+	unsigned line;
+};
+
+struct ua {
+	struct sim *sim;
+	struct sess *s;
+	enum side side;
+	struct pup p;
+	struct pup_dialog d;
+	struct lint lint;
+	bool up, over, crashed;
+	uint64_t over_us;   /* when the server knew (its BYE was seen here, or ours reached it) */
+	bool server_ended;  /* the server sent BYE, CANCEL or a final refusal to our INVITE */
+	bool offer_out;     /* our offer has no answer */
+	bool offer_in;      /* an offer to us that we have not answered */
+	struct psdp before; /* as it was when we offered */
+	struct call call[CALLS];
+	unsigned serial;
+	/* our 2xx to its INVITE: repeated until the ACK */
+	bool accepted, accepted_offer; /* accepted_offer: it carried our offer */
+	uint32_t accepted_cseq;
+	char *ok;
+	size_t n_ok;
+	uint64_t ok_since_us, ok_interval_us;
+	unsigned ok_serial;
+	bool ok_delivered;
+	char *far_ack; /* the server's ACK, to compare repetitions */
+	size_t n_far_ack;
+	/* offers of the server that are open on this leg */
+	bool far_offer;
+	uint32_t far_offer_cseq;
+	uint64_t far_offer_us;
+	struct mline line[LINES];
+	struct mconn conn[CONNS];
+	struct piece piece[PIECES];
+	unsigned n_pieces, n_tids, n_actions, repairs;
+};
+
+struct sess {
+	struct sim *sim;
+	unsigned id;
+	bool used;
+	struct ua ua[2];
+	enum side caller;
+	uint64_t end_us;
+};
+
+struct sim {
+	struct world w;
+	struct rng rng; /* the peers' and the network's; the server's is in w */
+	struct faults f;
+	uint64_t seed, load_end_us;
+	unsigned n_sess;
+	struct sess *sess;
+	struct message message[MESSAGES];
+	unsigned n_messages;
+	bool healed, ladder;
+	char *trace[TRACE_KEPT];
+	unsigned n_trace;
+	uint64_t n_events, n_sip, n_bytes, n_oom;
+	jmp_buf failed;
+	char why[400];
+};
+
+/* sim.c */
+void sim_trace(struct sim *sim, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void sim_fail(struct sim *sim, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static inline bool chance(struct sim *sim, unsigned per_mille)
+{
+	return rng_below(&sim->rng, 1000) < per_mille;
+}
+static inline uint64_t between(struct sim *sim, uint64_t a, uint64_t b)
+{
+	return a + rng_below(&sim->rng, b - a + 1);
+}
+
+/* net.c */
+void net_up(struct ua *ua, struct span bytes, struct call *c, bool ok); /* to the server */
+void net_on_sip_out(void *u, const struct sip_dest *to, struct span bytes, uint64_t token);
+
+/* ua.c */
+void ua_init(struct ua *ua, struct sess *s, enum side side);
+void ua_finish(struct ua *ua);
+struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const char *extra);
+void ua_input(struct ua *ua, const struct wire *m, const struct sip_src *src);
+void ua_over(struct ua *ua);
+bool ua_busy(const struct ua *ua);
+
+/* answer.c: what a peer does with a request */
+void answer_request(struct ua *ua, const struct wire *m);
+void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned status, const char *sdp);
+void answer_ack(struct ua *ua, const struct wire *m);
+
+/* plan.c: what peers do by themselves */
+void plan_session(struct sess *s);
+void plan_next(struct ua *ua);
+void plan_retry(struct ua *ua, uint64_t delay_us);
+void plan_repair(struct ua *ua);
+
+/* media.c */
+void media_commit(struct ua *ua, bool offerer); /* the exchange just done is in force */
+void media_say(struct ua *ua);
+void media_close_all(struct ua *ua);
+int media_incoming(void *u, struct wconn *c, const struct addr *to, void **peer);
+void media_up(void *u, struct wconn *c, void *peer, bool up);
+size_t media_bytes(void *u, struct wconn *c, void *peer, struct span bytes);
+void media_down(void *u, struct wconn *c, void *peer);
+char media_byte(unsigned message, uint64_t at);
+
+/* check.c */
+void check_out(struct ua *ua, const struct wire *m); /* the server sent m to ua */
+void check_in(struct ua *ua, const struct wire *m);  /* m reached the server */
+void check_event(void *u);                           /* after every event */
+void check_end(struct sim *sim); /* the load is over, the net healed, everything should be */
+
+/* oom.c */
+void oom_inject(unsigned one_in, struct rng *rng); /* 0: never */
+void oom_inside(bool inside);
+uint64_t oom_count(void);
+
+#endif

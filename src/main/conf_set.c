@@ -16,10 +16,10 @@ static bool is_host(struct span s)
 	return s.n > 0;
 }
 
-static bool is_printable(struct span s)
+static bool is_ascii_line(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+		if (s.p[i] < ' ' || s.p[i] > '~')
 			return false;
 	return true;
 }
@@ -178,7 +178,7 @@ int conf_set_next_hop(struct conf *c, const struct conf_item *it, struct span te
 	c->im.next_hop[0] = 0;
 	if (text.n == 0)
 		return 0;
-	if (!is_printable(text) || text.n >= sizeof(c->im.next_hop) || sip_uri_next_hop(text, &to) < 0)
+	if (!is_ascii_line(text) || text.n >= sizeof(c->im.next_hop) || sip_uri_next_hop(text, &to) < 0)
 		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" is not a SIP URI; write sip:HOST:PORT",
 				  SPAN_ARG(text));
 	if (to.tp == SIP_TLS)
@@ -219,8 +219,8 @@ int conf_set_line(struct conf *c, const struct conf_item *it, struct span text, 
 {
 	char *to = (char *)c + it->off;
 
-	if (!is_printable(text) || text.n >= it->size)
-		return conf_fault(c, it, i, "must be one line of at most %zu bytes", it->size - 1);
+	if (!is_ascii_line(text) || text.n >= it->size)
+		return conf_fault(c, it, i, "must be one line of ASCII, at most %zu bytes", it->size - 1);
 	memcpy(to, text.p, text.n);
 	to[text.n] = 0;
 	return 0;

@@ -245,7 +245,7 @@ static void faults_of_values(void **state)
 	one_fault("store: { kind: redis }\n",
 		  "f.yaml:1: store.kind: redis is not in this version; use memory");
 	one_fault("im:\n  server_token: \"a\\nb\"\n",
-		  "f.yaml:2: im.server_token: must be one line of at most 63 bytes");
+		  "f.yaml:2: im.server_token: must be one line of ASCII, at most 63 bytes");
 }
 
 static void faults_of_addresses(void **state)

@@ -151,7 +151,7 @@ struct im {
 	struct sip_msg msg; /* the message being read */
 	char *out;          /* owned, SIP_MSG_MAX: the message being written */
 	char *sdp_out;      /* owned, SDP_SIZE_MAX: the SDP being written */
-	struct sdp *sdp[3]; /* owned: descriptions being read */
+	struct sdp *sdp[4]; /* owned: descriptions being read */
 	struct sip_body body;
 };
 

@@ -183,8 +183,8 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 		im->sdp[i] = malloc(sizeof(struct sdp));
 	im->tl = sip_tl_create(&im->wheel, &hooks, &limits);
 	im->planes = planes_create(&im->conf.plane, &im->port, &im->wheel);
-	if (!im->out || !im->sdp_out || !im->sdp[0] || !im->sdp[1] || !im->sdp[2] || !im->tl || !im->planes ||
-	    htab_init(&im->dialogs, key) < 0) {
+	if (!im->out || !im->sdp_out || !im->sdp[0] || !im->sdp[1] || !im->sdp[2] || !im->sdp[3] || !im->tl ||
+	    !im->planes || htab_init(&im->dialogs, key) < 0) {
 		im_destroy(im);
 		return NULL;
 	}
@@ -213,7 +213,8 @@ void im_destroy(struct im *im)
 
 static void im_reap(struct im *im, uint64_t now_us)
 {
-	list_each(e, &im->in_state[SESS_OVER]) session_free(container_of(e, struct session, link), now_us);
+	list_each(e, &im->in_state[SESS_OVER])
+		session_free(container_of(e, struct session, link), now_us);
 }
 
 void im_sip_input(struct im *im, struct span bytes, const struct sip_src *src, uint64_t now_us)

@@ -324,27 +324,27 @@ static void modify_provisional(struct session *s, const struct sip_msg *resp, ui
 }
 
 /*
- * The answer of a 2xx into sdp[0], judged against the offer it answers: 0, or the status to refuse with.  The lines of
- * `offered` stand for those we wrote.  One that fails gets a second look beside what this peer had said before, since
- * what it only repeats is not judged again (ACC-1).
+ * The answer of a 2xx into sdp[0], judged against what we offered: 0, or the status to refuse with.  One that fails gets
+ * a second look beside what this peer had said before, since what it only repeats is not judged again (ACC-1).
  */
-static unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, const struct sdp *offered,
-				    struct sdp **answer, struct verdict *v)
+static unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, struct sdp **answer,
+				    struct verdict *v)
 {
 	struct im *im = s->im;
-	struct sdp *before = im->sdp[1];
+	struct sdp *sent = im->sdp[1], *before = im->sdp[3];
 	char fault[96];
 	int r = request_sdp(im, resp, 0, fault, answer);
 
 	*v = (struct verdict){ 0 };
-	if (r != 0) {
+	if (r != 0 || sdp_parse(sent, (struct span){ s->mod.sent, s->mod.sent_n }, NULL) < 0) {
 		snprintf(v->text, sizeof(v->text), "%s", r == 1 ? "no answer" : "unusable answer");
 		v->warning = 399;
 		return v->status = 488;
 	}
-	accept_answer(&im->conf, s->class.class, NULL, offered, *answer, v);
-	if (v->status && sdp_parse(before, sdp_oa_remote(&responder(s)->oa), NULL) == 0)
-		accept_answer(&im->conf, s->class.class, before, offered, *answer, v);
+	accept_answer(&im->conf, s->class.class, NULL, sent, *answer, v);
+	if ((v->status || im->conf.strict_origin) &&
+	    sdp_parse(before, sdp_oa_remote(&responder(s)->oa), NULL) == 0)
+		accept_answer(&im->conf, s->class.class, before, sent, *answer, v);
 	if (v->status)
 		v->status = 488;
 	return v->status;
@@ -366,12 +366,8 @@ static void modify_commit(struct session *s, const struct sip_msg *resp, uint64_
 		modify_undo(s, 500, "", now_us);
 		return;
 	}
-	for (unsigned i = 0; i < offer->n_media && i < 32; i++) {
-		if (mod->off >> i & 1)
-			offer->media[i].port = 0; /* as it went on */
-	}
 	/* 3. is the answer one we can live with? */
-	if (modify_check_answer(s, resp, offer, &answer, &v) != 0) {
+	if (modify_check_answer(s, resp, &answer, &v) != 0) {
 		headers_warning(l, &v, extra);
 		modify_undo(s, 488, extra, now_us);
 		return;
@@ -403,12 +399,12 @@ static void modify_commit_bare(struct session *s, const struct sip_msg *resp, ui
 {
 	struct modify *mod = &s->mod;
 	struct leg *l = initiator(s), *r = responder(s);
-	struct sdp *answer, *sent = s->im->sdp[2];
+	struct sdp *answer;
 	struct verdict v;
 
-	if (mod->sent && sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) == 0) {
+	if (mod->sent) {
 		/* It went as a re-INVITE with the SDP this leg already had; its answer concerns this leg alone. */
-		if (modify_check_answer(s, resp, sent, &answer, &v) == 0)
+		if (modify_check_answer(s, resp, &answer, &v) == 0)
 			(void)!sdp_oa_answer_in(&r->oa, answer->raw);
 		sdp_oa_abort(&r->oa);
 	}

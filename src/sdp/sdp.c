@@ -37,22 +37,22 @@ static int fault(struct cur *c, unsigned status, const char *what)
 
 struct rank {
 	char type;
-	int rank; /* -1: not in this section */
 	bool many;
+	int rank; /* -1: not in this section */
 };
 
 /* e= and p= share a rank: RFC 2327 writers mix them. */
 static const struct rank session_rank[] = {
-	{ 'v', 1, false }, { 'o', 2, false }, { 's', 3, false },  { 'i', 4, false }, { 'u', 5, false },
-	{ 'e', 6, true },  { 'p', 6, true },  { 'c', 7, false },  { 'b', 8, true },  { 't', 9, true },
-	{ 'r', 9, true },  { 'z', 9, true },  { 'k', 10, false }, { 'a', 11, true }, { 0 },
+	{ 'v', false, 1 }, { 'o', false, 2 }, { 's', false, 3 },  { 'i', false, 4 }, { 'u', false, 5 },
+	{ 'e', true, 6 },  { 'p', true, 6 },  { 'c', false, 7 },  { 'b', true, 8 },  { 't', true, 9 },
+	{ 'r', true, 9 },  { 'z', true, 9 },  { 'k', false, 10 }, { 'a', true, 11 }, { 0 },
 };
 
 /* Several c= for one line are layered multicast; the first counts here. */
 static const struct rank media_rank[] = {
-	{ 'i', 1, false }, { 'c', 2, true },  { 'b', 3, true },  { 'k', 4, false }, { 'a', 5, true },
-	{ 'v', -1, true }, { 'o', -1, true }, { 's', -1, true }, { 't', -1, true }, { 'r', -1, true },
-	{ 'z', -1, true }, { 'u', -1, true }, { 'e', -1, true }, { 'p', -1, true }, { 0 },
+	{ 'i', false, 1 }, { 'c', true, 2 },  { 'b', true, 3 },  { 'k', false, 4 }, { 'a', true, 5 },
+	{ 'v', true, -1 }, { 'o', true, -1 }, { 's', true, -1 }, { 't', true, -1 }, { 'r', true, -1 },
+	{ 'z', true, -1 }, { 'u', true, -1 }, { 'e', true, -1 }, { 'p', true, -1 }, { 0 },
 };
 
 static int check_order(struct cur *c, char type)

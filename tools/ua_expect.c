@@ -15,8 +15,9 @@ static enum ua_step not_yet(struct ua *ua, const char *what)
 static enum ua_step expect_code(struct ua *ua, enum ua_event_kind kind, const char *what, uint64_t code)
 {
 	struct ua_event *e = ua_event_take(ua, kind);
-	/* a provisional answer nobody asked about */
-	while (e && kind == UA_EV_RESPONSE && e->status < 200 && code >= 200) {
+	/* provisional answers nobody asked about */
+	while (e && kind == UA_EV_RESPONSE &&
+	       (code >= 200 ? e->status < 200 : e->status == 100 && code != 100)) {
 		ua_event_free(e);
 		e = ua_event_take(ua, kind);
 	}

@@ -143,7 +143,7 @@ void w_reply(struct wbuf *w, const struct sip_msg *req, const struct addr *src, 
 
 void w_end(struct wbuf *w, struct span content_type, struct span body)
 {
-	if (body.n)
+	if (body.n && content_type.n)
 		w_hdr(w, SIP_H_CONTENT_TYPE, content_type);
 	w_hdr_u64(w, SIP_H_CONTENT_LENGTH, body.n);
 	w_bytes(w, "\r\n", 2);

@@ -34,7 +34,8 @@ void w_hdr_copy_set(struct wbuf *w, const struct sip_msg *m, const struct sip_hd
 struct addr;
 void w_reply(struct wbuf *w, const struct sip_msg *req, const struct addr *src, unsigned status,
 	     struct span reason, struct span to_tag);
-/* Content-Length and the empty line; body may be empty (then no Content-Type either). */
+/* Content-Length and the empty line; body may be empty (then no Content-Type either).  content_type empty: the
+ * caller has written it. */
 void w_end(struct wbuf *w, struct span content_type, struct span body);
 
 #endif

@@ -57,6 +57,7 @@ static inline void w_chr(struct wbuf *w, char c)
 
 void w_u64(struct wbuf *w, uint64_t v);
 void w_hex(struct wbuf *w, const void *p, size_t n); /* two lower-case digits per byte */
+/* Needs one byte more than it writes (vsnprintf's zero). */
 __attribute__((format(printf, 2, 3))) void w_fmt(struct wbuf *w, const char *fmt, ...);
 
 #endif

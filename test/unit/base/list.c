@@ -53,8 +53,7 @@ static void each_allows_deleting_the_present_one(void **state)
 		items[i].value = i;
 		list_push(&head, &items[i].link);
 	}
-	list_each(l, &head)
-	{
+	list_each(l, &head) {
 		sum += value_of(l);
 		if (value_of(l) % 2)
 			list_del(l);

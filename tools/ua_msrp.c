@@ -111,8 +111,7 @@ void ua_msrp_closed(struct ua *ua, struct ua_conn *c)
 		l->bound = false;
 		if (l->on && !ua->call.ended)
 			ua_note(ua, "MSRP connection of line %u closed", i);
-		list_each(k, &l->answered)
-		{
+		list_each(k, &l->answered) {
 			struct ua_out *m = container_of(k, struct ua_out, link);
 			ua_out_forget(ua, m);
 			ua_out_result(ua, m, 408);
@@ -166,8 +165,7 @@ static bool parse_range(struct span s, uint64_t *start, uint64_t *total)
 
 static struct ua_in *in_of(struct ua_line *l, struct span id)
 {
-	list_each(i, &l->in)
-	{
+	list_each(i, &l->in) {
 		struct ua_in *m = container_of(i, struct ua_in, link);
 		if (span_eq(span_of(m->id), id))
 			return m;
@@ -310,8 +308,7 @@ static void on_send(struct ua *ua, struct ua_conn *c, const struct frame *f)
 
 static void on_response(struct ua *ua, const struct frame *f)
 {
-	list_each(i, &ua->tids)
-	{
+	list_each(i, &ua->tids) {
 		struct ua_tid *t = container_of(i, struct ua_tid, link);
 		if (!span_eq(span_of(t->tid), f->tid))
 			continue;
@@ -342,8 +339,7 @@ static void on_report(struct ua *ua, const struct frame *f)
 	ua_trace(ua, false, "MSRP REPORT %u for %" SPAN_FMT, (unsigned)code, SPAN_ARG(f->id));
 	ua_event_add(ua, UA_EV_REPORT, (unsigned)code, "report", SPAN_EMPTY);
 	for (unsigned i = 0; i < UA_LINES_MAX; i++)
-		list_each(k, &ua->line[i].answered)
-		{
+		list_each(k, &ua->line[i].answered) {
 			struct ua_out *m = container_of(k, struct ua_out, link);
 			if (!span_eq(span_of(m->id), f->id))
 				continue;
@@ -472,8 +468,7 @@ void ua_msrp_input(struct ua *ua, struct ua_conn *c)
 
 void ua_msrp_finish(struct ua *ua)
 {
-	list_each(i, &ua->tids)
-	{
+	list_each(i, &ua->tids) {
 		list_del(i);
 		free(container_of(i, struct ua_tid, link));
 	}
@@ -481,9 +476,9 @@ void ua_msrp_finish(struct ua *ua)
 		struct ua_line *l = &ua->line[k];
 		struct list *lists[] = { &l->out, &l->answered };
 		for (unsigned j = 0; j < 2; j++)
-			list_each(i, lists[j]) ua_out_free(container_of(i, struct ua_out, link));
-		list_each(i, &l->in)
-		{
+			list_each(i, lists[j])
+				ua_out_free(container_of(i, struct ua_out, link));
+		list_each(i, &l->in) {
 			ua->total.incomplete++;
 			in_free(container_of(i, struct ua_in, link));
 		}

@@ -158,8 +158,7 @@ static void send_chunk(struct ua *ua, unsigned i, struct ua_out *m)
 /* Transactions of m end; their answers will find nothing. */
 void ua_out_forget(struct ua *ua, const struct ua_out *m)
 {
-	list_each(i, &ua->tids)
-	{
+	list_each(i, &ua->tids) {
 		struct ua_tid *t = container_of(i, struct ua_tid, link);
 		if (t->m == m) {
 			list_del(&t->link);

@@ -141,8 +141,7 @@ void ua_event_add(struct ua *ua, enum ua_event_kind kind, unsigned status, const
 
 struct ua_event *ua_event_take(struct ua *ua, enum ua_event_kind kind)
 {
-	list_each(i, &ua->events)
-	{
+	list_each(i, &ua->events) {
 		struct ua_event *e = container_of(i, struct ua_event, link);
 		if (e->kind != kind)
 			continue;

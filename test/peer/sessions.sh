@@ -465,4 +465,4 @@ else
 	sed 's/^/# /' "$dir/server.log"
 	bad=1
 fi
-exit $bad
+exit "$bad"

@@ -90,7 +90,7 @@ static void torture(void **state)
 	struct sip_msg m;
 	struct sip_body b;
 	const char *fault = "";
-	size_t n;
+	size_t n = 0;
 
 	char *text = file_read(r->dir, r->field[FILE_NAME], &n);
 	assert_non_null(text);

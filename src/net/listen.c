@@ -56,8 +56,7 @@ static void on_retry(struct timer *t, uint64_t now_us)
 
 void listeners_resume(struct net *n)
 {
-	list_each(i, &n->listeners)
-	{
+	list_each(i, &n->listeners) {
 		struct listener *l = container_of(i, struct listener, link);
 		if (!timer_is_set(&l->retry)) /* no descriptor: the timer tries again */
 			resume(l);
@@ -134,8 +133,7 @@ static void on_closed(uv_handle_t *h)
 
 void listeners_finish(struct net *n)
 {
-	list_each(i, &n->listeners)
-	{
+	list_each(i, &n->listeners) {
 		struct listener *l = container_of(i, struct listener, link);
 		list_del(&l->link);
 		timer_stop(&n->wheel, &l->retry);

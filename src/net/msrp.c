@@ -11,6 +11,7 @@ enum {
 	/* Responses and REPORTs may go beyond the mark, but a peer that reads nothing while it makes us answer
 	 * ends here. */
 	OUT_BEYOND_HIGH = 1024 * 1024,
+	TRACE_WHOLE = 8 * 1024,
 };
 
 struct net_conn {
@@ -131,7 +132,7 @@ void msrp_accepted(struct net *n, int fd, const struct addr *from)
 	if (n->hooks.msrp_accepted)
 		c->cu = n->hooks.msrp_accepted(n->hooks.u, c, from, n->now_us);
 	if (!c->cu)
-		stream_end(&c->s);
+		stream_close(&c->s);
 }
 
 /* ---- connecting ---- */
@@ -199,11 +200,26 @@ struct net_conn *net_msrp_connect(struct net *n, void *cu, struct span host, uin
 
 /* ---- for the caller ---- */
 
+/* The pieces of one write as one, when they are not large. */
+static void trace_pieces(struct net_conn *c, const struct span *piece, unsigned n)
+{
+	char buf[TRACE_WHOLE];
+	struct wbuf w = wbuf_on(buf, sizeof(buf));
+
+	for (unsigned i = 0; i < n; i++)
+		w_span(&w, piece[i]);
+	if (w_ok(&w)) {
+		trace(c, true, w_span_of(&w));
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		trace(c, true, piece[i]);
+}
+
 void net_msrp_write(struct net_conn *c, const struct span *piece, unsigned n)
 {
 	if (c->s.net->hooks.trace)
-		for (unsigned i = 0; i < n; i++)
-			trace(c, true, piece[i]);
+		trace_pieces(c, piece, n);
 	stream_write(&c->s, piece, n);
 }
 
@@ -238,8 +254,7 @@ void net_msrp_peer(const struct net_conn *c, struct addr *out)
 
 void msrp_finish(struct net *n)
 {
-	list_each(l, &n->msrp_conns)
-	{
+	list_each(l, &n->msrp_conns) {
 		struct net_conn *c = container_of(l, struct net_conn, link);
 		stream_close(&c->s);
 	}

@@ -275,7 +275,8 @@ struct uv_loop_s *net_loop(struct net *n)
 	return &n->loop;
 }
 
-const struct net_stats *net_stats(const struct net *n)
+const struct net_stats *net_stats(struct net *n)
 {
+	n->stats.udp_lost = udp_lost(n);
 	return &n->stats;
 }

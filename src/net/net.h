@@ -48,7 +48,7 @@ struct net_conn; /* an MSRP connection, net/msrp.h */
 
 struct net_hooks { /* NULL is fine for what is not used */
 	void *u;
-	/* One datagram, or one message of a stream without the CRLF keep-alives around it.  src->conn: the
+	/* One datagram, or one message of a stream; keep-alives made of CRLF are seen to here.  src->conn: the
 	 * connection, or for a datagram the id of the socket it came in by: given back in sip_dest.conn the
 	 * answer leaves by the same socket (RFC 3581 4).  bytes are valid during the call. */
 	void (*sip)(void *u, struct span bytes, const struct sip_src *src, uint64_t now_us);
@@ -85,6 +85,7 @@ struct net_hooks { /* NULL is fine for what is not used */
 	X(udp_receive_calls, counter, "recvmmsg calls that returned datagrams") \
 	X(udp_send_calls, counter, "sendmmsg calls") \
 	X(udp_dropped, counter, "Datagrams dropped because the socket took no more") \
+	X(udp_lost, counter, "Datagrams the kernel dropped because they were not read in time") \
 	X(udp_truncated, counter, "Datagrams dropped because they were larger than the receive buffer") \
 	X(sip_connections, gauge, "SIP stream connections open") \
 	X(sip_connections_opened, counter, "SIP stream connections opened, both directions") \
@@ -122,7 +123,7 @@ void net_stop(struct net *n);
 
 uint64_t net_now(struct net *n);           /* monotonic us */
 struct uv_loop_s *net_loop(struct net *n); /* for signals, management: handles of the same thread */
-const struct net_stats *net_stats(const struct net *n);
+const struct net_stats *net_stats(struct net *n);
 
 /**
  * net_sip_send(n, to, bytes, token): put one message on the wire; bytes are copied.

@@ -62,6 +62,7 @@ MUST_CHECK int sock_listen(const struct addr *at, int type, struct addr *bound);
 MUST_CHECK int sock_connect(const struct addr *to);                              /* connecting */
 MUST_CHECK int sock_accept(int fd, struct addr *from);
 void sock_stream_options(int fd);
+uint64_t sock_lost(int fd); /* datagrams the kernel dropped for want of room */
 
 /* udp.c */
 struct udp_sock;
@@ -69,6 +70,7 @@ MUST_CHECK int udp_listen(struct net *n, const struct addr *at, struct addr *bou
 /* conn: id of the socket to use, 0 or unknown: the first of the family. */
 int udp_send(struct net *n, uint64_t conn, const struct addr *to, struct span bytes, uint64_t token);
 void udp_flush(struct net *n);
+uint64_t udp_lost(struct net *n);
 MUST_CHECK int udp_in_init(struct net *n);
 void udp_finish(struct net *n);
 

@@ -58,8 +58,7 @@ static void name_drop(struct name *m)
 
 void resolver_cancel(struct resolver *r)
 {
-	list_each(l, &r->names)
-	{
+	list_each(l, &r->names) {
 		struct name *m = container_of(l, struct name, lru);
 		list_init(&m->waits);
 		if (m->busy) /* one already on a thread is waited for */
@@ -71,7 +70,8 @@ void resolver_destroy(struct resolver *r)
 {
 	if (!r)
 		return;
-	list_each(l, &r->names) name_drop(container_of(l, struct name, lru));
+	list_each(l, &r->names)
+		name_drop(container_of(l, struct name, lru));
 	htab_finish(&r->by_name);
 	free(r);
 }
@@ -142,8 +142,7 @@ static bool make_room(struct resolver *r)
 {
 	if (r->n_names < NAMES_MAX)
 		return true;
-	list_each(l, &r->names)
-	{
+	list_each(l, &r->names) {
 		struct name *m = container_of(l, struct name, lru);
 		if (!m->busy && list_empty(&m->waits)) {
 			name_drop(m);

@@ -107,8 +107,7 @@ int net_sip_send(struct net *n, const struct sip_dest *to, struct span bytes, ui
 
 void send_finish(struct net *n)
 {
-	list_each(l, &n->waiting)
-	{
+	list_each(l, &n->waiting) {
 		struct waiting *m = container_of(l, struct waiting, link_all);
 		list_del(&m->wait.link);
 		list_del(&m->link_all);

@@ -351,6 +351,10 @@ int sip_stream_send(struct net *n, uint64_t conn, const struct addr *addrs, unsi
 
 	for (unsigned i = 0; !c && i < n_addrs; i++)
 		c = find_peer(n, &addrs[i]);
+	if (c && c->s.state == STREAM_BROKEN) { /* to be told at the end of this turn */
+		conn_unlist(c);
+		c = NULL;
+	}
 	if (!c && n_addrs)
 		c = conn_dial(n, addrs, n_addrs);
 	if (!c)
@@ -369,8 +373,7 @@ int sip_stream_send(struct net *n, uint64_t conn, const struct addr *addrs, unsi
 
 void sip_finish(struct net *n)
 {
-	list_each(l, &n->sip_conns)
-	{
+	list_each(l, &n->sip_conns) {
 		struct sip_conn *c = container_of(l, struct sip_conn, link);
 		conn_unlist(c);
 		stream_close(&c->s);

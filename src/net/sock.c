@@ -4,11 +4,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
+#include <linux/sock_diag.h>
 
 #include "net/priv.h"
 
 enum {
-	UDP_BUFFER = 4 * 1024 * 1024, /* bursts wait here; the kernel caps it at net.core.rmem_max */
+	UDP_BUFFER =
+		4 * 1024 * 1024, /* bursts wait here; capped at net.core.rmem_max without CAP_NET_ADMIN */
 	BACKLOG = 4096,
 	KEEPALIVE_S = 60, /* UP-14: finds half-open connections */
 	KEEPALIVE_GAP_S = 15,
@@ -64,10 +66,20 @@ static void set_int(int fd, int level, int option, int value)
 	(void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
+uint64_t sock_lost(int fd)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t n = sizeof(info);
+
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &n) == 0 ? info[SK_MEMINFO_DROPS] : 0;
+}
+
 static void udp_options(int fd, uint8_t family)
 {
 	set_int(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
 	set_int(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER);
+	set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_BUFFER);
+	set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, UDP_BUFFER);
 	/* ICMP errors come with the address and the datagram they are about (RFC 3261 18.4). */
 	if (family == 4)
 		set_int(fd, IPPROTO_IP, IP_RECVERR, 1);

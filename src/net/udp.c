@@ -28,6 +28,7 @@ enum {
 	OUT_ARENA = 256 * 1024,
 	SENT_RING = 1024,
 	SENT_HASHED = 256, /* ICMP returns at least this much of a datagram (RFC 1812 4.3.2.3) */
+	KEEPALIVE_MAX = 4, /* CRLFCRLF */
 	ERRORS_MAX = 64,   /* of the error queue, per event */
 };
 
@@ -218,8 +219,7 @@ static void flush_sock(struct udp_sock *u)
 
 void udp_flush(struct net *n)
 {
-	list_each(l, &n->udp)
-	{
+	list_each(l, &n->udp) {
 		struct udp_sock *u = container_of(l, struct udp_sock, link);
 		if (u->n_out && !u->blocked)
 			flush_sock(u);
@@ -230,8 +230,7 @@ static struct udp_sock *pick(struct net *n, uint64_t conn, uint8_t family)
 {
 	struct udp_sock *first = NULL;
 
-	list_each(l, &n->udp)
-	{
+	list_each(l, &n->udp) {
 		struct udp_sock *u = container_of(l, struct udp_sock, link);
 		if (u->at.family != family)
 			continue;
@@ -291,6 +290,8 @@ static void deliver(struct udp_sock *u, const struct mmsghdr *m)
 		n->stats.udp_truncated++;
 		return;
 	}
+	if (bytes.n <= KEEPALIVE_MAX && span_trim(bytes).n == 0)
+		return;
 	if (!sock_to_addr(&src.ip, m->msg_hdr.msg_name))
 		return;
 	trace(u, false, &src.ip, bytes);
@@ -383,10 +384,18 @@ err_free:
 	return err;
 }
 
+uint64_t udp_lost(struct net *n)
+{
+	uint64_t lost = 0;
+
+	list_each(l, &n->udp)
+		lost += sock_lost(container_of(l, struct udp_sock, link)->fd);
+	return lost;
+}
+
 void udp_finish(struct net *n)
 {
-	list_each(l, &n->udp)
-	{
+	list_each(l, &n->udp) {
 		struct udp_sock *u = container_of(l, struct udp_sock, link);
 		if (u->n_out && !u->blocked)
 			flush_sock(u);

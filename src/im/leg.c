@@ -215,8 +215,8 @@ static void settle(struct leg *l, struct sip_stxn *t, unsigned status)
 void leg_reply(struct leg *l, struct sip_stxn *t, unsigned status, struct span reason, const char *extra,
 	       uint64_t now_us)
 {
-	sip_stxn_reply_simple(t, status, reason, status == 100 ? SPAN_EMPTY : span_of(l->tag), span_of(extra),
-			      now_us);
+	/* The 100 has our tag too: a CANCEL that comes before any other answer is answered with it (RFC 3261 9.2). */
+	sip_stxn_reply_simple(t, status, reason, span_of(l->tag), span_of(extra), now_us);
 	settle(l, t, status);
 }
 

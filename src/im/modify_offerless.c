@@ -27,7 +27,8 @@ void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us
 	struct sdp *offer = s->im->sdp[0];
 	struct span text = SPAN_EMPTY;
 
-	if (sdp_parse(offer, (struct span){ s->mod.offer, s->mod.offer_n }, NULL) == 0)
+	/* An offer that there was no memory to keep is the one that has just been read. */
+	if (!s->mod.offer || sdp_parse(offer, (struct span){ s->mod.offer, s->mod.offer_n }, NULL) == 0)
 		text = offer_refuse_all(r, offer);
 	leg_ack(r, s->mod.cseq, text);
 	sdp_oa_abort(&r->oa);

@@ -213,11 +213,12 @@ static struct session *setup_begin(struct im *im, struct sip_stxn *t, const stru
 	l->at = im_listen_for(im, src->tp, &src->ip);
 	l->trusted = role_trusted(&im->conf, &src->ip);
 	s->setup = calloc(1, sizeof(*s->setup));
+	if (s->setup)
+		s->setup->s = s;
 	if (!s->setup || !l->at || sip_dialog_uas(&l->dlg, m, span_of(l->tag)) < 0) {
 		session_move(s, SESS_OVER);
 		return NULL;
 	}
-	s->setup->s = s;
 	s->setup->in = t;
 	l->invite_in = t;
 	l->state = LEG_INVITED;

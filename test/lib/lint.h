@@ -13,6 +13,7 @@ struct lint_leg; /* what is known of one Call-ID on one side */
 struct lint {
 	struct lint_leg *leg; /* list */
 	bool free_origin;     /* o= is not ours (unanchored) */
+	bool gaps;            /* o= versions may be left out: memory ran out after they were drawn */
 	bool proxy;           /* one dialog through us: only what holds for a proxy */
 };
 

@@ -22,6 +22,7 @@ struct wconn {
 	struct addr ip;       /* the peer's */
 	struct queue out, in; /* as seen from im */
 	unsigned n_pending;   /* events that will come */
+	bool peer_holds;      /* the peer has our pointer and must hear of our end */
 	bool peer_open, im_closing, peer_closing, was_full, dead;
 };
 
@@ -75,9 +76,10 @@ static size_t segment_of(struct world *w, size_t n)
 
 static void peer_gone(struct wconn *c)
 {
-	if (!c->peer_open)
-		return;
 	c->peer_open = false;
+	if (!c->peer_holds)
+		return;
+	c->peer_holds = false;
 	c->w->hooks.msrp_down(c->w->hooks.u, c, c->peer);
 }
 
@@ -185,7 +187,7 @@ static void connect_done(struct world *w, void *arg, uint64_t n)
 		if (w->hooks.msrp_incoming(w->hooks.u, c, &c->ip, &c->peer) < 0) {
 			conn_end(c);
 		} else {
-			c->peer_open = true;
+			c->peer_open = c->peer_holds = true;
 			world_enter(w);
 			plane_conn_connected(c->im, w->now_us);
 			world_leave(w);
@@ -290,7 +292,7 @@ static void open_done(struct world *w, void *arg, uint64_t n)
 		world_enter(w);
 		c->im = im_msrp_accept(w->im, c, &c->ip, w->now_us);
 		world_leave(w);
-		c->peer_open = c->im != NULL;
+		c->peer_open = c->peer_holds = c->im != NULL;
 		w->hooks.msrp_up(w->hooks.u, c, c->peer, c->im != NULL);
 		if (c->im == NULL)
 			c->dead = true;
@@ -304,6 +306,7 @@ struct wconn *world_msrp_open(struct world *w, const struct addr *from, void *pe
 	struct wconn *c = conn_new(w);
 	c->ip = *from;
 	c->peer = peer;
+	c->peer_holds = true;
 	later(c, delay_of(w), open_done);
 	return c;
 }
@@ -323,7 +326,7 @@ void world_msrp_resume(struct wconn *c)
 void world_msrp_shut(struct wconn *c)
 {
 	c->peer_closing = true;
-	c->peer_open = false;
+	c->peer_open = c->peer_holds = false;
 	kick_in(c);
 }
 
@@ -345,8 +348,7 @@ size_t world_msrp_queued(const struct wconn *c)
 
 void pipe_finish(struct world *w)
 {
-	list_each(l, &w->conns)
-	{
+	list_each(l, &w->conns) {
 		struct wconn *c = container_of(l, struct wconn, link);
 		c->n_pending = 0;
 		c->dead = true;

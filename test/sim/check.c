@@ -82,6 +82,10 @@ void check_out(struct ua *ua, const struct wire *m)
 			  (int)m->method.n, m->method.p, m->cseq, m->body.n ? " (body)" : "");
 	if (!lint_out(&ua->lint, ua->p.name, m, why))
 		sim_fail(sim, "%s%u: %s\n%.*s", ua->p.name, ua->s->id, why, (int)m->raw.n, m->raw.p);
+	if (m->request && is(m, "INVITE") && ua->far_invite_cseq != m->cseq) {
+		ua->far_invite_cseq = m->cseq;
+		ua->far_invite_us = sim->w.now_us;
+	}
 	check_offer(ua, m);
 	if (!m->request)
 		answered(ua, m);

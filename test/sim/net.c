@@ -47,7 +47,8 @@ static void arrive_up(struct world *w, void *arg, uint64_t n)
 	struct span bytes = { p->bytes, p->n };
 	if (p->call && p->call->serial == p->serial)
 		p->call->delivered = true;
-	if (p->ok && p->serial == p->ua->ok_serial)
+	/* a 2xx after Timer B has nobody left to take it (RFC 6026) */
+	if (p->ok && p->serial == p->ua->ok_serial && w->now_us < p->ua->far_invite_us + 31 * US_PER_S)
 		p->ua->ok_delivered = true;
 	if (wire_read(&m, bytes))
 		check_in(p->ua, &m);

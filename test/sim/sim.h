@@ -105,7 +105,9 @@ struct ua {
 	size_t n_ok;
 	uint64_t ok_since_us, ok_interval_us;
 	unsigned ok_serial;
-	bool ok_delivered;
+	bool ok_delivered;      /* in time */
+	uint64_t far_invite_us; /* when the server first sent the INVITE that is being answered */
+	uint32_t far_invite_cseq;
 	char *far_ack; /* the server's ACK, to compare repetitions */
 	size_t n_far_ack;
 	/* offers of the server that are open on this leg */

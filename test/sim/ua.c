@@ -26,6 +26,7 @@ void ua_init(struct ua *ua, struct sess *s, enum side side)
 		snprintf(ua->p.allow, sizeof(ua->p.allow),
 			 "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE");
 	snprintf(ua->p.setup_pref, sizeof(ua->p.setup_pref), chance(s->sim, 500) ? "active" : "passive");
+	ua->lint.gaps = s->sim->f.oom != 0;
 	pup_dialog_init(&ua->p, &ua->d, "1");
 	snprintf(ua->d.local_tag, sizeof(ua->d.local_tag), "%s-t%u", ua->p.name, s->id);
 	snprintf(ua->d.sdp.who, sizeof(ua->d.sdp.who), "%s%u", side == SIDE_A ? "a" : "b", s->id);

@@ -342,6 +342,7 @@ size_t plane_write_room(struct plane_conn *c);
 void plane_write_small(struct plane_conn *c, struct span s);
 void plane_write_response(struct plane_conn *c, struct span tid, unsigned code, struct span to,
 			  struct span from);
+void plane_write_hurry(struct plane_conn *c); /* the chunk open on c is interrupted in 100 ms at the latest */
 void plane_write_chunk_over(struct plane_conn *c); /* the chunk open on c has ended */
 void plane_tid_text(uint64_t tid, char out[TID_LEN]);
 

@@ -27,8 +27,10 @@ static bool claim(struct plane_conn *c, struct plane_conn *f)
 {
 	if (!f->writer || f->writer == c)
 		return true;
-	if (f->writer->in.out->n < CHUNK_WHOLE_MAX)
+	if (f->writer->in.out->n < CHUNK_WHOLE_MAX) {
+		plane_write_hurry(f);
 		return false;
+	}
 	plane_relay_cut(f->writer, '+');
 	return true;
 }

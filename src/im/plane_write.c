@@ -161,6 +161,12 @@ static void on_late(struct timer *t, uint64_t now_us)
 	plane_leave(ps, true);
 }
 
+void plane_write_hurry(struct plane_conn *c)
+{
+	if (!timer_is_set(&c->t_late))
+		timer_set(c->ps->wheel, &c->t_late, c->ps->now_us + LATE_WAIT_US, on_late);
+}
+
 static bool late_add(struct plane_conn *c, struct span s)
 {
 	char *p;
@@ -170,8 +176,7 @@ static bool late_add(struct plane_conn *c, struct span s)
 	memcpy(p + c->late_n, s.p, s.n);
 	c->late = p;
 	c->late_n += (uint32_t)s.n;
-	if (!timer_is_set(&c->t_late))
-		timer_set(c->ps->wheel, &c->t_late, c->ps->now_us + LATE_WAIT_US, on_late);
+	plane_write_hurry(c);
 	return true;
 }
 

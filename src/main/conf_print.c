@@ -65,15 +65,25 @@ static void show_value(FILE *f, const struct conf_item *it, const struct conf_va
 	fputs(it->type == CONF_LIST ? "]\n" : "\n", f);
 }
 
-/* Headings for the sections of key that are not open yet. */
+static size_t common_length(struct span a, struct span b)
+{
+	size_t n = 0;
+
+	while (n < a.n && n < b.n && a.p[n] == b.p[n])
+		n++;
+	return n;
+}
+
+/* Headings for those parts of section that are not open yet. */
 static void show_sections(FILE *f, struct span open, struct span section)
 {
 	struct span rest = section;
+	size_t same = common_length(open, section);
 
 	for (unsigned depth = 0; rest.n; depth++) {
 		struct span part = span_split(&rest, '.');
-		struct span upto = span_range(section.p, part.p + part.n);
-		bool is_open = span_starts(open, upto) && (open.n == upto.n || open.p[upto.n] == '.');
+		size_t end = section.n - rest.n - (rest.n > 0);
+		bool is_open = end <= same && (open.n == end || open.p[end] == '.');
 		if (!is_open)
 			fprintf(f, "%*s%" SPAN_FMT ":\n", (int)(2 * depth), "", SPAN_ARG(part));
 	}
@@ -81,13 +91,13 @@ static void show_sections(FILE *f, struct span open, struct span section)
 
 void conf_show(const struct conf *c, FILE *f)
 {
-	struct span open = SPAN_EMPTY;
+	struct span open = SPAN("");
 
 	for (unsigned i = 0; i < conf_n_items; i++) {
 		struct span key = span_of(conf_items[i].key), section = section_of(key), name = name_of(key);
 		show_sections(f, open, section);
 		open = section;
-		fprintf(f, "%*s%" SPAN_FMT ": ", (int)(2 * depth_of(section)), "", SPAN_ARG(name));
+		fprintf(f, "%*s%" SPAN_FMT ": ", (int)(2 * depth_of(section)), "", (int)name.n, name.p);
 		show_value(f, &conf_items[i], &c->value[i]);
 	}
 }

@@ -70,7 +70,7 @@ static json_t *session_json(const struct im_session_view *v, uint64_t now_us)
 			 "id", (json_int_t)v->id, "state", v->state, "mode", v->mode, "case", v->session_case,
 			 "class", v->class_name, "class_evidence", v->class_evidence, "served_user",
 			 text(v->served_user), "call_id", "a", text(v->call_id[SIDE_A]), "b",
-			 text(v->call_id[SIDE_B]), "age_s", (double)(age_us / 1000) / 1000, "modifications",
+			 text(v->call_id[SIDE_B]), "age_s", (double)age_us / US_PER_S, "modifications",
 			 (json_int_t)v->modifications, "refused", (json_int_t)v->refused, "locked",
 			 (int)v->locked, "generation", (json_int_t)v->generation, "user_plane",
 			 plane_json(&v->plane));

@@ -167,7 +167,7 @@ static struct name *name_get(struct resolver *r, const char *host)
 	if (!make_room(r) || (m = calloc(1, sizeof(*m))) == NULL)
 		return NULL;
 	m->resolver = r;
-	strcpy(m->host, host);
+	memcpy(m->host, host, strlen(host) + 1);
 	list_init(&m->waits);
 	htab_put(&r->by_name, &m->by_name, hash);
 	list_push(&r->names, &m->lru);

@@ -191,16 +191,19 @@ static socklen_t to_sockaddr(struct sockaddr_storage *ss, const struct addr *a)
 
 struct addr peer_addr(int fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t n = sizeof(ss);
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&ss;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&ss;
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} u = { .v6 = { 0 } };
+	socklen_t n = sizeof(u);
 	struct addr a = { 0 };
 
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &n), 0);
-	a.family = ss.ss_family == AF_INET ? 4 : 6;
-	a.port = ntohs(a.family == 4 ? v4->sin_port : v6->sin6_port);
-	memcpy(a.ip, a.family == 4 ? (void *)&v4->sin_addr : (void *)&v6->sin6_addr, a.family == 4 ? 4 : 16);
+	assert_int_equal(getsockname(fd, &u.sa, &n), 0);
+	a.family = u.sa.sa_family == AF_INET ? 4 : 6;
+	a.port = ntohs(a.family == 4 ? u.v4.sin_port : u.v6.sin6_port);
+	memcpy(a.ip, a.family == 4 ? (void *)&u.v4.sin_addr : (void *)&u.v6.sin6_addr,
+	       a.family == 4 ? 4 : 16);
 	return a;
 }
 

@@ -62,7 +62,7 @@ static void answer_leaves_by_the_socket_it_came_in_by(void **state)
 	struct fixture *f = fixture_new(NULL, "127.0.0.1");
 	struct addr me, at = addr_of("127.0.0.1:0"), second;
 	int fd = peer_udp("127.0.0.1", &me);
-	struct sockaddr_in from;
+	struct sockaddr_in from = { 0 };
 	socklen_t n = sizeof(from);
 	char buf[64];
 

@@ -291,5 +291,6 @@ void modify_undo_response(struct session *s, const struct sip_msg *resp, enum si
 /* ---- relay.c ---- */
 void relay_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
 void relay_abandon(struct session *s, uint64_t now_us);
+void relay_gone(struct session *s, const struct sip_stxn *t); /* the layer forgets t */
 
 #endif

@@ -153,6 +153,8 @@ static void on_gone(void *u, struct sip_stxn *t)
 		l->invite_in = NULL;
 	if (l && l->update_in == t)
 		l->update_in = NULL;
+	if (l)
+		relay_gone(l->s, t);
 }
 
 static void on_stray(void *u, const struct sip_msg *m, uint64_t now_us)

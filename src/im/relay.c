@@ -8,18 +8,24 @@
 
 #include "im/core.h"
 
-enum { RELAYS_MAX = 32 }; /* per session; above: 500 with Retry-After */
+enum {
+	RELAYS_MAX = 32, /* per session; above: 500 with Retry-After */
+	GUARD_MS =
+		28000 /* the asker gives up at 32 s, before our own Timer F tells us anything (RFC 4320 4.2) */
+};
 
 struct relay {
 	struct list link; /* session->relays */
 	struct leg *from;
-	struct sip_stxn *in;
+	struct sip_stxn *in; /* NULL: answered, or too late to */
 	struct sip_ctxn *out;
+	struct timer t_guard;
 };
 
 static void relay_free(struct relay *r)
 {
 	list_del(&r->link);
+	timer_stop(&r->from->s->im->wheel, &r->t_guard);
 	if (r->out)
 		sip_ctxn_set_user(r->out, NULL);
 	free(r);
@@ -34,12 +40,33 @@ static void on_answer(void *user, struct sip_ctxn *t, const struct sip_msg *resp
 	if (resp && resp->status < 200)
 		return;
 	r->out = NULL;
-	if (resp)
+	if (!r->in)
+		; /* answered at the guard */
+	else if (resp)
 		leg_forward(r->from, r->in, resp, resp->status == 408 ? 504 : resp->status, SPAN_EMPTY,
 			    now_us);
 	else
 		leg_reply(r->from, r->in, end == SIP_END_TRANSPORT ? 500 : 504, SPAN_EMPTY, "", now_us);
 	relay_free(r);
+}
+
+static void on_guard(struct timer *t, uint64_t now_us)
+{
+	struct relay *r = container_of(t, struct relay, t_guard);
+	struct sip_stxn *in = r->in;
+	r->in = NULL;
+	if (in)
+		leg_reply(r->from, in, 504, SPAN_EMPTY, "", now_us);
+}
+
+/* The transaction layer forgets t: nobody is left to be answered. */
+void relay_gone(struct session *s, const struct sip_stxn *t)
+{
+	list_each(e, &s->relays) {
+		struct relay *r = container_of(e, struct relay, link);
+		if (r->in == t)
+			r->in = NULL;
+	}
 }
 
 static unsigned count(const struct list *head)
@@ -78,7 +105,9 @@ void relay_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 	}
 	r->from = l;
 	r->in = t;
+	sip_stxn_set_user(t, l);
 	list_push(&s->relays, &r->link);
+	timer_set(&s->im->wheel, &r->t_guard, now_us + GUARD_MS * US_PER_MS, on_guard);
 	if (leg_request(far, &w, m->method, 0, m->max_forwards - 1u, branch, &to) == 0) {
 		w_ours(&w, far, m);
 		w_pass(&w, m, l->trusted && far->trusted);
@@ -93,10 +122,10 @@ void relay_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 
 void relay_abandon(struct session *s, uint64_t now_us)
 {
-	list_each(e, &s->relays)
-	{
+	list_each(e, &s->relays) {
 		struct relay *r = container_of(e, struct relay, link);
-		leg_reply(r->from, r->in, 487, SPAN_EMPTY, "", now_us); /* RFC 3261 15.1.2 */
+		if (r->in)
+			leg_reply(r->from, r->in, 487, SPAN_EMPTY, "", now_us); /* RFC 3261 15.1.2 */
 		relay_free(r);
 	}
 }

@@ -259,6 +259,7 @@ struct ua {
 	char save_dir[512];
 	char extra[2048]; /* header lines for every request we make */
 	bool quiet, failed;
+	bool micro; /* ladder lines with microseconds, to be sorted with those of others */
 	char why[512];
 
 	/* policy */

@@ -55,13 +55,14 @@ const char *ua_var_get(const struct ua *ua, const char *name)
 
 static void help(void)
 {
-	printf("usage: parley-ua [-q] [-D NAME=VALUE]... [-s SUMMARY-FILE] [SCRIPT]\n\n"
+	printf("usage: parley-ua [-q] [-u] [-D NAME=VALUE]... [-s SUMMARY-FILE] [SCRIPT]\n\n"
 	       "One SIP and MSRP endpoint, driven by a script (a file, or stdin): an IM Client or a controlling side.\n"
 	       "Prints each message as a line of a ladder.  Exit 0: the whole script succeeded; 1: it did not, the\n"
 	       "line is named on stderr; 2: wrong arguments.\n\n"
 	       "  -D NAME=VALUE  what $NAME or ${NAME} in the script stands for (capitals, digits, _)\n"
 	       "  -s FILE        at the end, write one line of counts and digests there\n"
-	       "  -q             no ladder\n\n"
+	       "  -q             no ladder\n"
+	       "  -u             microseconds in the ladder\n\n"
 	       "Commands, one a line; \"quotes\" keep blanks, # begins a comment:\n\n");
 	ua_script_help(stdout);
 	printf("\nExample:\n\n"
@@ -152,7 +153,7 @@ int main(int argc, char **argv)
 {
 	static struct ua ua;
 	const char *summary = NULL;
-	for (int c; (c = getopt(argc, argv, "D:s:qh-:")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "D:s:quh-:")) != -1;) {
 		if (c == 'h' || (c == '-' && strcmp(optarg, "help") == 0)) {
 			help();
 			return 0;
@@ -161,6 +162,8 @@ int main(int argc, char **argv)
 			summary = optarg;
 		else if (c == 'q')
 			ua.quiet = true;
+		else if (c == 'u')
+			ua.micro = true;
 		else if (c != 'D' || define(&ua, optarg) < 0) {
 			fprintf(stderr, "parley-ua: wrong arguments; see parley-ua --help\n");
 			return 2;

@@ -133,8 +133,8 @@ static void reply(struct ua *ua, struct ua_conn *c, const struct frame *f, unsig
 	w_fmt(&w, "MSRP %" SPAN_FMT " %u %s\r\nTo-Path: %" SPAN_FMT "\r\nFrom-Path: %" SPAN_FMT "\r\n",
 	      SPAN_ARG(f->tid), code, text, SPAN_ARG(first), SPAN_ARG(f->to));
 	w_fmt(&w, "-------%" SPAN_FMT "$\r\n", SPAN_ARG(f->tid));
-	ua_conn_write(ua, c, w_span_of(&w));
 	ua_trace(ua, true, "MSRP %u %s", code, text);
+	ua_conn_write(ua, c, w_span_of(&w));
 }
 
 static void report(struct ua *ua, struct ua_conn *c, const struct frame *f, size_t total)
@@ -148,8 +148,8 @@ static void report(struct ua *ua, struct ua_conn *c, const struct frame *f, size
 	w_fmt(&w,
 	      "Message-ID: %" SPAN_FMT "\r\nByte-Range: 1-%zu/%zu\r\nStatus: 000 200 OK\r\n-------%s$\r\n",
 	      SPAN_ARG(f->id), total, total, tid);
-	ua_conn_write(ua, c, w_span_of(&w));
 	ua_trace(ua, true, "MSRP REPORT 200 for %" SPAN_FMT, SPAN_ARG(f->id));
+	ua_conn_write(ua, c, w_span_of(&w));
 }
 
 static bool parse_range(struct span s, uint64_t *start, uint64_t *total)

@@ -132,12 +132,12 @@ static void send_chunk(struct ua *ua, unsigned i, struct ua_out *m)
 	w_fmt(&w, "Byte-Range: %s\r\n", range);
 	if (m->n)
 		w_fmt(&w, "Content-Type: %s\r\n\r\n", m->type);
+	ua_msrp_trace(ua, true, m->type, range, m->body + m->sent, n, last ? '$' : '+');
 	ua_conn_write(ua, l->conn, w_span_of(&w));
 	if (n)
 		ua_conn_write(ua, l->conn, (struct span){ m->body + m->sent, n });
 	int k = snprintf(end, sizeof(end), "%s-------%s%c\r\n", m->n ? "\r\n" : "", t->tid, last ? '$' : '+');
 	ua_conn_write(ua, l->conn, (struct span){ end, (size_t)k });
-	ua_msrp_trace(ua, true, m->type, range, m->body + m->sent, n, last ? '$' : '+');
 	m->sent += n;
 	if (last) {
 		list_del(&m->link);

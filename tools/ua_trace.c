@@ -11,14 +11,16 @@
 #include "sip/body.h"
 #include "ua.h"
 
-static void stamp(char out[24])
+static void stamp(const struct ua *ua, char out[24])
 {
 	struct timespec t;
 	struct tm tm;
 	clock_gettime(CLOCK_REALTIME, &t);
 	localtime_r(&t.tv_sec, &tm);
-	snprintf(out, 24, "%02d:%02d:%02d.%03d", tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100,
-		 (int)(t.tv_nsec / 1000000) % 1000);
+	int n = snprintf(out, 24, "%02d:%02d:%02d.%06d", tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100,
+			 (int)(t.tv_nsec / 1000) % 1000000);
+	if (!ua->micro && n > 3)
+		out[n - 3] = 0;
 }
 
 static void put_line(const char *at, const char *who, const char *text)
@@ -40,7 +42,7 @@ void ua_trace(struct ua *ua, bool out, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	stamp(at);
+	stamp(ua, at);
 	snprintf(who, sizeof(who), "%s > %s", out ? ua->name : ua->peer, out ? ua->peer : ua->name);
 	put_line(at, who, text);
 }
@@ -54,7 +56,7 @@ void ua_note(struct ua *ua, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	stamp(at);
+	stamp(ua, at);
 	put_line(at, ua->name, text);
 }
 

@@ -62,7 +62,6 @@ invite sip:bob@example.net via $host:$sip
 expect 200
 send "hello"
 expect msrp 200
-print "up"
 wait 300
 send "while draining"
 expect msrp 200
@@ -75,7 +74,7 @@ far=$!
 near=$!
 pid="$far $near"
 
-until_in "$dir/near.log" '-- up'
+until_in "$dir/server.log" ' session-up '
 kill -TERM $server
 rc=0 && wait $server || rc=$?
 server=''

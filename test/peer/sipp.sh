@@ -29,13 +29,13 @@ client-update-488-here    |all|all|invite update-bad bye               |answer a
 client-reinvite-488-there |all|all|invite reinvite-refused bye         |answer refuse-reinvite answer-bye
 client-update-488-there   |all|all|invite update-refused bye           |answer refuse-update answer-bye
 client-update-488-reinvite|all|old|invite update-refused bye           |answer refuse-reinvite answer-bye
-far-reinvite              |all|all|invite answer-reinvite answer-bye   |answer reinvite bye
-far-update                |all|all|invite answer-update answer-bye     |answer update bye
-far-update-as-reinvite    |old|all|invite answer-reinvite answer-bye   |answer update bye
-far-reinvite-488-here     |all|all|invite answer-bye                   |answer reinvite-bad bye
-far-update-488-here       |all|all|invite answer-bye                   |answer update-bad bye
-far-reinvite-488-there    |all|all|invite refuse-reinvite answer-bye   |answer reinvite-refused bye
-far-update-488-there      |all|all|invite refuse-update answer-bye     |answer update-refused bye
+far-reinvite              |all|all|invite answer-reinvite answer-bye   |answer pause reinvite bye
+far-update                |all|all|invite answer-update answer-bye     |answer pause update bye
+far-update-as-reinvite    |old|all|invite answer-reinvite answer-bye   |answer pause update bye
+far-reinvite-488-here     |all|all|invite answer-bye                   |answer pause reinvite-bad bye
+far-update-488-here       |all|all|invite answer-bye                   |answer pause update-bad bye
+far-reinvite-488-there    |all|all|invite refuse-reinvite answer-bye   |answer pause reinvite-refused bye
+far-update-488-there      |all|all|invite refuse-update answer-bye     |answer pause update-refused bye
 refused-then-taken        |all|all|invite reinvite-bad reinvite-refused update-refused reinvite bye|answer refuse-reinvite refuse-update answer-reinvite answer-bye
 '
 

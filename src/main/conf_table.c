@@ -28,7 +28,7 @@ const struct conf_item conf_items[] = {
 { "sip.connections_max", CONF_INT, 1, 1000000, NULL, "4096", FIELD(net.sip_connections_max), NULL,
   "SIP connections open at once; further peers wait to be accepted." },
 { "sip.transactions_max", CONF_INT, 100, 10000000, NULL, "100000", FIELD(im.sip_transactions_max), NULL,
-  "SIP transactions alive at once; above it new dialogs get 503." },
+  "SIP transactions without a final answer at once; above it new dialogs get 503." },
 { "sip.idle", CONF_MS, 10 * 1000, 24 * HOUR, NULL, "10m", FIELD(net.sip_idle_ms), NULL,
   "A SIP connection without traffic for this long is closed." },
 { "sip.message_wait", CONF_MS, 1000, 5 * MINUTE, NULL, "10s", FIELD(net.sip_header_ms), NULL,

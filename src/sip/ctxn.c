@@ -32,6 +32,7 @@ struct sip_ctxn {
 	uint8_t method, state;
 	bool provisional;
 	bool cancel_wanted, cancel_sent;
+	bool open; /* counted in stats.open */
 	char text[];
 };
 
@@ -97,7 +98,16 @@ static struct sip_ctxn *ctxn_new(struct sip_tl *tl, enum sip_method method, stru
 	t->to.host = take(&at, to->host);
 	htab_put(&tl->client, &t->link, htab_hash(&tl->client, t->branch));
 	tl->stats.client++;
+	tl->stats.open++;
+	t->open = true;
 	return t;
+}
+
+/* It has its final answer, or never gets one: the limit is for those that wait. */
+static void close_count(struct sip_ctxn *t)
+{
+	t->tl->stats.open -= t->open;
+	t->open = false;
 }
 
 static void ctxn_free(struct sip_ctxn *t)
@@ -106,6 +116,7 @@ static void ctxn_free(struct sip_ctxn *t)
 	timer_stop(t->tl->wheel, &t->t_again);
 	timer_stop(t->tl->wheel, &t->t_end);
 	t->tl->stats.client--;
+	close_count(t);
 	free(t->cancel_extra);
 	free(t);
 }
@@ -168,7 +179,7 @@ struct sip_ctxn *sip_ctxn_start(struct sip_tl *tl, enum sip_method method, struc
 	struct sip_ctxn *t;
 
 	/* Twice: the limit is for what comes in, and what was let in must be able to go on. */
-	if (tl->stats.server + tl->stats.client >= 2 * (uint64_t)tl->limits.transactions_max)
+	if (tl->stats.open >= 2 * (uint64_t)tl->limits.transactions_max)
 		return NULL;
 	t = ctxn_new(tl, method, branch, to, bytes);
 	if (!t)
@@ -344,6 +355,7 @@ static void invite_provisional(struct sip_ctxn *t, const struct sip_msg *m, uint
 static void invite_final(struct sip_ctxn *t, const struct sip_msg *m, uint64_t now_us)
 {
 	timer_stop(t->tl->wheel, &t->t_again);
+	close_count(t);
 	if (m->status < 300) {
 		t->state = CTXN_ACCEPTED;
 		txn_after(t->tl, &t->t_end, TXN_LIFE_MS, now_us, on_accepted_over);
@@ -393,6 +405,7 @@ static void other_response(struct sip_ctxn *t, const struct sip_msg *m, uint64_t
 		return;
 	}
 	t->state = CTXN_COMPLETED;
+	close_count(t);
 	timer_stop(t->tl->wheel, &t->t_again);
 	txn_after(t->tl, &t->t_end, txn_reliable(t->to.tp) ? 0 : SIP_T4_MS, now_us, on_over); /* Timer K */
 	tell_final(t, m, now_us);

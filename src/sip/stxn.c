@@ -26,6 +26,21 @@ static void link_in(struct sip_stxn *t, uint64_t hash)
 	if (t->in_merged)
 		htab_put(&t->tl->merged, &t->merge, sip_match_merged_hash(t->tl, t->req));
 	t->tl->stats.server++;
+	t->tl->stats.open++;
+	t->open = true;
+}
+
+/* It has its final answer, or never gets one: the limit is for those that wait. */
+static void close_count(struct sip_stxn *t)
+{
+	t->tl->stats.open -= t->open;
+	t->open = false;
+}
+
+static void leave_done(struct sip_stxn *t)
+{
+	t->tl->n_done -= !list_empty(&t->on_done);
+	list_del(&t->on_done);
 }
 
 struct sip_stxn *sip_stxn_open(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src,
@@ -55,6 +70,8 @@ void sip_stxn_free(struct sip_stxn *t)
 {
 	struct sip_tl *tl = t->tl;
 
+	close_count(t);
+	leave_done(t);
 	htab_del(&tl->server, &t->link);
 	if (t->in_merged)
 		htab_del(&tl->merged, &t->merge);
@@ -155,6 +172,7 @@ static void answered_invite(struct sip_stxn *t, unsigned status, uint64_t now_us
 {
 	bool accepted = status < 300;
 
+	close_count(t);
 	t->state = accepted ? STXN_ACCEPTED : STXN_COMPLETED;
 	t->interval_ms = SIP_T1_MS;
 	timer_stop(t->tl->wheel, &t->t_again);
@@ -164,9 +182,27 @@ static void answered_invite(struct sip_stxn *t, unsigned status, uint64_t now_us
 	txn_after(t->tl, &t->t_end, TXN_LIFE_MS, now_us, accepted ? on_unacked : on_end);
 }
 
+/* At a high rate those answered long ago are many; the oldest goes first, from a timer as always. */
+static void bound_done(struct sip_tl *tl, uint64_t now_us)
+{
+	uint64_t max =
+		tl->limits.answered_max ? tl->limits.answered_max : 4 * (uint64_t)tl->limits.transactions_max;
+	struct sip_stxn *oldest;
+
+	if (tl->n_done <= max)
+		return;
+	oldest = container_of(tl->done.next, struct sip_stxn, on_done);
+	leave_done(oldest);
+	txn_after(tl, &oldest->t_end, 0, now_us, on_end);
+}
+
 static void answered(struct sip_stxn *t, uint64_t now_us)
 {
 	t->state = STXN_COMPLETED;
+	close_count(t);
+	list_push(&t->tl->done, &t->on_done);
+	t->tl->n_done++;
+	bound_done(t->tl, now_us);
 	txn_after(t->tl, &t->t_end, txn_reliable(t->src.tp) ? 0 : TXN_LIFE_MS, now_us, on_end); /* Timer J */
 }
 

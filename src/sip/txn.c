@@ -41,6 +41,7 @@ struct sip_tl *sip_tl_create(struct timers *wheel, const struct sip_tl_hooks *ho
 	tl->wheel = wheel;
 	tl->hooks = *hooks;
 	tl->limits = *limits;
+	list_init(&tl->done);
 	if (tables_init(tl) < 0) {
 		free(tl);
 		return NULL;
@@ -169,7 +170,7 @@ static bool admit(const struct sip_tl *tl, enum sip_method method)
 	uint64_t max = tl->limits.transactions_max;
 	if (method == SIP_BYE || method == SIP_PRACK)
 		max *= 2;
-	return tl->stats.server + tl->stats.client < max;
+	return tl->stats.open < max;
 }
 
 static void on_ack(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us)

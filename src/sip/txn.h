@@ -62,13 +62,17 @@ struct sip_tl_hooks {
 };
 
 struct sip_tl_limits {
-	/* Server and client together.  Above: 503 to new requests outside dialogs, 500 inside (PARSE-18).
+	/* Without a final answer yet, server and client together.  Above: 503 to new requests outside dialogs, 500 inside (PARSE-18).
 	 * BYE, PRACK and what we send ourselves may go up to twice that: they finish work that was let in. */
 	uint32_t transactions_max;
+	/* Answered, and kept only to repeat the answer (Timer J): above, the oldest is forgotten early.  0: four
+	 * times transactions_max. */
+	uint32_t answered_max;
 };
 
 struct sip_tl_stats {            /* gauges and counters, for metrics and idle checks */
 	uint64_t server, client; /* alive now */
+	uint64_t open;           /* of them, without a final answer */
 	uint64_t retrans_in, retrans_out, timeouts, refused, stray;
 };
 

@@ -25,6 +25,8 @@ struct sip_tl {
 	struct htab server; /* sip_stxn.link */
 	struct htab merged; /* sip_stxn.merge: those that came without a To tag */
 	struct htab client; /* sip_ctxn.link */
+	struct list done;   /* sip_stxn.on_done: not INVITE, answered, oldest first */
+	uint64_t n_done;
 	uint64_t tag_key[2];
 	uint64_t pool[TXN_POOL];
 	unsigned pool_left;
@@ -41,9 +43,10 @@ enum stxn_state {
 
 struct sip_stxn {
 	struct htab_link link, merge;
-	struct sip_tl *tl;    /* owner, outlives us */
-	struct sip_msg *req;  /* owned */
-	char *resp;           /* owned: newest answer, to be repeated; NULL: none, or no memory */
+	struct sip_tl *tl;   /* owner, outlives us */
+	struct sip_msg *req; /* owned */
+	char *resp;          /* owned: newest answer, to be repeated; NULL: none, or no memory */
+	struct list on_done;
 	struct timer t_again; /* Timer G, the repeated 2xx, the late 100 */
 	struct timer t_end;   /* Timers H, I, J, L; a non-INVITE nobody answers */
 	void *user;           /* the TU's */
@@ -52,6 +55,7 @@ struct sip_stxn {
 	uint32_t resp_len, interval_ms;
 	uint16_t status;
 	uint8_t state;  /* enum stxn_state */
+	bool open;      /* counted in stats.open */
 	bool in_merged; /* merge is linked */
 	bool cancelled; /* the TU was told */
 };

@@ -448,6 +448,34 @@ static void limit_leaves_room_for_our_own(void **state)
 	tl_world_end(&w);
 }
 
+/* What is answered waits for nobody: it does not count, and only so much of it is kept. */
+static void parse_18_answered_ones_do_not_count(void **state)
+{
+	struct tl_world w;
+
+	tl_world_make(&w, SIP_UDP, 2);
+	for (unsigned i = 0; i < 12; i++) {
+		char branch[32];
+		snprintf(branch, sizeof(branch), "z9hG4bKu%u", i);
+		tl_request(&w,
+			   (struct tl_req){
+				   .method = "UPDATE", .branch = branch, .to_tag = "ours", .cseq = i + 1 });
+		sip_stxn_reply_simple(w.stxn, 200, SPAN_EMPTY, SPAN_EMPTY, SPAN_EMPTY, w.now_us);
+		tl_expect(&w, "0 request UPDATE\n0 send 200 UPDATE\n");
+	}
+	assert_int_equal(sip_tl_stats(w.tl)->open, 0);
+	tl_until(&w, 1);
+	tl_expect(&w, "0 gone UPDATE\n0 gone UPDATE\n0 gone UPDATE\n0 gone UPDATE\n");
+	assert_int_equal(sip_tl_stats(w.tl)->server, 8); /* four times the limit */
+	/* the youngest still repeat their answer, the oldest is forgotten */
+	tl_request(&w, (struct tl_req){
+			       .method = "UPDATE", .branch = "z9hG4bKu11", .to_tag = "ours", .cseq = 12 });
+	tl_request(&w,
+		   (struct tl_req){ .method = "UPDATE", .branch = "z9hG4bKu0", .to_tag = "ours", .cseq = 1 });
+	tl_expect(&w, "1 send 200 UPDATE\n1 request UPDATE\n");
+	tl_world_end(&w);
+}
+
 static void no_memory_for_a_request(void **state)
 {
 	struct tl_world *w = *state;
@@ -537,6 +565,7 @@ int main(void)
 		cmocka_unit_test(parse_18_over_the_limit),
 		cmocka_unit_test(parse_18_bye_and_prack_up_to_twice),
 		cmocka_unit_test(limit_leaves_room_for_our_own),
+		cmocka_unit_test(parse_18_answered_ones_do_not_count),
 		UDP(no_memory_for_a_request),
 		cmocka_unit_test(no_memory_for_the_layer),
 		UDP(rfc3261_8_1_1_7_branches),

@@ -135,13 +135,15 @@ void plane_relay_cut(struct plane_conn *c, char flag)
 	plane_write_chunk_over(f);
 }
 
-/* Could s, which begins with CRLF and dashes or a part of them, be read as the end-line of o? */
+/* Could s, which begins with CRLF and dashes or a part of them, be read as the end-line of o?  What is not here yet could
+ * be anything. */
 static bool looks_like_end(const struct plane_out *o, struct span s)
 {
+	struct span rest = span_skip(s, 9);
 	char tid[TID_LEN];
 
 	plane_tid_text(o->link.hash, tid);
-	return s.n < 9 + TID_LEN || memcmp(s.p + 9, tid, TID_LEN) == 0;
+	return memcmp(rest.p, tid, rest.n < TID_LEN ? rest.n : TID_LEN) == 0;
 }
 
 /* ---- the events of a body ---- */
@@ -208,9 +210,9 @@ void plane_relay_body(struct plane_conn *c, const struct msrp_event *ev)
 	in->out->n += ev->body.n;
 	count(c, ev->body.n);
 	/* What waits for this chunk to be long enough need not wait any longer. */
-	if (in->out->n >= CHUNK_WHOLE_MAX && (in->out->conn->late_n || !list_empty(&in->out->conn->waiters)))
-		if (!ev->last)
-			plane_relay_cut(c, '+');
+	if (!ev->last && ((in->out->n >= CHUNK_CUT && in->out->conn->late_n) ||
+			  (in->out->n >= CHUNK_WHOLE_MAX && !list_empty(&in->out->conn->waiters))))
+		plane_relay_cut(c, '+');
 }
 
 /* The chunk ended with nothing open for it: says so to the far side when it must know. */

@@ -4,8 +4,9 @@
  * end-lines in the batch's own text, bodies as spans into the bytes that were received, never copied.  A call touches a
  * connection or two (the far one, and the near one for responses), so a few batches serve all.
  *
- * Responses and REPORTs must not be written into an open chunk: the chunk is interrupted, once it has the 2048 bytes
- * below which chunks should not be made; until then, or until 100 ms have passed, they wait (UP-33).
+ * Responses and REPORTs must not be written into an open chunk: the chunk is interrupted once it has 16 KiB, or 100 ms
+ * have passed, or too many wait (UP-33).  Interrupting as early as the 2048 bytes below which chunks should not be made
+ * would let two busy directions cut each other to pieces, each of which wants a response again.
  */
 #include "im/plane_int.h"
 
@@ -189,7 +190,7 @@ void plane_write_small(struct plane_conn *c, struct span s)
 	else if (c->small_queued < UINT16_MAX)
 		c->small_queued++;
 	if (c->writer) {
-		if (c->writer->in.out->n < CHUNK_WHOLE_MAX && late_add(c, s))
+		if (c->writer->in.out->n < CHUNK_CUT && late_add(c, s))
 			return;
 		plane_relay_cut(c->writer, '+');
 	}

@@ -19,14 +19,14 @@ struct sip_dest {
 	enum sip_transport tp;
 	struct addr ip;   /* port is always set in ip.port */
 	struct span host; /* borrowed; the layer copies what it keeps */
-	uint64_t conn;    /* stream to reuse; 0: none.  Gone: connect to ip */
+	uint64_t conn;    /* as in sip_src; 0: any.  Gone: connect to ip */
 };
 
 /* Where a message came from. */
 struct sip_src {
 	enum sip_transport tp;
 	struct addr ip;
-	uint64_t conn; /* 0 for datagrams */
+	uint64_t conn; /* the stream, or the socket the datagram came in by; 0: not known */
 };
 
 struct sip_tl;   /* one per worker */

@@ -58,6 +58,7 @@ struct leg {
 	struct sip_dest ack_to; /* host empty or into ack_host */
 	char ack_host[64];
 	uint32_t ack_cseq;
+	bool owes_answer; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
 	bool bye_wanted; /* waits for the ACK of our 2xx (RFC 3261 15) */
 	char *bye_extra; /* owned: its Reason lines */
 	char *contact;   /* owned: this peer's Contact as it last wrote it */
@@ -206,6 +207,8 @@ struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch,
 			   struct wbuf *w, sip_ctxn_fn *fn, void *user, uint64_t now_us);
 void leg_ack(struct leg *l, uint32_t cseq, struct span sdp);
 void leg_ack_again(struct leg *l, const struct sip_msg *resp);
+/* ACK for a 2xx that came too late: an offer in it is answered all the same, by an answer that takes nothing. */
+void leg_ack_refusing(struct leg *l, const struct sip_msg *resp);
 /* Refuse or finish a request of the peer: simple answers without body. */
 void leg_reply(struct leg *l, struct sip_stxn *t, unsigned status, struct span reason, const char *extra,
 	       uint64_t now_us);

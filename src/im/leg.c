@@ -192,6 +192,17 @@ void leg_ack(struct leg *l, uint32_t cseq, struct span sdp)
 		l->ack_cseq = 0;
 }
 
+void leg_ack_refusing(struct leg *l, const struct sip_msg *resp)
+{
+	struct span text = SPAN_EMPTY;
+	struct sdp *offer;
+	char fault[96];
+
+	if (l->owes_answer && request_sdp(l->s->im, resp, 0, fault, &offer) == 0)
+		text = offer_refuse_all(l, offer);
+	leg_ack(l, resp->cseq, text);
+}
+
 void leg_ack_again(struct leg *l, const struct sip_msg *resp)
 {
 	if (l->ack && resp->cseq == l->ack_cseq)
@@ -280,7 +291,7 @@ void leg_on_invite(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 	else if (l->s->state < SESS_ENDING)
 		modify_response(l, resp, end, now_us);
 	else if (resp && resp->status / 100 == 2)
-		leg_ack(l, resp->cseq, SPAN_EMPTY); /* crossed our BYE */
+		leg_ack_refusing(l, resp); /* crossed our BYE */
 }
 
 void leg_on_update(void *user, struct sip_ctxn *t, const struct sip_msg *resp, enum sip_end end,

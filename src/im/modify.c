@@ -222,6 +222,8 @@ int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, u
 	else
 		w_body_of(&w, m);
 	mod->out = out;
+	if (invite)
+		r->owes_answer = !mod->sent;
 	*slot = leg_start(r, out, branch, &to, &w, invite ? leg_on_invite : leg_on_update, r, now_us);
 	return *slot ? 0 : -ENOMEM;
 }

@@ -161,6 +161,8 @@ static void undo_send(struct session *s, uint64_t now_us)
 	*slot = leg_start(r, out, branch, &to, &w, out == SIP_INVITE ? leg_on_invite : leg_on_update, r,
 			  now_us);
 	mod->out = out;
+	if (out == SIP_INVITE)
+		r->owes_answer = false;
 	if (!*slot)
 		undo_failed(s, now_us);
 }

@@ -171,6 +171,7 @@ static int setup_send(struct session *s, const struct sip_msg *m, struct span sd
 		sip_ctxn_start(im->tl, SIP_INVITE, branch, &to, w_span_of(&w), leg_on_invite, l, now_us);
 	if (!l->invite_out)
 		return -ENOMEM;
+	l->owes_answer = !sdp.n;
 	l->state = LEG_INVITING;
 	return 0;
 }
@@ -505,7 +506,7 @@ static void setup_2xx(struct session *s, const struct sip_msg *resp, uint64_t no
 	}
 	if (!wanted) {
 		/* SETUP-13: cancelled, and answered all the same. */
-		leg_ack(far, resp->cseq, SPAN_EMPTY);
+		leg_ack_refusing(far, resp);
 		leg_bye_now(far, now_us);
 		session_over_check(s, now_us);
 	} else if (s->setup->offer) {

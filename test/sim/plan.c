@@ -79,6 +79,10 @@ static void on_action(struct world *w, void *arg, uint64_t n)
 	struct sim *sim = ua->sim;
 	if (ua->over || ua->crashed || n != ua->n_actions || !ua->up)
 		return;
+	if (ua->accepted) { /* no BYE and nothing new before the ACK (RFC 3261 15) */
+		plan_next(ua);
+		return;
+	}
 	if (w->now_us >= ua->s->end_us || sim->healed) {
 		ua_send(ua, "BYE", NULL, NULL);
 		ua_over(ua);
@@ -149,6 +153,10 @@ static void on_stop(struct world *w, void *arg, uint64_t n)
 	struct sess *s = arg;
 	for (unsigned i = 0; i < 2; i++) {
 		struct ua *ua = &s->ua[i];
+		if (ua->accepted && !ua->over && !ua->crashed) {
+			world_at(w, w->now_us + US_PER_S, on_stop, s, 0);
+			continue;
+		}
 		if (ua->up && !ua->over && !ua->crashed) {
 			ua_send(ua, "BYE", NULL, NULL);
 			ua_over(ua);

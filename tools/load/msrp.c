@@ -21,9 +21,11 @@ struct world {
 	struct sip_load *sip; /* NULL: direct */
 	struct end *end;      /* two per session: client, far */
 	unsigned n_ends;
-	int epoll, listener;
+	int epoll;
+	int *listener; /* one per session when far ends listen: sessions of one address may share a connection */
+	uint16_t *port; /* of the listeners */
+	unsigned n_listeners;
 	uint32_t run;
-	uint16_t port; /* of the listener */
 	struct load_conn **conn;
 	unsigned n_conn, conn_cap;
 	struct proc_tree dut;
@@ -81,18 +83,38 @@ static void listen_at(struct world *w, const struct sockaddr_storage *at)
 {
 	struct sockaddr_storage a = { 0 };
 	socklen_t len = sizeof(a);
-	int one = 1;
-	w->listener = tcp_socket(at);
-	setsockopt(w->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	int one = 1, fd = tcp_socket(at);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (w->r->stall)
-		shrink(w->listener); /* what it accepts inherits this */
-	if (bind(w->listener, (const struct sockaddr *)at, load_addr_len(at)) < 0 ||
-	    listen(w->listener, 1024) < 0)
+		shrink(fd); /* what it accepts inherits this */
+	if (bind(fd, (const struct sockaddr *)at, load_addr_len(at)) < 0 || listen(fd, 1024) < 0)
 		load_die("cannot listen on TCP port %u: %s", load_port_of(at), strerror(errno));
-	getsockname(w->listener, (struct sockaddr *)&a, &len);
-	w->port = load_port_of(&a);
+	getsockname(fd, (struct sockaddr *)&a, &len);
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
-	epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->listener, &ev);
+	epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev);
+	w->port[w->n_listeners] = load_port_of(&a);
+	w->listener[w->n_listeners++] = fd;
+}
+
+static void make_listeners(struct world *w)
+{
+	const struct msrp_run *r = w->r;
+	unsigned n = r->far_active || r->sip.to.ss_family == 0 ? 1 : r->sip.sessions;
+	w->listener = calloc(n, sizeof(*w->listener));
+	w->port = calloc(n, sizeof(*w->port));
+	if (!w->listener || !w->port)
+		load_die("out of memory");
+	listen_at(w, &r->local);
+	while (w->n_listeners < n) {
+		struct sockaddr_storage any = r->local;
+		load_set_port(&any, 0);
+		listen_at(w, &any);
+	}
+}
+
+static uint16_t port_of(const struct world *w, unsigned session)
+{
+	return w->port[session < w->n_listeners ? session : 0];
 }
 
 static void connect_end(struct world *w, struct end *e, const struct sockaddr_storage *to)
@@ -127,8 +149,9 @@ static void connect_to_path(struct world *w, struct end *e)
 
 static void accept_all(struct world *w)
 {
-	for (int fd; (fd = accept4(w->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;)
-		watch(w, add_conn(w, fd, NULL), EPOLL_CTL_ADD);
+	for (unsigned k = 0; k < w->n_listeners; k++)
+		for (int fd; (fd = accept4(w->listener[k], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;)
+			watch(w, add_conn(w, fd, NULL), EPOLL_CTL_ADD);
 }
 
 /* An accepted connection is whose path its first request names. */
@@ -206,7 +229,7 @@ static void step(struct world *w, int wait_ms)
 static void media(void *u, unsigned i, bool far, struct sip_media *m)
 {
 	struct world *w = u;
-	m->port = w->port;
+	m->port = port_of(w, i);
 	m->setup = !far ? "actpass" : w->r->far_active ? "active" : "passive";
 	snprintf(m->path, sizeof(m->path), "%.*s", SIP_PATH_MAX - 1, w->end[2 * i + far].self);
 }
@@ -237,8 +260,8 @@ static void make_ends(struct world *w)
 		e->expects = far || w->r->duplex;
 		snprintf(e->name, sizeof(e->name), "session %u, %s", k / 2, far ? "far end" : "client");
 		snprintf(e->self, sizeof(e->self), "msrp://%s%s%s:%u/%s%06x%08" PRIx32 "parleyload;tcp",
-			 ip6 ? "[" : "", w->r->sip.host, ip6 ? "]" : "", w->port, far ? "far" : "cli", k / 2,
-			 w->run);
+			 ip6 ? "[" : "", w->r->sip.host, ip6 ? "]" : "", port_of(w, k / 2),
+			 far ? "far" : "cli", k / 2, w->run);
 	}
 }
 
@@ -382,7 +405,7 @@ bool msrp_run(struct msrp_run *r)
 	pattern_init();
 	flow_plan(&r->flow);
 	w.epoll = epoll_create1(EPOLL_CLOEXEC);
-	listen_at(&w, &r->local);
+	make_listeners(&w);
 	make_ends(&w);
 	proc_tree_of(&w.dut, r->pid);
 	if (open_sessions(&w)) {
@@ -404,7 +427,10 @@ bool msrp_run(struct msrp_run *r)
 	for (unsigned k = 0; k < w.n_conn; k++)
 		conn_destroy(w.conn[k]);
 	sip_load_destroy(w.sip);
-	close(w.listener);
+	for (unsigned k = 0; k < w.n_listeners; k++)
+		close(w.listener[k]);
+	free(w.listener);
+	free(w.port);
 	close(w.epoll);
 	free(w.conn);
 	free(w.end);

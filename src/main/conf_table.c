@@ -32,7 +32,7 @@ const struct conf_item conf_items[] = {
 { "sip.idle", CONF_MS, 10 * 1000, 24 * HOUR, NULL, "10m", FIELD(net.sip_idle_ms), NULL,
   "A SIP connection without traffic for this long is closed." },
 { "sip.message_wait", CONF_MS, 1000, 5 * MINUTE, NULL, "10s", FIELD(net.sip_header_ms), NULL,
-  "A message begun on a SIP connection must be complete within this." },
+  "A message begun on a SIP connection, and the first one after a peer connected, must be complete within this." },
 { "im.mode", CONF_ENUM, 0, 0, "!proxy !unanchored anchored", "anchored", FIELD(im.mode), NULL,
   "How sessions are handled: anchored means a back-to-back user agent that is in the path of the MSRP "
   "messages too." },

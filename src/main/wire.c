@@ -5,6 +5,7 @@
  */
 #include "main/wire.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -12,6 +13,20 @@
 #include "net/msrp.h"
 
 /* ---- im asks ---- */
+
+/* getrandom(2) may be interrupted, and give less, only above 256 bytes. */
+static void fill_pool(struct wire *w)
+{
+	size_t n = 0;
+
+	while (n < sizeof(w->random)) {
+		ssize_t r = getrandom(w->random + n, sizeof(w->random) - n, 0);
+		if (r < 0 && errno != EINTR)
+			abort(); /* tokens anyone could guess are worse than none (RFC 4086) */
+		n += r > 0 ? (size_t)r : 0;
+	}
+	w->random_left = n;
+}
 
 /* From a pool: a branch, a tag or a session-id each is a few bytes, a system call each would cost more than all
  * else in making it. */
@@ -28,10 +43,8 @@ static void port_random(void *u, void *p, size_t n)
 		w->random_left -= part;
 		to += part;
 		n -= part;
-		if (n > 0 && getrandom(w->random, sizeof(w->random), 0) != sizeof(w->random))
-			abort(); /* tokens anyone could guess are worse than none (RFC 4086) */
 		if (n > 0)
-			w->random_left = sizeof(w->random);
+			fill_pool(w);
 	}
 }
 

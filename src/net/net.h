@@ -26,7 +26,7 @@ struct net_conf {
 	uint32_t sip_connections_max; /* SIP/TCP, both directions together */
 	uint32_t sip_queue_max;       /* bytes waiting to be written per SIP/TCP connection */
 	uint32_t sip_idle_ms;         /* a SIP/TCP connection without traffic is closed */
-	uint32_t sip_header_ms;       /* a message once begun must be complete */
+	uint32_t sip_header_ms;       /* a message once begun, and the first, must be complete */
 	uint32_t msrp_connections_max;
 	uint32_t msrp_high, msrp_low; /* write queue of an MSRP connection: no room above, drained below */
 	uint32_t connect_ms;          /* per address tried (UP-16) */

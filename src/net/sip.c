@@ -301,10 +301,12 @@ void sip_accepted(struct net *n, int fd, const struct addr *from)
 		close(fd);
 		return;
 	}
-	if (stream_open(&c->s, fd) < 0)
+	if (stream_open(&c->s, fd) < 0) {
 		stream_close(&c->s);
-	else
-		conn_list(c);
+		return;
+	}
+	conn_list(c);
+	watch_message(c, true, true); /* who connects has something to say */
 }
 
 static void on_dialled(void *u, int fd, const struct addr *peer)

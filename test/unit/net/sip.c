@@ -271,6 +271,23 @@ static void an_unfinished_message_has_its_time(void **state)
 	fixture_free(f);
 }
 
+static void a_peer_that_says_nothing_is_closed(void **state)
+{
+	struct net_conf conf;
+	struct fixture *f;
+	char buf[64];
+	int fd;
+
+	net_conf_defaults(&conf);
+	conf.sip_header_ms = 30;
+	f = fixture_new(&conf, "127.0.0.1");
+	fd = peer_connect(&f->tcp);
+	run_until(f, peer_read(fd, buf, sizeof(buf)) == 0);
+	assert_int_equal(net_stats(f->net)->sip_timeouts, 1);
+	close(fd);
+	fixture_free(f);
+}
+
 static void an_idle_connection_is_closed(void **state)
 {
 	struct net_conf conf;
@@ -329,6 +346,7 @@ int main(void)
 		cmocka_unit_test(a_gone_connection_is_replaced_by_address),
 		cmocka_unit_test(a_peer_that_does_not_read_fills_only_its_queue),
 		cmocka_unit_test(an_unfinished_message_has_its_time),
+		cmocka_unit_test(a_peer_that_says_nothing_is_closed),
 		cmocka_unit_test(an_idle_connection_is_closed),
 		cmocka_unit_test(at_the_limit_peers_wait_for_their_turn),
 	};

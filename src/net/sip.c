@@ -192,12 +192,14 @@ static void on_timer(struct timer *t, uint64_t now_us);
 static void watch_message(struct sip_conn *c, bool unfinished, bool progressed)
 {
 	struct net *n = c->s.net;
+	uint64_t at = n->now_us + n->conf.sip_header_ms * US_PER_MS;
 
 	if (!unfinished) {
 		c->begun_us = 0;
 	} else if (c->begun_us == 0 || progressed) {
 		c->begun_us = n->now_us;
-		timer_set(&n->wheel, &c->s.timer, n->now_us + n->conf.sip_header_ms * US_PER_MS, on_timer);
+		if (at < c->s.timer.at_us)
+			timer_set(&n->wheel, &c->s.timer, at, on_timer);
 	}
 }
 

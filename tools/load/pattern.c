@@ -17,7 +17,7 @@ void pattern_init(void)
 		x ^= x << 13, x ^= x >> 7, x ^= x << 17; /* xorshift64 */
 		block[i] = (char)(x >> 32);
 	}
-	for (size_t i = 97; i + sizeof(lure) < sizeof(block); i += 1009 + (unsigned char)block[i])
+	for (size_t i = 97; i + sizeof(lure) < sizeof(block); i += 20011 + 256u * (unsigned char)block[i])
 		memcpy(block + i, lure, sizeof(lure));
 }
 

@@ -40,8 +40,7 @@ static void arm(struct planes *ps, struct timer *t, uint64_t due, timer_fn *fn)
 static void path_open(struct plane_path *p, int by)
 {
 	p->n_open = (uint32_t)((int)p->n_open + by);
-	if (p->n_open == 0 && p->state == PATH_OLD) /* looks at its drain on the next tick */
-		timer_set(end_planes(p->end)->wheel, &p->t, end_planes(p->end)->now_us, plane_path_on_timer);
+	plane_path_poke(p);
 }
 
 /* ---- near ---- */
@@ -200,7 +199,7 @@ void plane_out_free(struct plane_out *o)
 	list_del(&o->on_msg), list_del(&o->on_fifo), list_del(&o->on_conn);
 	if (o->msg && o->tracked)
 		*(o->loose ? &e->n_out_loose : &e->n_out) -= 1;
-	if (e->n_out <= OPEN_LOW)
+	if (e->n_out <= OUT_LOW)
 		plane_conn_wake(&from->waiters);
 	path_open(o->path, -1);
 	plane_conn_check_unused(o->conn);

@@ -212,7 +212,7 @@ void plane_conn_drained(struct plane_conn *c, uint64_t now_us)
 	plane_enter(ps, now_us);
 	list_each(l, &c->paths) {
 		struct plane_path *p = container_of(l, struct plane_path, on_conn);
-		if (p->state == PATH_CURRENT && !list_empty(&p->end->held))
+		if (!list_empty(&p->end->held))
 			plane_held_flush(p->end);
 	}
 	plane_conn_wake(&c->waiters);

@@ -103,16 +103,15 @@ int plane_held_end(struct plane_conn *c, const struct msrp_head *h, char flag)
 }
 
 /* One piece goes out as a chunk of its own; one that is still being received is cut here. */
-static void held_send(struct plane_end *e, struct plane_held *s)
+static void held_send(struct plane_end *e, struct plane_held *s, struct plane_path *to)
 {
-	struct plane_path *to = e->path;
 	struct plane_msg *m = s->msg;
 	struct plane_out *o;
 	struct msrp_range r = { s->start, MSRP_STAR, s->total };
 	char flag = s->flag ? s->flag : '+';
 
 	if (!s->flag && s->body_n == 0) {
-		held_free(e, s);
+		held_free(e, s); /* its message is still being received */
 		return;
 	}
 	if (to->conn->writer)
@@ -137,18 +136,34 @@ static void held_send(struct plane_end *e, struct plane_held *s)
 	plane_write_flush(end_planes(e)); /* the body goes away */
 	plane_out_written(o);
 	held_free(e, s);
+	plane_msg_settle(m);
 }
 
+/* What is held goes where its message began, so pieces for different paths do not wait for each other. */
 void plane_held_flush(struct plane_end *e)
 {
 	bool any = false;
 
-	while (!list_empty(&e->held) && path_up(e->path) && plane_write_room(e->path->conn) > 0) {
-		held_send(e, container_of(e->held.next, struct plane_held, on_end));
+	for (struct list *l = e->held.next; l != &e->held;) {
+		struct plane_held *s = container_of(l, struct plane_held, on_end);
+		struct plane_path *to = plane_relay_target(s->msg, e);
+		l = l->next;
+		if (!path_up(to) || plane_write_room(to->conn) == 0)
+			continue;
+		held_send(e, s, to);
 		any = true;
+		l = e->held.next; /* a failure may have taken others with it */
 	}
 	if (any)
 		plane_conn_wake(&e->waiters);
+}
+
+bool plane_held_blocks(struct plane_end *e, const struct plane_path *to)
+{
+	list_each(l, &e->held)
+		if (plane_relay_target(container_of(l, struct plane_held, on_end)->msg, e) == to)
+			return true;
+	return false;
 }
 
 bool plane_held_drop(struct plane_msg *m)

@@ -31,15 +31,18 @@
 #include "msrp/uri.h"
 
 enum {
-	SID_LEN = 20,           /* 120 bits (UP-2) */
-	TID_LEN = 16,           /* 64 bits (UP-22) */
-	ID_MAX = 64,            /* Message-ID; the grammar says 32, clients send UUIDs */
-	OPEN_MAX = 256,         /* SENDs open per end (UP-25a) */
-	OPEN_LOW = 192,         /* below it reading goes on */
+	SID_LEN = 20,   /* 120 bits (UP-2) */
+	TID_LEN = 16,   /* 64 bits (UP-22) */
+	ID_MAX = 64,    /* Message-ID; the grammar says 32, clients send UUIDs */
+	OPEN_MAX = 256, /* SENDs open per end (UP-25a) */
+	OPEN_LOW = 192, /* below it reading goes on */
+	OUT_MAX = 4096, /* pieces they were cut into */
+	OUT_LOW = 3072,
 	LOOSE_MAX = 1024,       /* SENDs of Failure-Report: partial remembered per end */
 	OLD_MAX = 4,            /* draining generations per end (UPA-2) */
 	MSGS_MAX = 4096,        /* Message-IDs per end (UP-45) */
 	CHUNK_WHOLE_MAX = 2048, /* longer bodies can be interrupted (UP-32, UP-33) */
+	CHUNK_CUT = 16384,      /* and are, at this length, when responses wait */
 	HELD_MAX = 16384,       /* body bytes of one held piece */
 	LATE_MAX = 16384,       /* responses that wait for a chunk to reach 2048 bytes */
 	BATCHES = 4,
@@ -51,6 +54,7 @@ enum {
 
 #define OUT_WAIT_US (30 * US_PER_S)  /* UP-28 */
 #define MSG_IDLE_US (120 * US_PER_S) /* UP-45 */
+#define OLD_QUIET_US (2 * US_PER_S)
 #define LATE_WAIT_US (100 * US_PER_MS)
 
 /* What one side's SDP says about a line; shared by its path and the SENDs open under it. */
@@ -79,6 +83,7 @@ struct plane_path {            /* one of our URIs: an MSRP session of ours */
 	struct timer t;          /* bind wait while current, drain bound while old */
 	uint64_t id;             /* never used twice */
 	uint64_t bound_us;       /* when an old one goes in any case */
+	uint64_t quiet_us;       /* and until when it stays for words that are still under way */
 	uint32_t n_open;         /* SENDs open on it, both ways */
 	uint8_t state;
 	bool seen;     /* the peer was heard on it */
@@ -135,6 +140,7 @@ struct plane_msg {
 	struct list on_idle; /* ps->idle while nothing of it is open */
 	uint64_t idle_due;
 	struct list nears, outs;
+	uint64_t near_path_id;           /* of the path it was last received on */
 	uint64_t path_id;                /* of the far path its forwarding began on; 0: not begun */
 	uint64_t next, total;            /* byte after the last one passed on */
 	uint64_t top;                    /* highest byte received */
@@ -317,6 +323,7 @@ void plane_path_connect(struct plane_path *p);
 void plane_path_attach(struct plane_path *p, struct plane_conn *c);
 void plane_path_detach(struct plane_path *p); /* the connection may close if nothing else uses it */
 void plane_path_check_drain(struct plane_end *e);
+void plane_path_poke(struct plane_path *p); /* something on it ended: an old one may be done */
 void plane_path_seen(struct plane_path *p); /* the peer was heard on it */
 void plane_path_on_timer(struct timer *t, uint64_t now_us);
 enum bind_result { BIND_OK, BIND_NONE, BIND_ELSEWHERE, BIND_WAIT };
@@ -371,7 +378,8 @@ void plane_relay_abort(struct plane_msg *m); /* a SEND of nothing that ends in '
 int plane_held_body(struct plane_conn *c, const struct msrp_head *h, struct span body); /* 0, -ENOMEM */
 int plane_held_end(struct plane_conn *c, const struct msrp_head *h, char flag);
 void plane_held_flush(struct plane_end *e);
-bool plane_held_drop(struct plane_msg *m); /* true: there was something */
+bool plane_held_blocks(struct plane_end *e, const struct plane_path *to); /* something must go there first */
+bool plane_held_drop(struct plane_msg *m);                                /* true: there was something */
 void plane_held_forget(struct plane_near *n);
 void plane_held_clear(struct plane_end *e);
 

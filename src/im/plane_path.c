@@ -342,16 +342,43 @@ void plane_path_commit(struct plane_end *e)
 	plane_conn_wake(&e->waiters);
 }
 
-/* UPA-17: may an old path of e go? */
+static bool begun_on(const struct plane_end *e, const struct plane_path *p)
+{
+	for (unsigned i = 0; i < 2; i++)
+		list_each(l, &e->line->end[i].msgs) {
+			const struct plane_msg *m = container_of(l, const struct plane_msg, on_end);
+			if (!m->complete && !m->code && (m->path_id == p->id || m->near_path_id == p->id))
+				return true;
+		}
+	return false;
+}
+
+/* UPA-17: may old paths of e go?  Beyond its conditions a message begun there may end there (UPA-12), and what the peer
+ * said there before it came to the new path may still be under way. */
 void plane_path_check_drain(struct plane_end *e)
 {
-	if (!e->n_old || !e->path || !e->path->seen)
+	struct planes *ps = end_planes(e);
+
+	if (!e->n_old || !e->path || !e->path->seen || end_other(e)->n_reports)
 		return;
 	list_each(l, &e->old) {
 		struct plane_path *p = container_of(l, struct plane_path, on_end);
-		if (p->n_open == 0 && list_empty(&p->ins) && end_other(e)->n_reports == 0)
+		if (p->n_open || !list_empty(&p->ins) || begun_on(e, p))
+			continue;
+		if (ps->now_us < p->quiet_us)
+			timer_set(ps->wheel, &p->t, p->quiet_us < p->bound_us ? p->quiet_us : p->bound_us,
+				  plane_path_on_timer);
+		else
 			plane_path_destroy(p, 481);
 	}
+}
+
+void plane_path_poke(struct plane_path *p)
+{
+	struct planes *ps = end_planes(p->end);
+
+	if (p->state == PATH_OLD && p->n_open == 0) /* not at once: the caller may be looking at it */
+		timer_set(ps->wheel, &p->t, ps->now_us, plane_path_on_timer);
 }
 
 void plane_path_seen(struct plane_path *p)
@@ -364,6 +391,8 @@ void plane_path_seen(struct plane_path *p)
 	e->lost_told = false;
 	list_del(&e->on_lost);
 	timer_stop(end_planes(e)->wheel, &p->t);
+	list_each(l, &e->old)
+		container_of(l, struct plane_path, on_end)->quiet_us = end_planes(e)->now_us + OLD_QUIET_US;
 	plane_path_check_drain(e);
 	plane_held_flush(e);
 	plane_conn_wake(&e->waiters);
@@ -419,6 +448,7 @@ enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h
 		p->takeover = false;
 	}
 	plane_conn_bound(c);
+	p->quiet_us = c->ps->now_us + OLD_QUIET_US;
 	if (!p->seen)
 		plane_path_seen(p);
 	return BIND_OK;

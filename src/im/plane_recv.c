@@ -35,6 +35,8 @@ void plane_recv_clear(struct plane_conn *c)
 		c->in.held->writer = NULL;
 	}
 	list_del(&c->in_path);
+	if (c->in.path)
+		plane_path_poke(c->in.path);
 	free(c->in.small);
 	c->in = (struct plane_in){ 0 };
 	if (m) {
@@ -176,7 +178,7 @@ static bool too_large(const struct planes *ps, const struct msrp_range *r)
 /* Enough SENDs are open: reading on would only queue more (UP-25a). */
 static bool too_many_open(const struct plane_end *e, struct plane_end *far)
 {
-	return e->n_near >= OPEN_MAX || far->n_out >= OPEN_MAX;
+	return e->n_near >= OPEN_MAX || far->n_out >= OUT_MAX;
 }
 
 static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path,
@@ -189,6 +191,7 @@ static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct 
 		return;
 	}
 	m->complete = false;
+	m->near_path_id = path->id;
 	m->failure = (uint8_t)h->failure;
 	m->success = h->success;
 	if (r->total != MSRP_STAR)

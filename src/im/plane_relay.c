@@ -41,7 +41,7 @@ static size_t far_room(struct plane_conn *c, struct plane_end *far, struct plane
 	struct plane_path *t = plane_relay_target(m, far);
 	size_t room;
 
-	if (!path_up(t) || (t == far->path && !list_empty(&far->held))) {
+	if (!path_up(t) || plane_held_blocks(far, t)) {
 		uint32_t max = end_planes(far)->conf.queue_max;
 		if (far->held_bytes < max)
 			return max - far->held_bytes;
@@ -193,7 +193,7 @@ void plane_relay_body(struct plane_conn *c, const struct msrp_event *ev)
 	if (in->out && ev->suspect && looks_like_end(in->out, ev->body))
 		plane_relay_cut(c, '+');
 	to = in->out ? in->out->path : plane_relay_target(m, far);
-	if (!in->out && (!path_up(to) || (to == far->path && !list_empty(&far->held)))) {
+	if (!in->out && (!path_up(to) || plane_held_blocks(far, to))) {
 		if (plane_held_body(c, ev->head, ev->body) < 0)
 			plane_msg_fail(m, 408);
 		else
@@ -224,7 +224,7 @@ static void end_alone(struct plane_conn *c, const struct msrp_event *ev)
 
 	if (ev->flag == '+' && in->begun)
 		return;
-	if (!path_up(to) || (to == far->path && !list_empty(&far->held))) {
+	if (!path_up(to) || plane_held_blocks(far, to)) {
 		if (plane_held_end(c, ev->head, ev->flag) < 0)
 			plane_msg_fail(in->msg, 408);
 		return;

@@ -4,7 +4,7 @@
  * way.  Nothing outside im/ includes this.
  *
  * Ownership in one paragraph: the context owns sessions; a session owns two legs, a plane and at most one
- * set-up and one modification; a leg owns its dialog, its offer/answer state and the memory of the ACK it
+ * set-up and one modification; a leg owns its dialog, its offer/answer state and the memory of the ACKs it
  * sent.  Transactions belong to the transaction layer: the pointers here are borrowed, and are cleared when
  * the layer says they are gone.  A session that is over is put on im->over and freed at the end of the entry
  * point (im_reap), so a handler may end its session and go on looking at it.
@@ -48,16 +48,11 @@ struct leg {
 	struct sdp_oa oa;
 	struct sip_stxn *invite_in;    /* peer's (re-)INVITE, until refused or its 2xx is acknowledged */
 	struct sip_ctxn *invite_out;   /* our (re-)INVITE, until its final answer */
-	struct sip_ctxn *accepted;     /* our INVITE that got a 2xx, until Timer M: it may be repeated */
+	struct acked *acked;           /* owned: our INVITEs that got a 2xx, newest first (leg.c) */
 	struct sip_ctxn *update_out;   /* our UPDATE, until its final answer */
 	struct sip_stxn *update_in;    /* peer's UPDATE, until our final answer */
 	struct target_try *target_try; /* owned: modify_target.c; NULL: none */
 	struct sip_ctxn *bye_out;
-	char *ack; /* owned: the ACK of `accepted`, as sent */
-	size_t ack_n;
-	struct sip_dest ack_to; /* host empty or into ack_host */
-	char ack_host[64];
-	uint32_t ack_cseq;
 	bool owes_answer; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
 	bool bye_wanted; /* waits for the ACK of our 2xx (RFC 3261 15) */
 	char *bye_extra; /* owned: its Reason lines */
@@ -205,8 +200,8 @@ MUST_CHECK int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uin
 			   unsigned max_forwards, char branch[40], struct sip_dest *to);
 struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch, struct sip_dest *to,
 			   struct wbuf *w, sip_ctxn_fn *fn, void *user, uint64_t now_us);
+/* ACK for a 2xx, to where the dialog's target is by now: leg_refresh() from the 2xx comes first. */
 void leg_ack(struct leg *l, uint32_t cseq, struct span sdp);
-void leg_ack_again(struct leg *l, const struct sip_msg *resp);
 /* ACK for a 2xx that came too late: an offer in it is answered all the same, by an answer that takes nothing. */
 void leg_ack_refusing(struct leg *l, const struct sip_msg *resp);
 /* Refuse or finish a request of the peer: simple answers without body. */

@@ -9,6 +9,18 @@
 
 #include "im/core.h"
 
+enum { ACKED_MAX = 8 }; /* per leg, within 32 s; above: the oldest is forgotten */
+
+/* An INVITE of ours that got a 2xx, until Timer M: the 2xx may be repeated, and wants the same ACK each time. */
+struct acked {
+	struct acked *next;
+	struct sip_ctxn *t;
+	uint32_t cseq;
+	char *ack; /* owned: as sent, and behind it the host it went to; NULL: not sent yet */
+	size_t n;
+	struct sip_dest to;
+};
+
 void leg_init(struct leg *l, struct session *s, enum side side)
 {
 	uint64_t id;
@@ -34,13 +46,23 @@ static void let_go(struct sip_stxn **t)
 	*t = NULL;
 }
 
+static void acked_free(struct acked **at)
+{
+	struct acked *a = *at;
+	*at = a->next;
+	detach(&a->t);
+	free(a->ack);
+	free(a);
+}
+
 void leg_finish(struct leg *l)
 {
 	if (l->linked)
 		htab_del(&l->s->im->dialogs, &l->link);
 	l->linked = false;
 	detach(&l->invite_out);
-	detach(&l->accepted);
+	while (l->acked)
+		acked_free(&l->acked);
 	detach(&l->update_out);
 	detach(&l->bye_out);
 	modify_target_drop(l);
@@ -48,7 +70,6 @@ void leg_finish(struct leg *l)
 	let_go(&l->update_in);
 	sip_dialog_finish(&l->dlg);
 	sdp_oa_finish(&l->oa);
-	free(l->ack), l->ack = NULL;
 	free(l->bye_extra), l->bye_extra = NULL;
 	free(l->contact), l->contact = NULL;
 	free(l->features), l->features = NULL;
@@ -88,14 +109,24 @@ static void keep_text(char **slot, char *text)
 	*slot = text;
 }
 
+/* All headers of this id, as they stand. */
+static uint64_t hash_of(const struct sip_msg *m, enum sip_hdr_id id, uint64_t seed)
+{
+	for (const struct sip_hdr *h = sip_hdr(m, id); h; h = sip_hdr_next(m, h))
+		seed = span_hash(sip_hdr_value(m, h), seed);
+	return seed;
+}
+
 /* What a peer says of itself rarely changes; the same words again are not read again. */
 void leg_learn(struct leg *l, const struct sip_msg *m)
 {
-	uint64_t said = span_hash(sip_value(m, SIP_H_ALLOW), 0);
-	said = span_hash(sip_value(m, SIP_H_SUPPORTED), said);
-	said = span_hash(sip_value(m, SIP_H_REQUIRE), said);
+	uint64_t said;
 	bool proof = m->request && m->method == SIP_UPDATE && !sip_dialog_allows(&l->dlg, SIP_UPDATE);
 
+	/* A 100 and errors may be the word of a proxy; the 405 is the peer's (MOD-13). */
+	if (!m->request && (m->status <= 100 || (m->status >= 300 && m->status != 405)))
+		return;
+	said = hash_of(m, SIP_H_REQUIRE, hash_of(m, SIP_H_SUPPORTED, hash_of(m, SIP_H_ALLOW, 0) + 1) + 1);
 	if (said == l->said && !proof)
 		return;
 	l->said = said;
@@ -171,25 +202,68 @@ struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch,
 	return sip_ctxn_start(im->tl, m, span_of(branch), to, w_span_of(w), fn, user, now_us);
 }
 
-/* ACK for a 2xx: kept as sent, since every repeat of the 2xx wants the same one (RFC 3261 13.2.2.4). */
+/* Where the INVITE of this transaction, or of this number, is remembered; *NULL: it is not. */
+static struct acked **acked_find(struct leg *l, const struct sip_ctxn *t, uint32_t cseq)
+{
+	struct acked **at = &l->acked;
+	while (*at && (t ? (*at)->t != t : (*at)->cseq != cseq))
+		at = &(*at)->next;
+	return at;
+}
+
+/* A 2xx came: t is heard of until Timer M. */
+static void acked_add(struct leg *l, struct sip_ctxn *t, uint32_t cseq)
+{
+	struct acked *a = calloc(1, sizeof(*a)), **at = &l->acked;
+	unsigned n = 1;
+
+	if (!a) {
+		sip_ctxn_set_user(t, NULL); /* no memory: acknowledged once */
+		return;
+	}
+	*a = (struct acked){ .next = l->acked, .t = t, .cseq = cseq };
+	l->acked = a;
+	for (; *at; n++) {
+		if (n > ACKED_MAX)
+			acked_free(at);
+		else
+			at = &(*at)->next;
+	}
+}
+
+/* The ACK as sent, since every repeat of the 2xx wants the same one (RFC 3261 13.2.2.4). */
+static void acked_keep(struct acked *a, const struct sip_dest *to, struct span bytes)
+{
+	char *copy = malloc(bytes.n + to->host.n);
+
+	if (!copy)
+		return;
+	memcpy(copy, bytes.p, bytes.n);
+	if (to->host.n)
+		memcpy(copy + bytes.n, to->host.p, to->host.n);
+	free(a->ack);
+	a->ack = copy;
+	a->n = bytes.n;
+	a->to = *to;
+	a->to.host = (struct span){ copy + bytes.n, to->host.n };
+}
+
 void leg_ack(struct leg *l, uint32_t cseq, struct span sdp)
 {
+	struct acked *a = *acked_find(l, NULL, cseq);
+	struct sip_dest to;
 	struct wbuf w;
-	struct wbuf host = wbuf_on(l->ack_host, sizeof(l->ack_host));
 	char branch[40];
 
-	if (leg_request(l, &w, SIP_ACK, cseq, 70, branch, &l->ack_to) < 0)
+	if (leg_request(l, &w, SIP_ACK, cseq, 70, branch, &to) < 0)
 		return;
 	w_end(&w, sdp.n ? SPAN("application/sdp") : SPAN_EMPTY, sdp);
 	if (!w_ok(&w))
 		return;
-	switch_transport(l->s->im, &w, &l->ack_to);
-	w_span(&host, l->ack_to.host);
-	l->ack_to.host = w_span_of(&host);
-	l->ack_cseq = cseq;
-	im_send(l->s->im, &l->ack_to, w_span_of(&w));
-	if (im_keep(&l->ack, &l->ack_n, w_span_of(&w)) < 0)
-		l->ack_cseq = 0;
+	switch_transport(l->s->im, &w, &to);
+	im_send(l->s->im, &to, w_span_of(&w));
+	if (a)
+		acked_keep(a, &to, w_span_of(&w));
 }
 
 void leg_ack_refusing(struct leg *l, const struct sip_msg *resp)
@@ -200,13 +274,8 @@ void leg_ack_refusing(struct leg *l, const struct sip_msg *resp)
 
 	if (l->owes_answer && request_sdp(l->s->im, resp, 0, fault, &offer) == 0)
 		text = offer_refuse_all(l, offer);
+	leg_refresh(l, resp);
 	leg_ack(l, resp->cseq, text);
-}
-
-void leg_ack_again(struct leg *l, const struct sip_msg *resp)
-{
-	if (l->ack && resp->cseq == l->ack_cseq)
-		im_send(l->s->im, &l->ack_to, (struct span){ l->ack, l->ack_n });
 }
 
 /* A final answer is given: what only waits for an ACK stays ours (an INVITE's 2xx), all else is forgotten. */
@@ -258,6 +327,19 @@ void leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, 
 	settle(l, t, status);
 }
 
+/* Once more after a 2xx: the same 2xx, that of another fork, or Timer M. */
+static void on_again(struct leg *l, struct acked **at, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct acked *a = *at;
+
+	if (!resp)
+		acked_free(at);
+	else if (!span_eq(resp->to_tag, l->dlg.remote_tag))
+		setup_other_fork(l, resp, now_us);
+	else if (a->ack)
+		im_send(l->s->im, &a->to, (struct span){ a->ack, a->n });
+}
+
 /*
  * Every answer to an INVITE of ours.  One that was accepted may be heard of again: the same 2xx wants the same ACK,
  * a 2xx of another fork its own ACK and BYE.
@@ -267,25 +349,16 @@ void leg_on_invite(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 {
 	struct leg *l = user;
 
-	if (t == l->accepted) {
-		if (resp && span_eq(resp->to_tag, l->dlg.remote_tag)) {
-			leg_ack_again(l, resp);
-		} else if (resp) {
-			setup_other_fork(l, resp, now_us);
-		} else {
-			l->accepted = NULL;
-			free(l->ack), l->ack = NULL;
-		}
+	if (*acked_find(l, t, 0)) {
+		on_again(l, acked_find(l, t, 0), resp, now_us);
 		return;
 	}
 	if (t != l->invite_out)
 		return;
 	if (!resp || resp->status >= 200)
 		l->invite_out = NULL;
-	if (resp && resp->status / 100 == 2) {
-		detach(&l->accepted);
-		l->accepted = t;
-	}
+	if (resp && resp->status / 100 == 2)
+		acked_add(l, t, resp->cseq);
 	if (l->state == LEG_INVITING || l->dlg.text == NULL)
 		setup_response(l, resp, end, now_us);
 	else if (l->s->state < SESS_ENDING)

@@ -420,12 +420,12 @@ static void modify_accepted(struct session *s, const struct sip_msg *resp, uint6
 	struct modify *mod = &s->mod;
 	struct leg *r = responder(s);
 
+	/* 2. what the 2xx says of the responder: its ACK already goes to the new target (RFC 3261 12.2.1.2). */
+	leg_learn(r, resp);
+	leg_refresh(r, resp);
 	/* 1. ACK at once, not after the initiator's: our offer was in the request. */
 	if (mod->out == SIP_INVITE && !mod->offerless)
 		leg_ack(r, resp->cseq, SPAN_EMPTY);
-	/* 2. what the 2xx says of the responder. */
-	leg_learn(r, resp);
-	leg_refresh(r, resp);
 	if (mod->offerless) {
 		modify_offerless_offer(s, r, resp, now_us);
 		return;
@@ -553,6 +553,7 @@ void modify_response(struct leg *l, const struct sip_msg *resp, enum sip_end end
 	if (mod->stage == MOD_NONE || l != responder(s))
 		return;
 	if (status < 200) {
+		leg_learn(l, resp);
 		modify_provisional(s, resp, now_us);
 		return;
 	}

@@ -209,8 +209,6 @@ static void undo_done(struct session *s, const struct sip_msg *resp, uint64_t no
 	struct sdp *answer, *offer = im->sdp[1];
 	char fault[96];
 
-	leg_learn(r, resp);
-	leg_refresh(r, resp);
 	if (request_sdp(im, resp, 0, fault, &answer) != 0 ||
 	    sdp_parse(offer, sdp_oa_remote(&l->oa), NULL) < 0 || sdp_oa_answer_in(&r->oa, answer->raw) < 0) {
 		undo_failed(s, now_us);
@@ -231,6 +229,8 @@ void modify_undo_response(struct session *s, const struct sip_msg *resp, enum si
 	if (status < 200)
 		return;
 	if (status < 300) {
+		leg_learn(r, resp);
+		leg_refresh(r, resp);
 		if (mod->out == SIP_INVITE)
 			leg_ack(r, resp->cseq, SPAN_EMPTY);
 		undo_done(s, resp, now_us);

@@ -157,16 +157,16 @@ static void send_25a_unequal_cuts(void **state)
 	w->a->high = SIZE_MAX;
 	pw_feed(w->a,
 		"MSRP tid1 SEND\r\nTo-Path: {A}\r\nFrom-Path: " A_URI "\r\nMessage-ID: m1\r\n"
-		"Byte-Range: 1-6000/6000\r\n" TEXT "%03000d",
+		"Byte-Range: 1-40000/40000\r\n" TEXT "%020000d",
 		1);
 	pw_feed(w->b, FROM_B("btid1", "SEND", "Message-ID: x\r\n") "$\r\n");
 	wire = pw_take(w->b);
-	assert_non_null(strstr(wire, "Byte-Range: 1-*/6000\r\n"));
+	assert_non_null(strstr(wire, "Byte-Range: 1-*/40000\r\n"));
 	assert_non_null(strstr(wire, "1\r\n-------T1+\r\nMSRP btid1 200 OK\r\n"));
-	pw_feed(w->a, "%03000d", 2);
+	pw_feed(w->a, "%020000d", 2);
 	wire = pw_take(w->b);
 	assert_non_null(strstr(wire, "MSRP T2 SEND\r\n"));
-	assert_non_null(strstr(wire, "Byte-Range: 3001-*/6000\r\n"));
+	assert_non_null(strstr(wire, "Byte-Range: 20001-*/40000\r\n"));
 	pw_feed(w->a, "\r\n-------tid1$\r\n");
 	pw_expect(w->b, "\r\n-------T2$\r\n");
 	pw_expect(w->a, "");

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+void *(*pw_realloc)(void *, size_t) = realloc;
+
 /* ---- the port ---- */
 
 static void port_random(void *u, void *p, size_t n)
@@ -39,7 +41,7 @@ static void port_write(void *u, void *wc, const struct span *piece, unsigned n)
 	if (c->sink)
 		return;
 	for (unsigned i = 0; i < n; i++) {
-		c->out = realloc(c->out, c->out_n + piece[i].n + 1);
+		c->out = pw_realloc(c->out, c->out_n + piece[i].n + 1);
 		memcpy(c->out + c->out_n, piece[i].p, piece[i].n);
 		c->out_n += piece[i].n;
 		c->out[c->out_n] = 0;
@@ -278,7 +280,7 @@ static bool pump_one(struct pw_conn *c)
 		return false;
 	if (c->w->read_max && give > c->w->read_max)
 		give = c->w->read_max;
-	copy = malloc(give);
+	copy = pw_realloc(NULL, give);
 	memcpy(copy, c->in, give);
 	took = plane_conn_input(c->pc, (struct span){ copy, give }, c->w->now_us);
 	free(copy);
@@ -308,7 +310,7 @@ void pw_pump(struct pw *w)
 
 void pw_feed_bytes(struct pw_conn *c, const void *p, size_t n)
 {
-	c->in = realloc(c->in, c->in_n + n + 1);
+	c->in = pw_realloc(c->in, c->in_n + n + 1);
 	memcpy(c->in + c->in_n, p, n);
 	c->in_n += n;
 	pw_pump(c->w);

@@ -21,6 +21,8 @@ enum { PW_CONNS_MAX = 64, PW_NAMES_MAX = 64 };
 
 struct pw;
 
+extern void *(*pw_realloc)(void *, size_t); /* the world's own memory; never fails */
+
 struct pw_conn {
 	struct pw *w;
 	struct plane_conn *pc;

@@ -35,37 +35,35 @@ static int fault(struct cur *c, unsigned status, const char *what)
 
 /* ---- order (RFC 8866 5): a line may follow only what ranks before it ---- */
 
-struct rank {
-	char type;
-	bool many;
-	int rank; /* -1: not in this section */
-};
+/* By letter; 0: unknown, in its place whatever that is.  MANY: may come again. */
+enum { MANY = 64 };
 
 /* e= and p= share a rank: RFC 2327 writers mix them. */
-static const struct rank session_rank[] = {
-	{ 'v', false, 1 }, { 'o', false, 2 }, { 's', false, 3 },  { 'i', false, 4 }, { 'u', false, 5 },
-	{ 'e', true, 6 },  { 'p', true, 6 },  { 'c', false, 7 },  { 'b', true, 8 },  { 't', true, 9 },
-	{ 'r', true, 9 },  { 'z', true, 9 },  { 'k', false, 10 }, { 'a', true, 11 }, { 0 },
+static const uint8_t session_rank[26] = {
+	['v' - 'a'] = 1,        ['o' - 'a'] = 2,        ['s' - 'a'] = 3,        ['i' - 'a'] = 4,
+	['u' - 'a'] = 5,        ['e' - 'a'] = 6 | MANY, ['p' - 'a'] = 6 | MANY, ['c' - 'a'] = 7,
+	['b' - 'a'] = 8 | MANY, ['t' - 'a'] = 9 | MANY, ['r' - 'a'] = 9 | MANY, ['z' - 'a'] = 9 | MANY,
+	['k' - 'a'] = 10,       ['a' - 'a'] = 11 | MANY
 };
 
-/* Several c= for one line are layered multicast; the first counts here. */
-static const struct rank media_rank[] = {
-	{ 'i', false, 1 }, { 'c', true, 2 },  { 'b', true, 3 },  { 'k', false, 4 }, { 'a', true, 5 },
-	{ 'v', true, -1 }, { 'o', true, -1 }, { 's', true, -1 }, { 't', true, -1 }, { 'r', true, -1 },
-	{ 'z', true, -1 }, { 'u', true, -1 }, { 'e', true, -1 }, { 'p', true, -1 }, { 0 },
-};
+/* Several c= for one line are layered multicast; the first counts here.  NEVER: lines of the session alone. */
+enum { NEVER = 128 };
+static const uint8_t media_rank[26] = { ['i' - 'a'] = 1,     ['c' - 'a'] = 2 | MANY, ['b' - 'a'] = 3 | MANY,
+					['k' - 'a'] = 4,     ['a' - 'a'] = 5 | MANY, ['v' - 'a'] = NEVER,
+					['o' - 'a'] = NEVER, ['s' - 'a'] = NEVER,    ['t' - 'a'] = NEVER,
+					['r' - 'a'] = NEVER, ['z' - 'a'] = NEVER,    ['u' - 'a'] = NEVER,
+					['e' - 'a'] = NEVER, ['p' - 'a'] = NEVER };
 
 static int check_order(struct cur *c, char type)
 {
-	const struct rank *r = c->m ? media_rank : session_rank;
+	uint8_t r = (c->m ? media_rank : session_rank)[type - 'a']; /* check_line() saw to the letter */
+	int rank = r & ~MANY;
 
-	while (r->type && r->type != type)
-		r++;
-	if (!r->type) /* unknown: in its place, whatever that is */
+	if (!r)
 		return 0;
-	if (r->rank < c->rank || (r->rank == c->rank && !r->many))
+	if (r == NEVER || rank < c->rank || (rank == c->rank && !(r & MANY)))
 		return fault(c, 400, "line out of order");
-	c->rank = r->rank;
+	c->rank = rank;
 	return 0;
 }
 

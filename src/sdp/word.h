@@ -20,13 +20,14 @@ static inline bool sdp_is_blank(char c)
 /* The next word of *rest; empty when there is none. */
 static inline struct span sdp_word(struct span *rest)
 {
-	struct span s = *rest;
+	const char *p = rest->p, *end = p + rest->n, *from;
 
-	while (s.n && sdp_is_blank(s.p[0]))
-		s = span_skip(s, 1);
-	struct span word = span_cut(s, 0, span_chr(s, ' '));
-	word = span_cut(word, 0, span_chr(word, '\t'));
-	*rest = span_skip(s, word.n);
+	while (p < end && sdp_is_blank(*p))
+		p++;
+	for (from = p; p < end && ((unsigned char)*p > ' ' || !sdp_is_blank(*p));)
+		p++;
+	struct span word = span_range(from, p);
+	*rest = span_range(p, end);
 	return word;
 }
 

@@ -105,7 +105,7 @@ struct modify {
 	size_t sent_n;
 	char *restore; /* owned: what the responder leg had committed before */
 	size_t restore_n;
-	uint32_t cseq; /* of our INVITE whose ACK waits for the answer (offerless) */
+	uint32_t cseq; /* of our INVITE whose ACK waits for the answer (offerless); 0: none does */
 	unsigned last_1xx;
 	unsigned undo_tries;
 	uint64_t since_us;
@@ -269,6 +269,8 @@ unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool lo
 void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_msg *resp, uint64_t now_us);
 void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us);
 void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us);
+/* The responder's 2xx still lacks its ACK: it goes out with an answer that takes nothing.  Fine when none is owed. */
+void modify_offerless_refuse(struct session *s);
 
 /* ---- modify_target.c ---- */
 /* The request is to be refused, but brought a new Contact: true when that is tried first; t is answered later. */
@@ -279,11 +281,12 @@ void modify_target_drop(struct leg *l); /* forget it, unanswered; fine when ther
 /* ---- modify_undo.c: guards, cancellation, compensation ---- */
 void modify_arm(struct session *s, uint64_t now_us);
 void modify_cancel(struct session *s, uint64_t now_us);
-void modify_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us);
-void modify_no_ack(struct session *s, uint64_t now_us);
+void modify_ack(struct leg *l, const struct sip_msg *ack, uint64_t now_us);
 void modify_abandon(struct session *s, uint64_t now_us); /* the session ends: 487, CANCEL, nothing pending */
 /* The responder agreed and the initiator cannot follow: refuse the initiator and lead the responder back. */
 void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t now_us);
+/* The responder's answer to an SDP that leaves all as it was: 0, or -EINVAL when it cannot be used. */
+MUST_CHECK int modify_take_same(struct session *s, const struct sip_msg *resp, uint64_t now_us);
 void modify_undo_response(struct session *s, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
 
 /* ---- relay.c ---- */

@@ -401,15 +401,10 @@ static void modify_commit_bare(struct session *s, const struct sip_msg *resp, ui
 {
 	struct modify *mod = &s->mod;
 	struct leg *l = initiator(s), *r = responder(s);
-	struct sdp *answer;
-	struct verdict v;
 
-	if (mod->sent) {
-		/* It went as a re-INVITE with the SDP this leg already had; its answer concerns this leg alone. */
-		if (modify_check_answer(s, resp, &answer, &v) == 0)
-			(void)!sdp_oa_answer_in(&r->oa, answer->raw);
+	/* It may have gone as a re-INVITE with the SDP this leg already had; the answer concerns this leg alone. */
+	if (mod->sent && modify_take_same(s, resp, now_us) < 0)
 		sdp_oa_abort(&r->oa);
-	}
 	leg_refresh(l, sip_stxn_request(mod->txn));
 	leg_forward(l, mod->txn, resp, 200, SPAN_EMPTY, now_us);
 	mod->txn = NULL;
@@ -491,7 +486,8 @@ static bool modify_retry(struct session *s, unsigned status, uint64_t now_us)
 	if (no_update && mod->bare && !mod->sent && modify_offer(s, NULL, now_us) < 0)
 		return false;
 	/* The same SDP bytes, and so the same o= version (SDP-7). */
-	return modify_send(s, no_update ? SIP_INVITE : mod->out, 70, now_us) == 0;
+	return modify_send(s, no_update ? SIP_INVITE : mod->out,
+			   hops ? 70 : sip_stxn_request(mod->txn)->max_forwards - 1u, now_us) == 0;
 }
 
 /* The status the initiator gets, where it is not the responder's own. */

@@ -26,8 +26,8 @@ unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool lo
 		return 0; /* MOD-10: not an offer */
 	if (l->invite_in)
 		return 500; /* IsI, IsU and MOD-9: unanswered, or its ACK is missing */
-	if (l->invite_out || l->update_out || l->oa.state == SDP_OFFER_SENT)
-		return 491; /* IcI, IcU, UcI, UcU: glare */
+	if (l->invite_out || l->update_out || l->oa.state != SDP_STABLE)
+		return 491; /* IcI, IcU, UcI, UcU: glare; or our ACK with the answer is not out yet */
 	if (local)
 		return 0; /* MOD-32 needs this leg and not the lock */
 	if (s->mod.stage != MOD_NONE)

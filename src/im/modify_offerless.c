@@ -20,18 +20,26 @@ static struct leg *responder(struct session *s)
 	return &s->leg[side_other(s->mod.from)];
 }
 
-/* A valid answer that takes nothing, then the end of the session. */
-void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us)
+void modify_offerless_refuse(struct session *s)
 {
+	struct modify *mod = &s->mod;
 	struct leg *r = responder(s);
 	struct sdp *offer = s->im->sdp[0];
 	struct span text = SPAN_EMPTY;
 
-	/* An offer that there was no memory to keep is the one that has just been read. */
-	if (!s->mod.offer || sdp_parse(offer, (struct span){ s->mod.offer, s->mod.offer_n }, NULL) == 0)
+	if (!mod->cseq)
+		return;
+	if (sdp_parse(offer, (struct span){ mod->offer, mod->offer_n }, NULL) == 0)
 		text = offer_refuse_all(r, offer);
-	leg_ack(r, s->mod.cseq, text);
-	sdp_oa_abort(&r->oa);
+	leg_ack(r, mod->cseq, text);
+	mod->cseq = 0;
+}
+
+/* A valid answer that takes nothing, then the end of the session. */
+void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us)
+{
+	modify_offerless_refuse(s);
+	sdp_oa_abort(&responder(s)->oa);
 	modify_answer_initiator(s, cause, SPAN_EMPTY, "", now_us);
 	session_end(s,
 		    cause == 408 ? "Reason: SIP;cause=408;text=\"no ACK\"\r\n"
@@ -85,7 +93,13 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 			session_end(s, "Reason: SIP;cause=488\r\n", now_us);
 		return;
 	}
-	if (im_keep(&mod->offer, &mod->offer_n, offer->raw) < 0 || judge(s, offer, &v) != 0 || !mod->txn ||
+	if (im_keep(&mod->offer, &mod->offer_n, offer->raw) < 0) {
+		leg_ack_refusing(r, resp);
+		mod->cseq = 0;
+		modify_offerless_give_up(s, 500, now_us);
+		return;
+	}
+	if (judge(s, offer, &v) != 0 || !mod->txn ||
 	    (s->plane && plane_prepare(s->plane, r->side, offer, v.off, now_us) < 0) ||
 	    sdp_oa_offer_in(&r->oa, offer->raw) < 0) {
 		modify_offerless_give_up(s, 488, now_us);

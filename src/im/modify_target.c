@@ -53,7 +53,15 @@ static void on_answer(void *user, struct sip_ctxn *t, const struct sip_msg *resp
 	if (resp && resp->status < 200)
 		return;
 	try->out = NULL;
-	finish(try, resp && resp->status < 300, now_us);
+	if (resp && resp->status < 300) {
+		/* It stands: remembered as any Contact is, so that the old one, named again, is a change. */
+		leg_note_contact(try->l, sip_stxn_request(try->txn));
+		leg_learn(try->l, resp);
+		leg_refresh(try->l, resp);
+		finish(try, true, now_us);
+		return;
+	}
+	finish(try, false, now_us);
 }
 
 static void on_wait(struct timer *t, uint64_t now_us)

@@ -95,20 +95,17 @@ void modify_cancel(struct session *s, uint64_t now_us)
 		sip_ctxn_cancel(responder(s)->invite_out, SPAN_EMPTY, now_us);
 }
 
-void modify_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us)
+/* The other leg's refresh, answered locally meanwhile, has an ACK of its own, which is not this one. */
+void modify_ack(struct leg *l, const struct sip_msg *ack, uint64_t now_us)
 {
-	if (s->mod.stage != MOD_ACK)
+	struct session *s = l->s;
+
+	if (s->mod.stage != MOD_ACK || l != initiator(s))
 		return;
 	if (s->mod.offerless)
 		modify_offerless_ack(s, ack, now_us);
 	else
 		modify_release(s);
-}
-
-void modify_no_ack(struct session *s, uint64_t now_us)
-{
-	if (s->mod.stage == MOD_ACK && s->mod.offerless)
-		modify_offerless_give_up(s, 408, now_us);
 }
 
 void modify_abandon(struct session *s, uint64_t now_us)
@@ -119,6 +116,7 @@ void modify_abandon(struct session *s, uint64_t now_us)
 	if (mod->stage == MOD_NONE)
 		return;
 	modify_answer_initiator(s, 487, SPAN_EMPTY, "", now_us);
+	modify_offerless_refuse(s);
 	if (r->invite_out)
 		sip_ctxn_cancel(r->invite_out, SPAN_EMPTY, now_us);
 	sdp_oa_abort(&s->leg[SIDE_A].oa);
@@ -133,6 +131,12 @@ void modify_abandon(struct session *s, uint64_t now_us)
 static void undo_failed(struct session *s, uint64_t now_us)
 {
 	session_end(s, "Reason: SIP;cause=488;text=\"could not restore\"\r\n", now_us);
+}
+
+/* Timer C once more: what rings and is never answered must not hold the lock for ever. */
+static void on_undo_guard(struct timer *t, uint64_t now_us)
+{
+	undo_failed(session_of(container_of(t, struct modify, t_guard)), now_us);
 }
 
 /* The old parameters, as an offer of ours on the responder's leg. */
@@ -165,6 +169,8 @@ static void undo_send(struct session *s, uint64_t now_us)
 		r->owes_answer = false;
 	if (!*slot)
 		undo_failed(s, now_us);
+	else
+		timer_set(&s->im->wheel, &mod->t_guard, now_us + TIMER_C_MS * US_PER_MS, on_undo_guard);
 }
 
 static void on_undo_retry(struct timer *t, uint64_t now_us)
@@ -201,22 +207,25 @@ void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t
 	undo_send(s, now_us);
 }
 
-/* It is back where it was: its answer may name another path, which its end of the user plane then takes. */
-static void undo_done(struct session *s, const struct sip_msg *resp, uint64_t now_us)
+/* Nothing has changed but, perhaps, the path it names (RFC 4975 8.4), which its end of the user plane then takes. */
+int modify_take_same(struct session *s, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct im *im = s->im;
 	struct leg *l = initiator(s), *r = responder(s);
-	struct sdp *answer, *offer = im->sdp[1];
+	struct sdp *answer, *sent = im->sdp[1], *offer = im->sdp[2];
+	struct verdict v;
 	char fault[96];
 
 	if (request_sdp(im, resp, 0, fault, &answer) != 0 ||
-	    sdp_parse(offer, sdp_oa_remote(&l->oa), NULL) < 0 || sdp_oa_answer_in(&r->oa, answer->raw) < 0) {
-		undo_failed(s, now_us);
-		return;
-	}
+	    sdp_parse(sent, (struct span){ r->oa.pending, r->oa.pending_n }, NULL) < 0 ||
+	    sdp_parse(offer, sdp_oa_remote(&l->oa), NULL) < 0)
+		return -EINVAL;
+	accept_answer(&im->conf, s->class.class, NULL, sent, answer, &v);
+	if (v.status || sdp_oa_answer_in(&r->oa, answer->raw) < 0)
+		return -EINVAL;
 	if (s->plane && plane_prepare(s->plane, s->mod.from, offer, 0, now_us) == 0)
 		plane_commit(s->plane, s->mod.from, offer, answer, now_us);
-	modify_release(s);
+	return 0;
 }
 
 void modify_undo_response(struct session *s, const struct sip_msg *resp, enum sip_end end, uint64_t now_us)
@@ -233,7 +242,10 @@ void modify_undo_response(struct session *s, const struct sip_msg *resp, enum si
 		leg_refresh(r, resp);
 		if (mod->out == SIP_INVITE)
 			leg_ack(r, resp->cseq, SPAN_EMPTY);
-		undo_done(s, resp, now_us);
+		if (modify_take_same(s, resp, now_us) == 0)
+			modify_release(s); /* it is back where it was */
+		else
+			undo_failed(s, now_us);
 		return;
 	}
 	sdp_oa_abort(&r->oa);

@@ -128,7 +128,7 @@ void session_on_ack(struct leg *l, const struct sip_msg *m, uint64_t now_us)
 		session_over_check(s, now_us);
 		return;
 	}
-	modify_ack(s, m, now_us);
+	modify_ack(l, m, now_us);
 }
 
 /* SETUP-10, MOD-23: nobody acknowledges our 2xx. */
@@ -145,7 +145,6 @@ void session_on_no_ack(struct leg *l, uint64_t now_us)
 		session_over_check(s, now_us);
 		return;
 	}
-	modify_no_ack(s, now_us);
 	session_end(s, "Reason: SIP;cause=408;text=\"no ACK\"\r\n", now_us);
 }
 

@@ -24,10 +24,12 @@ struct sip_ctxn {
 	struct timer t_again; /* Timers A, E */
 	struct timer t_end;   /* Timers B, D, F, K, M; 64*T1 after CANCEL */
 	sip_ctxn_fn *fn;
-	void *user;                /* the TU's; NULL: it does not listen */
-	char *cancel_extra;        /* owned: header lines for a CANCEL that waits; NULL: none */
-	struct sip_dest to;        /* host lies in text */
-	struct span branch, bytes; /* lie in text */
+	void *user;         /* the TU's; NULL: it does not listen */
+	char *cancel_extra; /* owned: header lines for a CANCEL that waits; NULL: none */
+	struct sip_dest to; /* host lies in text */
+	struct span branch; /* lies in text */
+	char *bytes; /* owned: the request; freed when there is nothing left to repeat or to derive from it */
+	size_t bytes_n;
 	uint32_t interval_ms;
 	uint8_t method, state;
 	bool provisional;
@@ -84,17 +86,21 @@ static struct span take(char **at, struct span s)
 static struct sip_ctxn *ctxn_new(struct sip_tl *tl, enum sip_method method, struct span branch,
 				 const struct sip_dest *to, struct span bytes)
 {
-	struct sip_ctxn *t = malloc(sizeof(*t) + branch.n + bytes.n + to->host.n);
-	char *at;
-	if (!t)
+	struct sip_ctxn *t = malloc(sizeof(*t) + branch.n + to->host.n);
+	char *copy = span_dup(bytes), *at;
+	if (!t || !copy) {
+		free(copy);
+		free(t);
 		return NULL;
+	}
 	memset(t, 0, sizeof(*t));
 	at = t->text;
 	t->tl = tl;
 	t->method = (uint8_t)method;
 	t->to = *to;
 	t->branch = take(&at, branch);
-	t->bytes = take(&at, bytes);
+	t->bytes = copy;
+	t->bytes_n = bytes.n;
 	t->to.host = take(&at, to->host);
 	htab_put(&tl->client, &t->link, htab_hash(&tl->client, t->branch));
 	tl->stats.client++;
@@ -118,6 +124,7 @@ static void ctxn_free(struct sip_ctxn *t)
 	t->tl->stats.client--;
 	close_count(t);
 	free(t->cancel_extra);
+	free(t->bytes);
 	free(t);
 }
 
@@ -132,6 +139,11 @@ void sip_ctxn_free_all(struct sip_tl *tl)
 }
 
 /* ---- sending and telling ---- */
+
+static struct span request_of(const struct sip_ctxn *t)
+{
+	return (struct span){ t->bytes, t->bytes_n };
+}
 
 static int put(struct sip_ctxn *t, struct span bytes, uint64_t token)
 {
@@ -162,7 +174,7 @@ static void tell_final(struct sip_ctxn *t, const struct sip_msg *resp, uint64_t 
 
 static void start(struct sip_ctxn *t, uint64_t now_us)
 {
-	if (put(t, t->bytes, token_of(t)) < 0) {
+	if (put(t, request_of(t), token_of(t)) < 0) {
 		txn_after(t->tl, &t->t_end, 0, now_us, on_unsent); /* the TU is not ready to hear it */
 		return;
 	}
@@ -229,7 +241,7 @@ static void on_resend(struct timer *timer, uint64_t now_us)
 	struct sip_ctxn *t = container_of(timer, struct sip_ctxn, t_again);
 
 	t->tl->stats.retrans_out++;
-	if (put(t, t->bytes, token_of(t)) < 0) {
+	if (put(t, request_of(t), token_of(t)) < 0) {
 		end_with(t, SIP_END_TRANSPORT, now_us);
 		return;
 	}
@@ -299,7 +311,7 @@ static struct span derive(struct sip_ctxn *t, enum sip_method method, struct spa
 	struct sip_msg req;
 
 	/* A fault that one refuses in others' requests does no harm here. */
-	if (sip_msg_parse(&req, t->bytes, txn_reliable(t->to.tp)) < 0 || !req.answerable)
+	if (sip_msg_parse(&req, request_of(t), txn_reliable(t->to.tp)) < 0 || !req.answerable)
 		return SPAN_EMPTY;
 	w_from_request(&w, &req, method);
 	w_rest(&w, &req, method, to.n ? to : req.to, extra);
@@ -409,6 +421,7 @@ static void other_response(struct sip_ctxn *t, const struct sip_msg *m, uint64_t
 	timer_stop(t->tl->wheel, &t->t_again);
 	txn_after(t->tl, &t->t_end, txn_reliable(t->to.tp) ? 0 : SIP_T4_MS, now_us, on_over); /* Timer K */
 	tell_final(t, m, now_us);
+	free(t->bytes), t->bytes = NULL; /* Timer K only absorbs */
 }
 
 void sip_ctxn_input(struct sip_tl *tl, const struct sip_msg *m, uint64_t now_us)

@@ -12,7 +12,7 @@
 #include "sip/build.h"
 #include "sip/txn_priv.h"
 
-static timer_fn on_trying, on_repeat, on_end, on_unacked;
+static timer_fn on_trying, on_repeat, on_end, on_unacked, on_shrink;
 
 static bool is_invite(const struct sip_stxn *t)
 {
@@ -141,6 +141,47 @@ static void on_repeat(struct timer *timer, uint64_t now_us)
 	repeat(t, now_us);
 }
 
+static struct span take(char **at, struct span s)
+{
+	struct span copy = { *at, s.n };
+	if (s.n)
+		memcpy(*at, s.p, s.n);
+	*at += s.n;
+	return copy;
+}
+
+/*
+ * Answered, a request other than INVITE is kept 32 s only to be recognized: by its method and top Via.  The rest of it
+ * would be most of what a busy server holds.  From a timer, since who answers may still be reading it.
+ */
+static void on_shrink(struct timer *timer, uint64_t now_us)
+{
+	struct sip_stxn *t = container_of(timer, struct sip_stxn, t_again);
+	const struct sip_msg *req = t->req;
+	const struct sip_via *v = &req->via;
+	size_t n = v->host.n + v->branch.n + v->received.n + v->maddr.n + req->method_name.n;
+	struct sip_msg *small = malloc(offsetof(struct sip_msg, hdr) + n);
+	char *at = (char *)small + offsetof(struct sip_msg, hdr);
+
+	(void)now_us;
+	if (!small)
+		return;
+	memset(small, 0, offsetof(struct sip_msg, hdr));
+	memset(small->first, 0xff, sizeof(small->first));
+	small->request = true;
+	small->method = req->method;
+	small->cseq = req->cseq;
+	small->via = *v;
+	small->via.tp_name = SPAN_EMPTY;
+	small->via.host = take(&at, v->host);
+	small->via.branch = take(&at, v->branch);
+	small->via.received = take(&at, v->received);
+	small->via.maddr = take(&at, v->maddr);
+	small->method_name = take(&at, req->method_name);
+	free(t->req);
+	t->req = small;
+}
+
 /* Timers H, I, J, and L after the ACK. */
 static void on_end(struct timer *timer, uint64_t now_us)
 {
@@ -202,6 +243,9 @@ static void answered(struct sip_stxn *t, uint64_t now_us)
 	close_count(t);
 	list_push(&t->tl->done, &t->on_done);
 	t->tl->n_done++;
+	/* Not where more of it is needed to recognize it: without a branch (RFC 2543), or merged. */
+	if (sip_match_by_branch(t->req) && !t->in_merged)
+		txn_after(t->tl, &t->t_again, 0, now_us, on_shrink);
 	bound_done(t->tl, now_us);
 	txn_after(t->tl, &t->t_end, txn_reliable(t->src.tp) ? 0 : TXN_LIFE_MS, now_us, on_end); /* Timer J */
 }

@@ -46,7 +46,8 @@ struct sip_tl_hooks {
 	int (*send)(void *u, const struct sip_dest *to, struct span bytes, uint64_t token);
 	void (*random)(void *u, void *p, size_t n);
 	/* A new request, not ACK or CANCEL.  t lives until it is answered finally and its timers ended;
-	 * sip_stxn_request(t) is the request for as long.  Must be answered, now or later; an INVITE that
+	 * sip_stxn_request(t) is the request until the call in which it is answered finally returns; later (an INVITE's
+	 * apart) of it only method, CSeq number and top Via remain.  Must be answered, now or later; an INVITE that
 	 * is not within 200 ms gets its 100 from here, another request is forgotten after 64*T1. */
 	void (*request)(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
 	/* An ACK that belongs to no non-2xx answer: for a 2xx, or astray. */

@@ -19,6 +19,11 @@ static bool has_cookie(struct span branch)
 	return branch.n > cookie.n && span_istarts(branch, cookie);
 }
 
+bool sip_match_by_branch(const struct sip_msg *m)
+{
+	return has_cookie(m->via.branch);
+}
+
 static uint16_t via_port(const struct sip_via *v)
 {
 	return v->port ? v->port : v->tp == SIP_TLS ? 5061 : 5060;

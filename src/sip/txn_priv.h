@@ -75,6 +75,8 @@ static inline void txn_after(struct sip_tl *tl, struct timer *t, uint32_t ms, ui
 struct sip_dest sip_tl_reply_dest(const struct sip_msg *req, const struct sip_src *src);
 
 /* ---- txn_match.c ---- */
+/* Does its branch alone tell it from all others (RFC 3261 17.2.3)? */
+bool sip_match_by_branch(const struct sip_msg *m);
 /* The hash a request, its ACK and its CANCEL share. */
 uint64_t sip_match_hash(const struct sip_tl *tl, const struct sip_msg *m);
 /* The transaction m belongs to; method is INVITE when m is ACK or CANCEL. */

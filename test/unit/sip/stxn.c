@@ -261,6 +261,23 @@ static void rfc3261_17_2_2_timer_j(void **state)
 	tl_expect(w, "32000 gone MESSAGE\n");
 }
 
+/* Answered, only what tells it from others is kept; the answer still goes where it went. */
+static void answered_request_is_kept_small(void **state)
+{
+	struct tl_world *w = *state;
+	struct sip_dest first;
+
+	feed(w, "UPDATE");
+	reply(w, 200);
+	assert_true(sip_stxn_request(w->stxn)->raw.n > 0);
+	first = tl_last_sent(w)->to;
+	tl_until(w, 1);
+	assert_int_equal(sip_stxn_request(w->stxn)->raw.n, 0);
+	feed(w, "UPDATE");
+	tl_expect(w, "0 request UPDATE\n0 send 200 UPDATE\n1 send 200 UPDATE\n");
+	assert_true(addr_eq(&first.ip, &tl_last_sent(w)->to.ip));
+}
+
 static void rfc3261_17_2_2_reliable_timer_j_is_zero(void **state)
 {
 	struct tl_world *w = *state;
@@ -440,6 +457,7 @@ int main(void)
 		UDP(rfc6026_299_is_an_acceptance),
 		UDP(invite_waits_for_the_tu),
 		UDP(rfc3261_17_2_2_timer_j),
+		UDP(answered_request_is_kept_small),
 		TCP(rfc3261_17_2_2_reliable_timer_j_is_zero),
 		UDP(rfc3261_17_2_2_proceeding_replays_the_100),
 		UDP(rfc3261_17_2_2_one_final_only),

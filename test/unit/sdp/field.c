@@ -143,8 +143,7 @@ static void field_shared(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
 		char *text = load(SOURCE_ROOT "/../shared/testdata/sdp", shared[i].file);
-		if (!text)
-			skip();
+		assert_non_null(text);
 		check(&shared[i], text);
 		free(text);
 	}
@@ -156,5 +155,9 @@ int main(void)
 		cmocka_unit_test(field_ours),
 		cmocka_unit_test(field_shared),
 	};
-	return cmocka_run_group_tests_name("sdp/field", tests, NULL, NULL);
+	/* The collection is not part of the project: where it is not, there is one test less. */
+	char *first = load(SOURCE_ROOT "/../shared/testdata/sdp", shared[0].file);
+	size_t n = first ? ARRAY_LEN(tests) : 1;
+	free(first);
+	return _cmocka_run_group_tests("sdp/field", tests, n, NULL, NULL);
 }

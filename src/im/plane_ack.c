@@ -59,9 +59,11 @@ struct plane_near *plane_near_open(struct plane_conn *c, const struct msrp_head 
 	n = pool_get(ps, &ps->pool_near, POOL_NEAR, offsetof(struct plane_near, on_msg), sizeof(*n));
 	if (!n)
 		return NULL;
-	if (msrp_path_ends(from, &first, &last))
+	if (span_eq(from, peer_path(path->peer)))
+		from = peer_first(path->peer);
+	else if (msrp_path_ends(from, &first, &last))
 		from = first;
-	if (msrp_path_ends(peer_path(path->peer), &first, &last) && span_eq(first, from)) {
+	if (span_eq(from, peer_first(path->peer))) {
 		n->peer = path->peer;
 		n->peer->refs++;
 	} else if ((n->to = span_dup(from)) == NULL) {
@@ -107,10 +109,8 @@ void plane_near_free(struct plane_near *n)
 
 void plane_near_answer(struct plane_near *n, unsigned code)
 {
-	struct span to = span_of(n->to), last;
+	struct span to = n->to ? span_of(n->to) : peer_first(n->peer);
 
-	if (!n->to && !msrp_path_ends(peer_path(n->peer), &to, &last))
-		to = peer_path(n->peer);
 	if (!n->loose || code != 200)
 		plane_write_response(n->conn, (struct span){ n->tid, n->tid_n }, code, to, path_uri(n->path));
 	plane_near_free(n);

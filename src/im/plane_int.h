@@ -64,6 +64,7 @@ struct plane_peer {
 	bool has_types;
 	uint8_t dir; /* enum sdp_dir, from its owner's view */
 	uint16_t path_n, types_n, wrapped_n;
+	uint16_t first_n; /* the leftmost URI of path, at its start */
 	uint16_t cap;
 	uint64_t max_size;
 	char text[]; /* path, accept-types, accept-wrapped-types */
@@ -220,9 +221,10 @@ struct plane_source { /* unbound connections of one address (UP-51) */
 struct plane_conn {
 	struct planes *ps;
 	void *wc;
-	struct list link;      /* ps->conns */
-	struct htab_link dest; /* ps->dests: connections we opened, by host:port */
-	char *dest_name;       /* owned; NULL: accepted */
+	struct plane_batch *batch; /* what this call writes to it; NULL: nothing yet */
+	struct list link;          /* ps->conns */
+	struct htab_link dest;     /* ps->dests: connections we opened, by host:port */
+	char *dest_name;           /* owned; NULL: accepted */
 	struct msrp_framer f;
 	struct list paths;    /* bound to it */
 	struct list waiters;  /* stopped connections that want to write here */
@@ -275,6 +277,10 @@ struct planes {
 static inline struct span peer_path(const struct plane_peer *p)
 {
 	return (struct span){ p->text, p->path_n };
+}
+static inline struct span peer_first(const struct plane_peer *p)
+{
+	return (struct span){ p->text, p->first_n };
 }
 static inline struct span peer_types(const struct plane_peer *p)
 {

@@ -13,12 +13,14 @@
 static void peer_set(struct plane_peer *p, const struct sdp_msrp *m, bool active)
 {
 	struct wbuf w = wbuf_on(p->text, p->cap);
+	struct span first, last, path = span_trim(m->path);
 
 	p->active = active;
 	p->has_types = m->has_accept_types;
 	p->dir = (uint8_t)m->dir;
 	p->max_size = m->has_max_size ? m->max_size : 0;
-	w_span(&w, m->path), p->path_n = (uint16_t)w.n;
+	w_span(&w, path), p->path_n = (uint16_t)w.n;
+	p->first_n = msrp_path_ends(path, &first, &last) ? (uint16_t)first.n : 0;
 	w_span(&w, m->accept_types), p->types_n = (uint16_t)(w.n - p->path_n);
 	w_span(&w, m->accept_wrapped_types), p->wrapped_n = (uint16_t)(w.n - p->path_n - p->types_n);
 }

@@ -16,6 +16,8 @@ static void batch_flush(struct planes *ps, struct plane_batch *b)
 
 	if (c && b->n)
 		ps->port.msrp_write(ps->port.w, c->wc, b->piece, b->n);
+	if (c)
+		c->batch = NULL;
 	b->c = NULL;
 	b->n = 0;
 	b->bytes = b->text_n = 0;
@@ -26,18 +28,17 @@ static struct plane_batch *batch_of(struct plane_conn *c)
 	struct planes *ps = c->ps;
 	struct plane_batch *b = NULL;
 
-	for (unsigned i = 0; i < BATCHES; i++) {
-		if (ps->batch[i].c == c)
-			return &ps->batch[i];
+	if (c->batch)
+		return c->batch;
+	for (unsigned i = 0; i < BATCHES && !b; i++)
 		if (!ps->batch[i].c)
 			b = &ps->batch[i];
-	}
 	if (!b) {
 		b = &ps->batch[ps->batch_turn++ % BATCHES];
 		batch_flush(ps, b);
 	}
 	b->c = c;
-	return b;
+	return c->batch = b;
 }
 
 void plane_write_flush(struct planes *ps)
@@ -49,22 +50,18 @@ void plane_write_flush(struct planes *ps)
 
 void plane_write_forget(struct plane_conn *c)
 {
-	for (unsigned i = 0; i < BATCHES; i++)
-		if (c->ps->batch[i].c == c) {
-			c->ps->batch[i].n = 0;
-			batch_flush(c->ps, &c->ps->batch[i]);
-		}
+	if (!c->batch)
+		return;
+	c->batch->n = 0;
+	batch_flush(c->ps, c->batch);
 }
 
 size_t plane_write_room(struct plane_conn *c)
 {
 	struct planes *ps = c->ps;
-	size_t room = ps->port.msrp_room(ps->port.w, c->wc);
+	size_t room = ps->port.msrp_room(ps->port.w, c->wc), gathered = c->batch ? c->batch->bytes : 0;
 
-	for (unsigned i = 0; i < BATCHES; i++)
-		if (ps->batch[i].c == c)
-			room = room > ps->batch[i].bytes ? room - ps->batch[i].bytes : 0;
-	return room;
+	return room > gathered ? room - gathered : 0;
 }
 
 /* Adds s as a piece, or to the last piece when it follows it in memory. */
@@ -85,7 +82,7 @@ static struct plane_batch *batch_with(struct plane_conn *c, size_t text)
 
 	if (BATCH_TEXT - b->text_n < text || b->n == BATCH_PIECES) {
 		batch_flush(c->ps, b);
-		b->c = c;
+		b = batch_of(c);
 	}
 	return b;
 }

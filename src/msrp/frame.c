@@ -78,12 +78,20 @@ static size_t lead_begins(const char *p, size_t n)
 	return n;
 }
 
-/* Continues the comparison of an end-line of which k bytes are matched with what in holds.  Returns the bytes of in
+/* Continues the comparison of an end-line of which k bytes are matched with what in holds; with none, in begins with
+ * CRLF and dashes.  Returns the bytes of in
  * that belong to it when it is complete, 0 when in ended first, -1 when it is none; *matched: how far it went. */
 static int end_match(struct msrp_framer *f, struct span in, size_t k, size_t *matched)
 {
 	size_t i = 0;
 
+	if (k == 0 && in.n >= f->mark_n) { /* mostly it is all here, or surely another line */
+		if (memcmp(in.p + LEAD, f->mark + LEAD, f->mark_n - LEAD) != 0) {
+			*matched = LEAD;
+			return -1;
+		}
+		i = k = f->mark_n;
+	}
 	for (; i < in.n; i++, k++) {
 		char c = in.p[i];
 		bool ok = k < f->mark_n         ? c == f->mark[k]

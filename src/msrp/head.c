@@ -10,12 +10,17 @@ static bool alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+static bool tid_char(char c)
+{
+	return alnum(c) || c == '.' || c == '-' || c == '+' || c == '%' || c == '=';
+}
+
 bool msrp_tid_ok(struct span t)
 {
 	if (t.n < MSRP_TID_MIN || t.n > MSRP_TID_MAX || !alnum(t.p[0]))
 		return false;
 	for (size_t i = 1; i < t.n; i++)
-		if (!alnum(t.p[i]) && !memchr(".-+%=", t.p[i], 5))
+		if (!tid_char(t.p[i]))
 			return false;
 	return true;
 }

@@ -56,7 +56,8 @@ static const uint8_t media_rank[26] = { ['i' - 'a'] = 1,     ['c' - 'a'] = 2 | M
 
 static int check_order(struct cur *c, char type)
 {
-	uint8_t r = c->m ? media_rank[type - 'a'] : session_rank[type - 'a']; /* check_line() saw to the letter */
+	uint8_t r =
+		c->m ? media_rank[type - 'a'] : session_rank[type - 'a']; /* check_line() saw to the letter */
 	int rank = r & ~MANY;
 
 	if (!r)

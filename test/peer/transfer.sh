@@ -18,9 +18,10 @@ for program in "$parleyd" "$load"; do
 done
 
 acknowledge=end
-# Memory that AddressSanitizer holds back is not the server's.
+# Memory that AddressSanitizer holds back, and its shadow, is not the server's.
 rss=12M
-! grep -q __asan_init "$parleyd" || rss=96M
+! grep -q __asan_init "$parleyd" || rss=64M
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=4
 case $name in
 big) run=(--size 1M --total 32M --sessions 2) ;;
 big-hop) run=(--size 1M --total 32M --sessions 2) acknowledge=hop ;;

@@ -157,6 +157,9 @@ __attribute__((format(printf, 4, 5))) void im_log(struct im *im, enum im_level l
 void im_token(struct im *im, char *buf, size_t n); /* n hex digits of randomness and a zero */
 unsigned im_random_below(struct im *im, unsigned n);
 int im_send(struct im *im, const struct sip_dest *to, struct span bytes); /* without a transaction */
+/* An answer without body in our own words: extra header lines, and who we are in a final one (MODE-13). */
+void im_reply(struct im *im, struct sip_stxn *t, unsigned status, struct span reason, struct span to_tag,
+	      const char *extra, uint64_t now_us);
 const struct im_listen *im_listen_for(const struct im *im, enum sip_transport tp, const struct addr *ip);
 /* malloc'd copy, length kept; *out NULL on no memory: -ENOMEM. */
 MUST_CHECK int im_keep(char **out, size_t *n, struct span s);
@@ -165,6 +168,11 @@ MUST_CHECK int im_keep(char **out, size_t *n, struct span s);
 void request_input(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
 /* The SDP of a request or response into im->sdp[slot]: 0; 1: there is none; -status: refuse with it, *fault. */
 int request_sdp(struct im *im, const struct sip_msg *m, unsigned slot, char fault[96], struct sdp **out);
+
+/* Header lines of a 415: what we would have taken (PARSE-11). */
+const char *request_415(const struct sip_msg *m);
+/* 200 to an OPTIONS: what we can do (SETUP-21). */
+void request_options(struct im *im, struct sip_stxn *t, struct span to_tag, uint64_t now_us);
 
 /* ---- session.c ---- */
 struct session *session_create(struct im *im, enum side initiator, uint64_t now_us);
@@ -207,9 +215,9 @@ void leg_ack_refusing(struct leg *l, const struct sip_msg *resp);
 /* Refuse or finish a request of the peer: simple answers without body. */
 void leg_reply(struct leg *l, struct sip_stxn *t, unsigned status, struct span reason, const char *extra,
 	       uint64_t now_us);
-/* Pass a response of the other side on as the answer to t: status may differ from resp's; sdp empty: resp's own body for
- * failures, none otherwise. */
-void leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, unsigned status,
+/* Pass a response of the other side on as the answer to t: status may differ from resp's; sdp empty: resp's own body,
+ * unless it describes media.  false: too large; t was answered 500. */
+bool leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, unsigned status,
 		 struct span sdp, uint64_t now_us);
 /* Ends this leg alone, whatever state it is in. */
 void leg_end(struct leg *l, const char *extra, uint64_t now_us);
@@ -223,10 +231,13 @@ void w_contact(struct wbuf *w, const struct leg *l, const struct sip_msg *m);
 /* Contact, Allow, Supported.  m: the other side's message that is passed on, NULL: none (its last known). */
 void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m);
 void w_allow(struct wbuf *w);
+void w_product(struct wbuf *w, const struct im *im, enum sip_hdr_id id); /* Server or User-Agent (MODE-13) */
 void w_body_of(struct wbuf *w, const struct sip_msg *m); /* body of m unchanged, with its Content- headers */
 /* Content headers and body: the SDP alone, or in its place among m's other parts. */
 void w_sdp_body(struct wbuf *w, const struct im *im, const struct sip_msg *m, struct span sdp);
 /* Tags in Require that neither we nor the far peer know, comma-separated into buf: true when there are any. */
+/* What a 415 to m has to say: which encodings, or which types, would do (PARSE-11). */
+const char *headers_acceptable(const struct sip_msg *m);
 bool headers_unsupported(const struct leg *l, const struct sip_msg *m, struct wbuf *bad);
 char *headers_features(const struct sip_msg *m); /* malloc'd; "" when there are none; NULL: no memory */
 char *headers_supported(const struct sip_msg *m);

@@ -95,6 +95,12 @@ void w_allow(struct wbuf *w)
 	w_bytes(w, allow_line, sizeof(allow_line) - 1);
 }
 
+void w_product(struct wbuf *w, const struct im *im, enum sip_hdr_id id)
+{
+	if (im->conf.server_token[0])
+		w_hdr(w, id, span_of(im->conf.server_token));
+}
+
 static bool listed(struct span tag, const struct span *set, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -141,6 +147,24 @@ static bool takes_contact(enum sip_method method)
 	return method != SIP_MESSAGE && method != SIP_INFO && method != SIP_BYE;
 }
 
+static bool in_list(struct span list, struct span tag)
+{
+	while (list.n) {
+		if (span_ieq(span_trim(span_split(&list, ',')), tag))
+			return true;
+	}
+	return false;
+}
+
+/* MODE-12: what one side requires and the other said it can do is required of it, in requests and in answers. */
+static void w_required(struct wbuf *w, const struct sip_msg *m, struct span known)
+{
+	struct sip_iter it = { 0 };
+	for (struct span tag; sip_each(m, SIP_H_REQUIRE, &it, &tag);)
+		if (in_list(known, tag))
+			w_str(w, "Require: "), w_span(w, tag), w_str(w, "\r\n");
+}
+
 void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 {
 	const char *known = l->s->leg[side_other(l->side)].supported;
@@ -149,6 +173,8 @@ void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 	w_allow(w);
 	if (known && known[0])
 		w_str(w, "Supported: "), w_str(w, known), w_str(w, "\r\n");
+	if (m && l->supported)
+		w_required(w, m, span_of(l->supported));
 }
 
 void w_body_of(struct wbuf *w, const struct sip_msg *m)
@@ -181,13 +207,10 @@ void w_sdp_body(struct wbuf *w, const struct im *im, const struct sip_msg *m, st
 	free(buf);
 }
 
-static bool in_list(struct span list, struct span tag)
+const char *headers_acceptable(const struct sip_msg *m)
 {
-	while (list.n) {
-		if (span_ieq(span_trim(span_split(&list, ',')), tag))
-			return true;
-	}
-	return false;
+	return sip_has(m, SIP_H_CONTENT_ENCODING) ? "Accept-Encoding: identity\r\n"
+						  : "Accept: application/sdp, multipart/mixed\r\n";
 }
 
 bool headers_unsupported(const struct leg *l, const struct sip_msg *m, struct wbuf *bad)

@@ -111,6 +111,18 @@ int im_send(struct im *im, const struct sip_dest *to, struct span bytes)
 	return port_send(im, to, bytes, 0);
 }
 
+void im_reply(struct im *im, struct sip_stxn *t, unsigned status, struct span reason, struct span to_tag,
+	      const char *extra, uint64_t now_us)
+{
+	char lines[1536];
+	struct wbuf w = wbuf_on(lines, sizeof(lines));
+
+	w_str(&w, extra);
+	if (status >= 200)
+		w_product(&w, im, SIP_H_SERVER);
+	sip_stxn_reply_simple(t, status, reason, to_tag, w_ok(&w) ? w_span_of(&w) : span_of(extra), now_us);
+}
+
 static void on_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
 	request_input(u, t, m, now_us);
@@ -193,10 +205,17 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 	return im;
 }
 
+static int send_nothing(void *w, const struct sip_dest *to, struct span bytes, uint64_t token)
+{
+	(void)w, (void)to, (void)bytes, (void)token;
+	return 0;
+}
+
 void im_destroy(struct im *im)
 {
 	if (!im)
 		return;
+	im->port.sip_send = send_nothing; /* the world may be gone already */
 	for (unsigned i = 0; i < SESS_N_STATES; i++) {
 		list_each(e, &im->in_state[i])
 			session_free(container_of(e, struct session, link), im->wheel.tick * US_PER_MS);

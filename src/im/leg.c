@@ -296,11 +296,19 @@ void leg_reply(struct leg *l, struct sip_stxn *t, unsigned status, struct span r
 	       uint64_t now_us)
 {
 	/* The 100 has our tag too: a CANCEL that comes before any other answer is answered with it (RFC 3261 9.2). */
-	sip_stxn_reply_simple(t, status, reason, span_of(l->tag), span_of(extra), now_us);
+	im_reply(l->s->im, t, status, reason, span_of(l->tag), extra, now_us);
 	settle(l, t, status);
 }
 
-void leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, unsigned status,
+/* Bodies cross; descriptions of media are made anew, and those of failures describe nothing that is used. */
+static bool body_crosses(const struct sip_msg *resp, unsigned status)
+{
+	bool modifies = resp->method == SIP_INVITE || resp->method == SIP_UPDATE;
+	bool sdp = span_istarts(sip_value(resp, SIP_H_CONTENT_TYPE), SPAN("application/sdp"));
+	return status >= 300 || (!modifies && !sdp);
+}
+
+bool leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, unsigned status,
 		 struct span sdp, uint64_t now_us)
 {
 	struct im *im = l->s->im;
@@ -315,16 +323,17 @@ void leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, 
 	w_pass(&w, resp, l->trusted && leg_other(l)->trusted);
 	if (sdp.n)
 		w_sdp_body(&w, im, resp, sdp);
-	else if (status >= 300)
+	else if (body_crosses(resp, status))
 		w_body_of(&w, resp);
 	else
 		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
 	if (!w_ok(&w)) {
 		leg_reply(l, t, 500, SPAN("Answer too large"), "", now_us);
-		return;
+		return false;
 	}
 	sip_stxn_reply(t, status, w_span_of(&w), now_us);
 	settle(l, t, status);
+	return true;
 }
 
 /* Once more after a 2xx: the same 2xx, that of another fork, or Timer M. */
@@ -401,9 +410,13 @@ void leg_bye_now(struct leg *l, uint64_t now_us)
 	l->bye_wanted = false;
 	l->state = LEG_ENDING;
 	if (leg_request(l, &w, SIP_BYE, 0, 70, branch, &to) == 0) {
+		w_product(&w, l->s->im, SIP_H_USER_AGENT);
 		w_str(&w, l->bye_extra ? l->bye_extra : "");
 		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
 		l->bye_out = leg_start(l, SIP_BYE, branch, &to, &w, on_bye_answer, l, now_us);
+		if (!l->bye_out && w_ok(&w))
+			im_send(l->s->im, &to,
+				w_span_of(&w)); /* no memory: said once is better than not at all */
 	}
 	if (!l->bye_out)
 		l->state = LEG_OVER; /* cannot be told; it will find out from its next request (481) */

@@ -138,18 +138,20 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 	struct wbuf w = wbuf_on(im->out, SIP_MSG_MAX);
 	struct span sdp = offer ? offer_again(l, offer) : SPAN_EMPTY;
 
-	leg_refresh(l, m);
 	w_reply(&w, m, &sip_stxn_src(t)->ip, 200, SPAN_EMPTY, span_of(l->tag));
 	w_ours(&w, l, NULL);
+	w_product(&w, im, SIP_H_SERVER);
 	w_end(&w, sdp.n ? SPAN("application/sdp") : SPAN_EMPTY, sdp);
 	if (m->method == SIP_INVITE) {
 		l->invite_in = t;
 		sip_stxn_set_user(t, l);
 	}
-	if (!w_ok(&w) || (offer && !sdp.n))
+	if (!w_ok(&w) || (offer && !sdp.n)) {
 		refuse(l, t, 500, SPAN_EMPTY, "", now_us);
-	else
-		sip_stxn_reply(t, 200, w_span_of(&w), now_us);
+		return;
+	}
+	leg_refresh(l, m); /* MOD-34 */
+	sip_stxn_reply(t, 200, w_span_of(&w), now_us);
 }
 
 /* ---- passing it on ---- */
@@ -281,8 +283,7 @@ void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 
 	leg_learn(l, m);
 	if (r < 0) {
-		refuse(l, t, (unsigned)-r, span_of(fault),
-		       r == -415 ? "Accept: application/sdp, multipart/mixed\r\n" : "", now_us);
+		refuse(l, t, (unsigned)-r, span_of(fault), r == -415 ? headers_acceptable(m) : "", now_us);
 		return;
 	}
 	local = !crosses(l, m) &&
@@ -352,6 +353,18 @@ static unsigned modify_check_answer(struct session *s, const struct sip_msg *res
 	return v->status;
 }
 
+/* The initiator's 200.  false: it cannot be written; it got a 500 for what is done, and so the session ends. */
+static bool give_200(struct session *s, const struct sip_msg *resp, struct span sdp, uint64_t now_us)
+{
+	struct sip_stxn *t = s->mod.txn;
+
+	s->mod.txn = NULL;
+	if (leg_forward(initiator(s), t, resp, 200, sdp, now_us))
+		return true;
+	session_end(s, "Reason: SIP;cause=500\r\n", now_us);
+	return false;
+}
+
 /* "On receipt of a SIP 200 OK response": MOD-21, steps 3 to 6 in their order. */
 static void modify_commit(struct session *s, const struct sip_msg *resp, uint64_t now_us)
 {
@@ -388,8 +401,8 @@ static void modify_commit(struct session *s, const struct sip_msg *resp, uint64_
 		plane_commit(s->plane, mod->from, offer, answer, now_us);
 	leg_refresh(l, req); /* MOD-34: with our 2xx, not before */
 	/* 6. 200 to the initiator: from here on it may use what it asked for (MOD-22). */
-	leg_forward(l, mod->txn, resp, 200, text, now_us);
-	mod->txn = NULL;
+	if (!give_200(s, resp, text, now_us))
+		return;
 	s->n_modified++;
 	im->mx.modifications++;
 	log_outcome(s, "modification", 200, now_us);
@@ -406,8 +419,7 @@ static void modify_commit_bare(struct session *s, const struct sip_msg *resp, ui
 	if (mod->sent && modify_take_same(s, resp, now_us) < 0)
 		sdp_oa_abort(&r->oa);
 	leg_refresh(l, sip_stxn_request(mod->txn));
-	leg_forward(l, mod->txn, resp, 200, SPAN_EMPTY, now_us);
-	mod->txn = NULL;
+	give_200(s, resp, SPAN_EMPTY, now_us);
 }
 
 static void modify_accepted(struct session *s, const struct sip_msg *resp, uint64_t now_us)

@@ -79,6 +79,7 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 	struct modify *mod = &s->mod;
 	struct leg *l = initiator(s);
 	struct verdict v = { 0 };
+	struct sip_stxn *t;
 	struct sdp *offer;
 	struct span text;
 	char fault[96];
@@ -113,8 +114,13 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 	}
 	l->state = LEG_UP;
 	leg_refresh(l, sip_stxn_request(mod->txn));
-	leg_forward(l, mod->txn, resp, 200, text, now_us);
-	mod->txn = NULL;
+	t = mod->txn, mod->txn = NULL;
+	if (!leg_forward(l, t, resp, 200, text, now_us)) {
+		if (s->state == SESS_SETUP)
+			l->state = LEG_OVER;
+		modify_offerless_give_up(s, 500, now_us);
+		return;
+	}
 	mod->stage = MOD_ACK;
 	timer_stop(&s->im->wheel, &mod->t_ring);
 	timer_set(&s->im->wheel, &mod->t_guard, now_us + ANSWER_WAIT_MS * US_PER_MS, on_no_answer);

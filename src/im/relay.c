@@ -86,12 +86,21 @@ void relay_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 	struct wbuf w;
 	char branch[40];
 
+	if (s->state == SESS_SETUP) {
+		/* Early: there is nobody to relay it to yet, and a 481 would end the dialog. */
+		leg_reply(l, t, 500, SPAN_EMPTY, "Retry-After: 5\r\n", now_us);
+		return;
+	}
 	if (s->state != SESS_UP || far->state != LEG_UP) {
 		leg_reply(l, t, 481, SPAN_EMPTY, "", now_us);
 		return;
 	}
 	if (m->max_forwards == 0) {
 		leg_reply(l, t, 483, SPAN_EMPTY, "", now_us);
+		return;
+	}
+	if (m->method == SIP_OPTIONS && !sip_dialog_allows(&far->dlg, SIP_OPTIONS)) {
+		request_options(s->im, t, span_of(l->tag), now_us); /* SETUP-21: asked of a UA, never 405 */
 		return;
 	}
 	if (!sip_dialog_allows(&far->dlg, m->method)) {

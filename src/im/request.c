@@ -69,7 +69,7 @@ static bool bad_contact(const struct leg *l, const struct sip_msg *m, struct ref
 static bool bad_accept(const struct sip_msg *m, struct refusal *r)
 {
 	struct sip_iter it = { 0 };
-	if (!sip_has(m, SIP_H_ACCEPT))
+	if (!sip_has(m, SIP_H_ACCEPT) || (m->method == SIP_UPDATE && !m->body.n))
 		return false;
 	for (struct span v; sip_each(m, SIP_H_ACCEPT, &it, &v);) {
 		struct span type = span_trim(span_split(&v, ';'));
@@ -117,25 +117,23 @@ static void answer(struct im *im, struct leg *l, struct sip_stxn *t, const struc
 	       "method=%" SPAN_FMT " status=%u call-id=%" SPAN_FMT " reason=\"%" SPAN_FMT "\"",
 	       SPAN_ARG(m->method_name), r->status, SPAN_ARG(m->call_id), SPAN_ARG(r->reason));
 	im_token(im, tag, TAG_LEN);
-	sip_stxn_reply_simple(t, r->status, r->reason, span_of(l ? l->tag : tag), span_of(r->extra), now_us);
+	im_reply(im, t, r->status, r->reason, span_of(l ? l->tag : tag), r->extra, now_us);
 }
 
-/* SETUP-21: who we are, for those who ask outside of a dialog. */
-static void options_answer(struct im *im, struct sip_stxn *t, uint64_t now_us)
+void request_options(struct im *im, struct sip_stxn *t, struct span to_tag, uint64_t now_us)
 {
-	char tag[TAG_LEN + 1], extra[512];
+	char extra[512];
 	struct wbuf w = wbuf_on(extra, sizeof(extra) - 1);
 	w_allow(&w);
-	w_str(&w, "Accept: application/sdp, multipart/mixed\r\nServer: "), w_str(&w, im->conf.server_token);
-	w_str(&w, "\r\n");
+	w_str(&w, "Accept: application/sdp, multipart/mixed\r\n");
 	extra[w.n] = '\0';
-	im_token(im, tag, TAG_LEN);
-	sip_stxn_reply_simple(t, 200, SPAN_EMPTY, span_of(tag), w_span_of(&w), now_us);
+	im_reply(im, t, 200, SPAN_EMPTY, to_tag, extra, now_us);
 }
 
 static void outside_dialog(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
 	struct refusal r = { 0 };
+	char tag[TAG_LEN + 1];
 
 	switch (m->method) {
 	case SIP_INVITE:
@@ -146,7 +144,8 @@ static void outside_dialog(struct im *im, struct sip_stxn *t, const struct sip_m
 	case SIP_OPTIONS:
 		if (bad_require(NULL, m, &r))
 			break;
-		options_answer(im, t, now_us);
+		im_token(im, tag, TAG_LEN);
+		request_options(im, t, span_of(tag), now_us);
 		return;
 	case SIP_BYE:
 	case SIP_UPDATE:
@@ -203,10 +202,15 @@ static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const st
 		break;
 	case SIP_UNKNOWN:
 		refuse(&r, 501, NULL);
+		snprintf(r.extra, sizeof(r.extra), "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS\r\n");
 		break;
 	default:
 		if (bad_require(l, m, &r))
 			break;
+		if (m->body.n && !sip_has(m, SIP_H_CONTENT_TYPE)) {
+			refuse(&r, 400, "Missing Content-Type"); /* PARSE-11 */
+			break;
+		}
 		relay_request(l, t, m, now_us);
 		return;
 	}

@@ -52,13 +52,16 @@ static void setup_fail(struct session *s, unsigned status, struct span reason, c
 		       uint64_t now_us)
 {
 	struct leg *l = initiator(s);
+	char why[48];
+
 	s->im->mx.setups_failed++;
 	im_log(s->im, IM_NOTICE, "setup-failed", "sess=%lu status=%u", (unsigned long)s->id, status);
 	if (l->invite_in && l->state == LEG_INVITED) {
 		leg_reply(l, l->invite_in, status, reason, extra, now_us);
 		l->state = LEG_OVER;
 	}
-	session_end(s, "", now_us);
+	snprintf(why, sizeof(why), "Reason: SIP;cause=%u\r\n", status); /* TERM-6 */
+	session_end(s, why, now_us);
 }
 
 /* Our own Route entry is taken off; what is below it decides where the INVITE goes (SETUP-3, IMS-6). */
@@ -180,8 +183,14 @@ static void on_ring(struct timer *t, uint64_t now_us)
 {
 	struct setup *st = container_of(t, struct setup, t_ring);
 	struct session *s = st->s;
-	if (st->last_1xx && st->in)
-		leg_reply(initiator(s), st->in, st->last_1xx, SPAN_EMPTY, "", now_us);
+	struct wbuf w = wbuf_on(s->im->out, SIP_MSG_MAX);
+
+	w_reply(&w, sip_stxn_request(st->in), &sip_stxn_src(st->in)->ip, st->last_1xx, SPAN_EMPTY,
+		span_of(initiator(s)->tag));
+	w_ours(&w, initiator(s), NULL);
+	w_end(&w, SPAN("application/sdp"), (struct span){ st->preview, st->preview_n });
+	if (w_ok(&w))
+		sip_stxn_reply(st->in, st->last_1xx, w_span_of(&w), now_us);
 	timer_set(&s->im->wheel, t, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
 }
 
@@ -197,7 +206,7 @@ static void refuse_503(struct im *im, struct sip_stxn *t, uint64_t now_us)
 	im->mx.over_limit++;
 	im_token(im, tag, TAG_LEN);
 	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", 5 + im_random_below(im, 11));
-	sip_stxn_reply_simple(t, 503, SPAN_EMPTY, span_of(tag), span_of(extra), now_us);
+	im_reply(im, t, 503, SPAN_EMPTY, span_of(tag), extra, now_us);
 }
 
 /* The initiator's leg as UAS, with its dialog, so that every refusal below already speaks for a leg. */
@@ -316,8 +325,7 @@ void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 	}
 	r = request_sdp(im, m, 0, fault, &offer);
 	if (r < 0) {
-		setup_fail(s, (unsigned)-r, span_of(fault),
-			   r == -415 ? "Accept: application/sdp, multipart/mixed\r\n" : "", now_us);
+		setup_fail(s, (unsigned)-r, span_of(fault), r == -415 ? headers_acceptable(m) : "", now_us);
 		return;
 	}
 	status = setup_judge(s, m, offer, &v, &why);
@@ -336,7 +344,13 @@ void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 	if (r == 0)
 		r = setup_send(s, m, text, now_us);
 	if (r < 0) {
-		setup_fail(s, r == -ENOENT ? 404 : 500, SPAN_EMPTY, "", now_us);
+		/* MODE-7: what is missing may be there again soon. */
+		snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", 5 + im_random_below(im, 11));
+		setup_fail(s,
+			   r == -ENOENT   ? 404
+			   : r == -ENOMEM ? 503
+					  : 500,
+			   SPAN_EMPTY, r == -ENOMEM ? extra : "", now_us);
 		return;
 	}
 	timer_set(&im->wheel, &s->setup->t_c, now_us + TIMER_C_MS * US_PER_MS, on_timer_c);
@@ -395,6 +409,7 @@ static void setup_provisional(struct session *s, const struct sip_msg *resp, uin
 		return;
 	st->last_1xx = resp->status;
 	setup_learn(st, resp);
+	leg_note_contact(responder(s), resp); /* its features, until the 2xx says better */
 	leg_forward(initiator(s), st->in, resp, resp->status, setup_preview(s, resp), now_us);
 	timer_set(&s->im->wheel, &st->t_ring, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
 }
@@ -464,13 +479,18 @@ static void setup_accepted(struct session *s, const struct sip_msg *resp, uint64
 	text = offer_make(near, SDP_ANSWER, answer, offer, st->off);
 	if (st->preview)
 		text = (struct span){ st->preview, st->preview_n };
-	if (sdp_oa_answer_in(&far->oa, answer->raw) < 0 || sdp_oa_answer_out(&near->oa, text) < 0) {
+	if (!text.n || sdp_oa_answer_in(&far->oa, answer->raw) < 0 ||
+	    sdp_oa_answer_out(&near->oa, text) < 0) {
 		setup_fail(s, 500, SPAN_EMPTY, "", now_us);
 		return;
 	}
 	plane_commit(s->plane, s->initiator, offer, answer, now_us);
 	near->state = LEG_UP;
-	leg_forward(near, st->in, resp, 200, text, now_us);
+	if (!leg_forward(near, st->in, resp, 200, text, now_us)) {
+		near->state = LEG_OVER;
+		setup_fail(s, 500, SPAN_EMPTY, "", now_us);
+		return;
+	}
 	setup_done(s);
 	setup_up(s, now_us);
 	session_media_check(s, now_us);
@@ -560,35 +580,46 @@ static void on_fork_bye(void *user, struct sip_ctxn *t, const struct sip_msg *re
 	(void)user, (void)t, (void)resp, (void)end, (void)now_us; /* whatever the answer, it is gone */
 }
 
+/* An offer in its 2xx is answered with nothing taken; the versions of o= are those of the dialog we keep. */
+static struct span fork_answer(struct leg *l, const struct sip_msg *resp)
+{
+	struct sdp_oa kept = l->oa;
+	struct span text = SPAN_EMPTY;
+	struct sdp *offer;
+	char fault[96];
+
+	if (l->owes_answer && request_sdp(l->s->im, resp, 0, fault, &offer) == 0)
+		text = offer_refuse_all(l, offer);
+	l->oa = kept;
+	return text;
+}
+
 /* PROV-3: one session, the first 2xx; every other fork that answered is acknowledged and hung up. */
 void setup_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us)
 {
 	static const char reason[] = "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n";
 	struct im *im = l->s->im;
-	struct sip_dialog *kept = malloc(sizeof(*kept)), *d = &l->dlg;
+	struct span text = fork_answer(l, resp);
+	struct sip_dialog kept = l->dlg, fork;
 	struct sip_dest to;
 	struct wbuf w;
 	char branch[40];
 
-	if (!kept)
+	/* The response repeats all of our INVITE that makes a dialog, and has the fork's own route set and target. */
+	if (sip_dialog_uac(&fork, resp, resp) < 0)
 		return;
-	/* The same leg, seen for a moment with the other fork's tag and target; ours comes back below. */
-	*kept = *d;
-	d->remote_tag = resp->to_tag;
-	d->remote = resp->to;
-	d->target_text = NULL;
-	if (sip_dialog_refresh(d, resp) == 0) {
-		if (leg_request(l, &w, SIP_ACK, resp->cseq, 70, branch, &to) == 0) {
-			w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
+	l->dlg = fork; /* the same leg, seen for a moment with the other fork's dialog */
+	if (leg_request(l, &w, SIP_ACK, resp->cseq, 70, branch, &to) == 0) {
+		w_end(&w, text.n ? SPAN("application/sdp") : SPAN_EMPTY, text);
+		if (w_ok(&w))
 			im_send(im, &to, w_span_of(&w));
-		}
-		if (leg_request(l, &w, SIP_BYE, resp->cseq + 1, 70, branch, &to) == 0) {
-			w_str(&w, reason);
-			w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
-			leg_start(l, SIP_BYE, branch, &to, &w, on_fork_bye, NULL, now_us);
-		}
 	}
-	free(d->target_text);
-	*d = *kept;
-	free(kept);
+	if (leg_request(l, &w, SIP_BYE, 0, 70, branch, &to) == 0) {
+		w_str(&w, reason);
+		w_product(&w, im, SIP_H_USER_AGENT);
+		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
+		leg_start(l, SIP_BYE, branch, &to, &w, on_fork_bye, NULL, now_us);
+	}
+	sip_dialog_finish(&l->dlg);
+	l->dlg = kept;
 }

@@ -265,15 +265,16 @@ static void rfc3261_17_2_2_timer_j(void **state)
 static void answered_request_is_kept_small(void **state)
 {
 	struct tl_world *w = *state;
+	struct tl_req update = { .method = "UPDATE", .branch = "z9hG4bKa", .to_tag = "ours" };
 	struct sip_dest first;
 
-	feed(w, "UPDATE");
+	tl_request(w, update);
 	reply(w, 200);
 	assert_true(sip_stxn_request(w->stxn)->raw.n > 0);
 	first = tl_last_sent(w)->to;
 	tl_until(w, 1);
 	assert_int_equal(sip_stxn_request(w->stxn)->raw.n, 0);
-	feed(w, "UPDATE");
+	tl_request(w, update);
 	tl_expect(w, "0 request UPDATE\n0 send 200 UPDATE\n1 send 200 UPDATE\n");
 	assert_true(addr_eq(&first.ip, &tl_last_sent(w)->to.ip));
 }

@@ -130,6 +130,8 @@ static void end_drop_next(struct plane_end *e)
 	e->next = NULL;
 	plane_peer_unref(e->next_peer);
 	e->next_peer = NULL;
+	free(e->spare);
+	e->spare = NULL;
 	plane_conn_wake(&e->waiters);
 }
 
@@ -233,6 +235,8 @@ static int line_prepare(struct plane *p, enum side from, unsigned index, const s
 	moved = near->path && peer && !plane_peer_same_uri(near->path->peer, peer);
 	if (end_prepare(near, peer, moved) < 0 || end_prepare(far, plane_peer_blank(), false) < 0)
 		return -ENOMEM;
+	if (far->path && (far->spare = plane_path_spare(far->path)) == NULL)
+		return -ENOMEM;
 	return 0;
 }
 
@@ -282,6 +286,8 @@ static void line_commit(struct plane_line *l, enum side from, const struct sdp_m
 	l->next_live = false;
 	plane_path_commit(far);
 	plane_path_commit(near);
+	free(far->spare);
+	far->spare = NULL;
 }
 
 void plane_commit(struct plane *p, enum side from, const struct sdp *offer, const struct sdp *answer,

@@ -89,6 +89,7 @@ struct plane_path {            /* one of our URIs: an MSRP session of ours */
 	uint8_t state;
 	bool seen;     /* the peer was heard on it */
 	bool takeover; /* the peer's URI changed and ours did not (UP-10) */
+	bool shadow;   /* an old one whose URI the current one has kept; not in ps->paths */
 	uint8_t sid_at;
 	uint16_t uri_n;
 	char uri[];
@@ -101,11 +102,12 @@ struct plane_end {
 	bool lost_told; /* until it is bound again */
 	struct plane_path *path, *next;
 	struct plane_peer *next_peer;
-	struct list old;     /* draining paths, oldest first */
-	struct list held;    /* plane_held, for want of a connection, in order */
-	struct list waiters; /* stopped connections this end can wake */
-	struct list msgs;    /* received here, oldest first */
-	struct list on_lost; /* ps->lost */
+	struct plane_path *spare; /* becomes the shadow if the answer moves the peer */
+	struct list old;          /* draining paths, oldest first */
+	struct list held;         /* plane_held, for want of a connection, in order */
+	struct list waiters;      /* stopped connections this end can wake */
+	struct list msgs;         /* received here, oldest first */
+	struct list on_lost;      /* ps->lost */
 	const char *why;
 	uint32_t held_bytes;
 	uint16_t n_near, n_out; /* counted SENDs open: received, sent */
@@ -323,7 +325,8 @@ void plane_peer_fill(struct plane_peer **p, const struct sdp_msrp *m, bool activ
 void plane_peer_unref(struct plane_peer *p);
 bool plane_peer_same_uri(const struct plane_peer *a, const struct plane_peer *b);
 struct plane_path *plane_path_create(struct plane_end *e);
-void plane_path_destroy(struct plane_path *p, unsigned code); /* NULL is fine; code: what open SENDs get */
+struct plane_path *plane_path_spare(const struct plane_path *p); /* room for a shadow of it; free() it */
+void plane_path_destroy(struct plane_path *p, unsigned code);    /* NULL is fine; code: what open SENDs get */
 void plane_path_commit(struct plane_end *e);
 void plane_path_connect(struct plane_path *p);
 void plane_path_attach(struct plane_path *p, struct plane_conn *c);

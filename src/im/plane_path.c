@@ -130,6 +130,11 @@ struct plane_path *plane_path_create(struct plane_end *e)
 	return p;
 }
 
+struct plane_path *plane_path_spare(const struct plane_path *p)
+{
+	return malloc(sizeof(*p) + p->uri_n);
+}
+
 /* Answers and forgets what of m is open on p. */
 static void path_clear_msg(struct plane_path *p, struct plane_msg *m, unsigned code)
 {
@@ -185,8 +190,10 @@ void plane_path_destroy(struct plane_path *p, unsigned code)
 	list_del(&p->on_end);
 	if (e->path == p)
 		e->path = NULL;
-	htab_del(&ps->paths, &p->link);
-	ps->stats.sessions--;
+	if (!p->shadow) {
+		htab_del(&ps->paths, &p->link);
+		ps->stats.sessions--;
+	}
 	plane_peer_unref(p->peer);
 	free(p);
 }
@@ -310,29 +317,81 @@ static void path_retire(struct plane_path *p)
 	timer_set(ps->wheel, &p->t, p->bound_us, plane_path_on_timer);
 }
 
+/* What is open on p is open on s from now on. */
+static void path_hand_over(struct plane_path *p, struct plane_path *s)
+{
+	for (unsigned i = 0; i < 2; i++)
+		list_each(l, &p->end->line->end[i].msgs) {
+			struct plane_msg *m = container_of(l, struct plane_msg, on_end);
+			list_each(k, &m->nears) {
+				struct plane_near *n = container_of(k, struct plane_near, on_msg);
+				n->path = n->path == p ? s : n->path;
+			}
+			list_each(k, &m->outs) {
+				struct plane_out *o = container_of(k, struct plane_out, on_msg);
+				o->path = o->path == p ? s : o->path;
+			}
+		}
+	list_move(&s->own, &p->own), list_move(&s->ins, &p->ins);
+	list_each(l, &s->own)
+		container_of(l, struct plane_out, on_msg)->path = s;
+	list_each(l, &s->ins)
+		container_of(l, struct plane_conn, in_path)->in.path = s;
+	s->n_open = p->n_open;
+	p->n_open = 0;
+}
+
+/*
+ * The peer has moved in the answer to our offer, so our URI could not change with it (RFC 4975 8.4).  The generation
+ * that ends gets a path object of its own with the same URI, bound to the old connection: what was begun ends there
+ * under the old peer path (UPA-12), and what comes on that connection is still for it.  Takes the share of p->peer.
+ */
+static void path_shadow(struct plane_path *p)
+{
+	struct plane_end *e = p->end;
+	struct plane_path *s = e->spare;
+
+	e->spare = NULL;
+	*s = *p;
+	memcpy(s->uri, p->uri, p->uri_n);
+	s->shadow = true;
+	s->takeover = false;
+	s->t = (struct timer){ 0 };
+	list_init(&s->on_end);
+	path_hand_over(p, s);
+	list_push(&p->conn->paths, &s->on_conn);
+	p->conn = NULL;
+	list_del(&p->on_conn);
+	p->id = ++end_planes(e)->path_ids;
+	p->takeover = true;
+	p->seen = false;
+	path_retire(s);
+}
+
+static bool peer_moved(const struct plane_peer *a, const struct plane_peer *b)
+{
+	return !plane_peer_same_uri(a, b) ||
+	       (!span_eq(peer_first(a), peer_first(b)) && !msrp_uri_eq(peer_first(a), peer_first(b)));
+}
+
 void plane_path_commit(struct plane_end *e)
 {
 	struct planes *ps = end_planes(e);
 	struct plane_path *p = e->next, *old = e->path;
-	bool moved = false;
 
-	if (p == old) {
-		moved = !plane_peer_same_uri(p->peer, e->next_peer);
+	if (p == old && p->conn && e->spare && peer_moved(p->peer, e->next_peer))
+		path_shadow(p);
+	else if (p == old)
 		plane_peer_unref(p->peer);
-	} else if (old) {
+	else if (old)
 		path_retire(old);
-	}
 	p->peer = e->next_peer;
 	e->path = p;
 	p->state = PATH_CURRENT;
 	e->next = NULL, e->next_peer = NULL;
 	e->lost_told = false;
 	list_del(&e->on_lost);
-	if (moved && p->conn) {
-		p->takeover = true;
-		p->seen = false;
-	}
-	if (!p->conn || moved) {
+	if (!p->conn) {
 		if (p->peer->active)
 			plane_path_connect(p);
 		if (!p->seen)
@@ -402,29 +461,51 @@ void plane_path_seen(struct plane_path *p)
 
 /* ---- binding ---- */
 
+static struct plane_path *bound_to(struct plane_conn *c, struct span uri)
+{
+	list_each(l, &c->paths) {
+		struct plane_path *p = container_of(l, struct plane_path, on_conn);
+		if (span_eq(path_uri(p), uri))
+			return p;
+	}
+	return NULL;
+}
+
 static struct plane_path *path_of_uri(struct plane_conn *c, struct span to)
 {
 	struct msrp_uri u;
-	struct plane_path *p;
+	struct plane_path *p, *shadow;
 
-	list_each(l, &c->paths) { /* the usual case: the one session of this connection, as we wrote it */
-		p = container_of(l, struct plane_path, on_conn);
+	/* The usual case: the first session of this connection, as we wrote it. */
+	if (!list_empty(&c->paths)) {
+		p = container_of(c->paths.next, struct plane_path, on_conn);
 		if (span_eq(path_uri(p), to))
 			return p;
-		break;
 	}
 	if (msrp_uri_parse(&u, to) < 0)
 		return NULL;
 	p = path_find(c->ps, u.session);
-	return p && msrp_uri_eq(path_uri(p), to) ? p : NULL;
+	if (!p || !msrp_uri_eq(path_uri(p), to))
+		return NULL;
+	shadow = p->conn != c && p->end->n_old ? bound_to(c, path_uri(p)) : NULL;
+	return shadow ? shadow : p;
 }
 
+/* Is this the peer that the answer announced? */
 static bool takes_over(const struct plane_path *p, const struct msrp_head *h)
 {
 	struct span first, last, mine;
 
 	return p->takeover && msrp_path_ends(h->from_path, &first, &last) &&
 	       msrp_path_ends(peer_path(p->peer), &first, &mine) && msrp_uri_eq(last, mine);
+}
+
+/* The binding as it is excludes another connection. */
+static bool bound_elsewhere(const struct plane_path *p, const struct msrp_head *h)
+{
+	if (p->takeover && p->end->n_old) /* the shadow has it, until who was announced comes */
+		return !takes_over(p, h);
+	return p->conn && p->conn->up;
 }
 
 enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h, struct plane_path **out)
@@ -439,7 +520,7 @@ enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h
 	e = p->end;
 	if (p->conn != c) {
 		pl = e->line->p;
-		if (p->conn && p->conn->up && !takes_over(p, h)) {
+		if (bound_elsewhere(p, h)) {
 			/* Our offer is out on this end: its answer may say that the peer has moved. */
 			bool offered = pl->prepared && pl->from != e->side && e->next == p;
 			return offered ? BIND_WAIT : BIND_ELSEWHERE;

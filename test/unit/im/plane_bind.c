@@ -146,6 +146,7 @@ static void bind_10_takeover(void **state)
 	pw_feed(c, "MSRP tid2 SEND\r\nTo-Path: {B}\r\nFrom-Path: " B2_URI
 		   "\r\nMessage-ID: 1\r\n-------tid2$\r\n");
 	pw_expect(c, "MSRP tid2 200 OK\r\nTo-Path: " B2_URI "\r\nFrom-Path: {B}\r\n-------tid2$\r\n");
+	pw_advance(w, 2100);
 	assert_true(w->b->closed); /* nothing was open there */
 	a_sends(w, "tid3", "m3");
 	pw_expect(c, "MSRP T1 SEND\r\nTo-Path: " B2_URI
@@ -491,6 +492,33 @@ static void path_12_begun_messages_end_where_they_began(void **state)
 	pw_finish(w);
 }
 
+/* b moves in an answer: our URI stays, and what had begun ends on the old connection under its old peer path. */
+static void path_12_the_answer_moves_the_peer(void **state)
+{
+	struct pw *w = up();
+	struct pw_conn *b2;
+
+	pw_feed(w->a, "MSRP tid1 SEND\r\nTo-Path: {A}\r\nFrom-Path: " A_URI
+		      "\r\nMessage-ID: m1\r\nByte-Range: 1-*/9\r\n" TEXT "abc");
+	pw_take(w->b);
+	exchange(w, SIDE_A, A_URI, "active", B2_URI, "active");
+	pw_feed(w->a, "def\r\n-------tid1+\r\n");
+	pw_expect(w->b, "def\r\n-------T1+\r\n");
+	exchange(w, SIDE_A, A_URI, "active", B2_URI, "active"); /* and nothing more changes */
+	a_sends(w, "tid2", "new");
+	pw_feed(w->a,
+		FROM_A("tid3", "SEND", "Message-ID: m1\r\nByte-Range: 7-9/9\r\n" TEXT "ghi\r\n") "$\r\n");
+	pw_expect(w->b, TO_B("T2", "SEND", "Message-ID: m1\r\nByte-Range: 7-9/9\r\n" TEXT "ghi\r\n") "$\r\n");
+	b2 = pw_accept(w);
+	pw_feed(b2, "MSRP tidb SEND\r\nTo-Path: {B}\r\nFrom-Path: " B2_URI
+		    "\r\nMessage-ID: 1\r\n-------tidb$\r\n");
+	assert_int_equal(strncmp(pw_take(b2), "MSRP T3 SEND\r\nTo-Path: " B2_URI "\r\n", 54), 0);
+	pw_feed(w->b, FROM_B("T1", "200 OK", "") "$\r\n" FROM_B("T2", "200 OK", "") "$\r\n");
+	pw_feed(w->b, FROM_B("btid", "SEND", "Message-ID: late\r\n" TEXT "x\r\n") "$\r\n");
+	assert_non_null(strstr(pw_take(w->a), "Message-ID: late\r\n"));
+	pw_finish(w);
+}
+
 static void path_17_drain_is_bounded(void **state)
 {
 	struct pw_conn *a2;
@@ -715,6 +743,7 @@ int main(void)
 		cmocka_unit_test(path_10_new_only_for_a_new_peer_uri),
 		cmocka_unit_test(path_9_rollback_leaves_nothing),
 		cmocka_unit_test(path_12_begun_messages_end_where_they_began),
+		cmocka_unit_test(path_12_the_answer_moves_the_peer),
 		cmocka_unit_test(path_17_drain_is_bounded),
 		cmocka_unit_test(path_17_late_reports_keep_it),
 		cmocka_unit_test(path_2_four_old_ones),

@@ -29,7 +29,7 @@ struct link { /* one MSRP session of a peer: its URI, ours, the connection */
 	size_t out_n;
 	struct message *in; /* being received */
 	size_t in_at;
-	bool in_send, in_success, in_failure;
+	bool bound, in_send, in_success, in_failure;
 	char in_tid[40], in_id[40];
 };
 
@@ -155,15 +155,17 @@ static void next_chunk(struct peer *p)
 
 /* ---- what it hears ---- */
 
-static void hear_response(struct peer *p, const struct msrp_head *h)
+static void hear_response(struct peer *p, struct link *l, const struct msrp_head *h)
 {
 	unsigned msg, chunk;
 	char tid[40];
 
 	snprintf(tid, sizeof(tid), "%" SPAN_FMT, SPAN_ARG(h->tid));
-	if (strcmp(tid, "bind") == 0)
-		return;
 	assert_int_equal(h->code, 200);
+	if (strcmp(tid, "bind") == 0) {
+		l->bound = true;
+		return;
+	}
 	assert_int_equal(sscanf(tid, "t%ux%u", &msg, &chunk), 2);
 	assert_true(msg < p->n_msgs && p->msg[msg].open > 0 && !p->msg[msg].no_answer);
 	p->msg[msg].open--;
@@ -179,7 +181,7 @@ static void hear_head(struct peer *p, struct link *l, const struct msrp_head *h)
 	l->in_send = false;
 	l->in = NULL;
 	if (!h->is_request) {
-		hear_response(p, h);
+		hear_response(p, l, h);
 		return;
 	}
 	snprintf(l->in_tid, sizeof(l->in_tid), "%" SPAN_FMT, SPAN_ARG(h->tid));
@@ -264,32 +266,42 @@ static void current_uri(struct peer *p, char *out, size_t n)
 	snprintf(out, n, "msrp://%c.example:7000/g%u;tcp", p->side ? 'b' : 'a', p->moves);
 }
 
+/* A peer moves again only once its last move is done: else it would lose its own words. */
+static bool may_move(const struct peer *p)
+{
+	return p->n_links < LINKS_MAX && p->link[p->n_links - 1].bound &&
+	       (p->n_links == 1 || p->link[p->n_links - 2].c->closed);
+}
+
+/* What an exchange brings: the offerer moves, or would have; the answerer does; or only attributes change. */
+enum { MOVE, MOVE_REFUSED, ANSWER_MOVES, ATTRIBUTES, KINDS };
+
 static void change(struct run *r)
 {
 	struct peer *p = &r->peer[below(r, 2)], *q = &r->peer[side_other(p->side)];
 	struct pw_sdp offer, answer;
 	char mine[64], theirs[64];
-	unsigned what = (unsigned)below(r, 4);
+	unsigned what = (unsigned)below(r, KINDS);
 
-	if (what < 2 && p->n_links == LINKS_MAX)
+	if ((what == MOVE && !may_move(p)) || (what == ANSWER_MOVES && !may_move(q)))
 		return;
-	/* a peer moves again only once its last move is done: else it would lose its own words */
-	if (what < 2 && p->n_links > 1 && !p->link[p->n_links - 2].c->closed)
-		return;
-	p->moves += what < 2;
+	p->moves += what == MOVE || what == MOVE_REFUSED;
+	q->moves += what == ANSWER_MOVES;
 	current_uri(p, mine, sizeof(mine)), current_uri(q, theirs, sizeof(theirs));
-	pw_sdp1(&offer, mine, "active", what == 3 ? "a=max-size:70000\r\n" : NULL);
+	pw_sdp1(&offer, mine, "active", what == ATTRIBUTES ? "a=max-size:70000\r\n" : NULL);
 	pw_sdp1(&answer, theirs, "active", NULL);
 	pw_prepare(&r->w, p->side, &offer);
-	if (what == 1) {
+	if (what == MOVE_REFUSED) {
 		plane_rollback(r->w.p, r->w.now_us);
 		p->moves--;
 		return;
 	}
 	plane_commit(r->w.p, p->side, &offer.sdp, &answer.sdp, r->w.now_us);
 	pw_pump(&r->w);
-	if (what == 0)
+	if (what == MOVE)
 		bind_link(p, mine);
+	else if (what == ANSWER_MOVES)
+		bind_link(q, theirs);
 }
 
 static void peer_step(struct run *r)

@@ -201,7 +201,9 @@ void leg_learn(struct leg *l, const struct sip_msg *m); /* Allow, option tags of
 bool leg_same_contact(const struct leg *l, const struct sip_msg *m);
 void leg_note_contact(struct leg *l, const struct sip_msg *m); /* the one its dialog began with */
 void leg_refresh(struct leg *l, const struct sip_msg *m);      /* its Contact: target and features (MOD-34) */
-sip_ctxn_fn leg_on_invite;                                     /* user: the leg; to setup.c or modify.c */
+/* Do P- headers cross between the request t on l, its answer included, and the other leg (IMS-2)? */
+bool leg_trusts(const struct leg *l, const struct sip_stxn *t);
+sip_ctxn_fn leg_on_invite; /* user: the leg; to setup.c or modify.c */
 sip_ctxn_fn leg_on_update;
 /* Begin an in-dialog request in im->out: head, then the caller's lines; -EINVAL: no next hop. */
 MUST_CHECK int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uint32_t cseq,
@@ -235,9 +237,9 @@ void w_product(struct wbuf *w, const struct im *im, enum sip_hdr_id id); /* Serv
 void w_body_of(struct wbuf *w, const struct sip_msg *m); /* body of m unchanged, with its Content- headers */
 /* Content headers and body: the SDP alone, or in its place among m's other parts. */
 void w_sdp_body(struct wbuf *w, const struct im *im, const struct sip_msg *m, struct span sdp);
-/* Tags in Require that neither we nor the far peer know, comma-separated into buf: true when there are any. */
 /* What a 415 to m has to say: which encodings, or which types, would do (PARSE-11). */
 const char *headers_acceptable(const struct sip_msg *m);
+/* Tags in Require that neither we nor the far peer know, comma-separated into buf: true when there are any. */
 bool headers_unsupported(const struct leg *l, const struct sip_msg *m, struct wbuf *bad);
 char *headers_features(const struct sip_msg *m); /* malloc'd; "" when there are none; NULL: no memory */
 char *headers_supported(const struct sip_msg *m);
@@ -291,7 +293,7 @@ void modify_target_drop(struct leg *l); /* forget it, unanswered; fine when ther
 
 /* ---- modify_undo.c: guards, cancellation, compensation ---- */
 void modify_arm(struct session *s, uint64_t now_us);
-void modify_cancel(struct session *s, uint64_t now_us);
+void modify_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now_us);
 void modify_ack(struct leg *l, const struct sip_msg *ack, uint64_t now_us);
 void modify_abandon(struct session *s, uint64_t now_us); /* the session ends: 487, CANCEL, nothing pending */
 /* The responder agreed and the initiator cannot follow: refuse the initiator and lead the responder back. */

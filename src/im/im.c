@@ -146,7 +146,7 @@ static void on_cancel(void *u, struct sip_stxn *t, const struct sip_msg *m, uint
 	if (l->s->setup)
 		setup_cancel(l->s, m, now_us);
 	else
-		modify_cancel(l->s, now_us);
+		modify_cancel(l->s, m, now_us);
 }
 
 static void on_no_ack(void *u, struct sip_stxn *t, uint64_t now_us)

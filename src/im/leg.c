@@ -155,6 +155,13 @@ void leg_refresh(struct leg *l, const struct sip_msg *m)
 	leg_note_contact(l, m);
 }
 
+bool leg_trusts(const struct leg *l, const struct sip_stxn *t)
+{
+	/* The dialog may be trusted and who uses it not: its identifiers are no secret of the core's. */
+	return l->trusted && l->s->leg[side_other(l->side)].trusted &&
+	       role_trusted(&l->s->im->conf, &sip_stxn_src(t)->ip);
+}
+
 static void w_sent_by(struct wbuf *w, const struct im_listen *at)
 {
 	w_str(w, at->host), w_chr(w, ':'), w_u64(w, at->port);
@@ -320,7 +327,7 @@ bool leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, 
 		w_ours(&w, l, resp);
 	else if (status == 405 || status == 501)
 		w_allow(&w);
-	w_pass(&w, resp, l->trusted && leg_other(l)->trusted);
+	w_pass(&w, resp, leg_trusts(l, t));
 	if (sdp.n)
 		w_sdp_body(&w, im, resp, sdp);
 	else if (body_crosses(resp, status))

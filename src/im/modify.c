@@ -218,7 +218,7 @@ int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, u
 	    leg_request(r, &w, out, 0, max_forwards, branch, &to) < 0)
 		return -EINVAL;
 	w_ours(&w, r, m);
-	w_pass(&w, m, r->trusted && leg_other(r)->trusted);
+	w_pass(&w, m, leg_trusts(initiator(s), mod->txn));
 	if (mod->sent)
 		w_sdp_body(&w, s->im, m, (struct span){ mod->sent, mod->sent_n });
 	else
@@ -236,6 +236,7 @@ static void modify_begin(struct leg *l, struct sip_stxn *t, const struct sip_msg
 	struct session *s = l->s;
 	struct modify *mod = &s->mod;
 	enum sip_method out = modify_method(leg_other(l), m->method);
+	const struct sdp_oa was = leg_other(l)->oa;
 	int r = 0;
 
 	*mod = (struct modify){ .stage = MOD_OUT,
@@ -256,11 +257,14 @@ static void modify_begin(struct leg *l, struct sip_stxn *t, const struct sip_msg
 	if (r == 0)
 		r = modify_send(s, out, m->max_forwards - 1u, now_us);
 	if (r < 0) {
-		/* MOD-26: a fault of ours before anything left: nothing has changed. */
+		/* MOD-26: a fault of ours before anything left: nothing has changed, nor was a version used (SDP-4). */
+		struct sdp_oa *oa = &leg_other(l)->oa;
 		char retry[48];
 		snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", im_random_below(s->im, 11));
 		s->im->mx.modifications_failed++;
-		sdp_oa_abort(&responder(s)->oa);
+		sdp_oa_abort(oa);
+		oa->version = was.version;
+		oa->last_sent_hash = was.last_sent_hash;
 		if (s->plane)
 			plane_rollback(s->plane, now_us);
 		modify_answer_initiator(s, 500, SPAN_EMPTY, retry, now_us);

@@ -46,7 +46,7 @@ static void on_guard(struct timer *t, uint64_t now_us)
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
 	if (responder(s)->invite_out)
-		sip_ctxn_cancel(responder(s)->invite_out, SPAN_EMPTY, now_us);
+		sip_ctxn_cancel(responder(s)->invite_out, SPAN("Reason: SIP;cause=504\r\n"), now_us);
 }
 
 static void on_trying(struct timer *t, uint64_t now_us)
@@ -83,16 +83,20 @@ void modify_arm(struct session *s, uint64_t now_us)
 }
 
 /* MOD-39: the CANCEL has its 200; the re-INVITE waits for what the responder says. */
-void modify_cancel(struct session *s, uint64_t now_us)
+void modify_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
+	char reason[1024];
+	struct wbuf w = wbuf_on(reason, sizeof(reason));
+
 	if (mod->stage != MOD_OUT || mod->in != SIP_INVITE || mod->canceled)
 		return;
 	mod->canceled = true;
 	timer_stop(&s->im->wheel, &mod->t_ring);
 	timer_set(&s->im->wheel, &mod->t_guard, now_us + CANCELED_MS * US_PER_MS, on_guard);
+	w_hdr_copy(&w, cancel, SIP_H_REASON);
 	if (responder(s)->invite_out)
-		sip_ctxn_cancel(responder(s)->invite_out, SPAN_EMPTY, now_us);
+		sip_ctxn_cancel(responder(s)->invite_out, w_ok(&w) ? w_span_of(&w) : SPAN_EMPTY, now_us);
 }
 
 /* The other leg's refresh, answered locally meanwhile, has an ACK of its own, which is not this one. */

@@ -476,9 +476,9 @@ static void setup_accepted(struct session *s, const struct sip_msg *resp, uint64
 		setup_fail(s, 488, SPAN_EMPTY, extra, now_us);
 		return;
 	}
-	text = offer_make(near, SDP_ANSWER, answer, offer, st->off);
-	if (st->preview)
-		text = (struct span){ st->preview, st->preview_n };
+	/* SETUP-7: what was shown stands; another text, not sent, must not use up a version (SDP-4). */
+	text = st->preview ? (struct span){ st->preview, st->preview_n }
+			   : offer_make(near, SDP_ANSWER, answer, offer, st->off);
 	if (!text.n || sdp_oa_answer_in(&far->oa, answer->raw) < 0 ||
 	    sdp_oa_answer_out(&near->oa, text) < 0) {
 		setup_fail(s, 500, SPAN_EMPTY, "", now_us);

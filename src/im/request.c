@@ -53,8 +53,9 @@ static bool bad_contact(const struct leg *l, const struct sip_msg *m, struct ref
 
 	if (l && leg_same_contact(l, m))
 		return false; /* it was good the last time */
+	/* RFC 2543, which knew no tags, did not ask for one (RFC 4475 3.4.1). */
 	if (!sip_each(m, SIP_H_CONTACT, &it, &v))
-		return refuse(r, 400, "Missing Contact");
+		return m->from_tag.n ? refuse(r, 400, "Missing Contact") : false;
 	if (sip_each(m, SIP_H_CONTACT, &it, &more))
 		return refuse(r, 400, "More than one Contact");
 	if (sip_name_addr_parse(&na, v) < 0 || sip_uri_parse(&u, na.uri) < 0 ||

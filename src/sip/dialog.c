@@ -20,10 +20,14 @@ static int contact_uri(const struct sip_msg *m, struct span *uri)
 	struct sip_uri u;
 	struct span v, more;
 
-	if (!sip_each(m, SIP_H_CONTACT, &it, &v))
-		return -ENOENT;
-	if (sip_each(m, SIP_H_CONTACT, &it, &more) || sip_name_addr_parse(&na, v) < 0 ||
-	    sip_uri_parse(&u, na.uri) < 0)
+	if (!sip_each(m, SIP_H_CONTACT, &it, &v)) {
+		if (!m->request || m->from_tag.n)
+			return -ENOENT;
+		v = m->from; /* where an element of RFC 2543 is, when it says no more (RFC 4475 3.4.1) */
+	} else if (sip_each(m, SIP_H_CONTACT, &it, &more)) {
+		return -EBADMSG;
+	}
+	if (sip_name_addr_parse(&na, v) < 0 || sip_uri_parse(&u, na.uri) < 0)
 		return -EBADMSG;
 	if (u.scheme != SIP_URI_SIP && u.scheme != SIP_URI_SIPS)
 		return -EBADMSG;

@@ -186,23 +186,46 @@ void w_body_of(struct wbuf *w, const struct sip_msg *m)
 	w_end(w, SPAN_EMPTY, m->body);
 }
 
+/* An SDP of ours beside a body that has none (MOD-33): both become parts. */
+static void w_beside(struct wbuf *w, const struct sip_msg *m, struct span sdp, struct wbuf *body)
+{
+	char mark[32];
+	struct wbuf b = wbuf_on(mark, sizeof(mark));
+	uint64_t h = span_hash(m->body, 0);
+
+	w_str(&b, "parley-"), w_hex(&b, &h, sizeof(h));
+	w_str(body, "--"), w_span(body, w_span_of(&b));
+	w_str(body, "\r\nContent-Type: application/sdp\r\n\r\n"), w_span(body, sdp);
+	w_str(body, "\r\n--"), w_span(body, w_span_of(&b)), w_str(body, "\r\n");
+	for (size_t i = 0; i < sizeof(of_body); i++)
+		if (sip_has(m, of_body[i]) && of_body[i] != SIP_H_MIME_VERSION)
+			w_hdr(body, of_body[i], sip_value(m, of_body[i]));
+	w_str(body, "\r\n"), w_span(body, m->body);
+	w_str(body, "\r\n--"), w_span(body, w_span_of(&b)), w_str(body, "--\r\n");
+	w_str(w, "Content-Type: multipart/mixed;boundary="), w_span(w, w_span_of(&b)), w_str(w, "\r\n");
+}
+
 void w_sdp_body(struct wbuf *w, const struct im *im, const struct sip_msg *m, struct span sdp)
 {
 	char *buf;
 	struct wbuf body;
 
-	if (!m || !im->body.multipart) {
+	if (!m || !m->body.n || (im->body.sdp_part && !im->body.multipart)) {
 		w_end(w, SPAN("application/sdp"), sdp);
 		return;
 	}
-	/* PARSE-15: the other parts cross byte for byte, the boundary with them. */
 	buf = malloc(SIP_MSG_MAX);
 	body = wbuf_on(buf, buf ? SIP_MSG_MAX : 0);
-	w_body_with_sdp(&body, m, &im->body, sdp);
+	if (im->body.sdp_part) {
+		/* PARSE-15: the other parts cross byte for byte, the boundary with them. */
+		w_body_with_sdp(&body, m, &im->body, sdp);
+		for (size_t i = 0; i < sizeof(of_body); i++)
+			w_hdr_copy(w, m, of_body[i]);
+	} else {
+		w_beside(w, m, sdp, &body);
+	}
 	if (!w_ok(&body))
 		w->over = true;
-	for (size_t i = 0; i < sizeof(of_body); i++)
-		w_hdr_copy(w, m, of_body[i]);
 	w_end(w, SPAN_EMPTY, w_span_of(&body));
 	free(buf);
 }

@@ -170,24 +170,34 @@ static bool check_contact(const struct wire *m, char why[200])
 	return wire_hdr_count(m, "Contact") == 1 || bad(why, "not exactly one Contact");
 }
 
+/* The session description in a body, which may be one part of several; empty: none. */
+static struct span description(struct span body)
+{
+	struct span from = wire_line(body, "v=0", 0);
+	struct span sdp = from.p ? span_range(from.p - 3, body.p + body.n) : SPAN_EMPTY;
+	size_t end = span_find(sdp, SPAN("\r\n--"));
+	return end == SPAN_NONE ? sdp : span_cut(sdp, 0, end);
+}
+
 /* SDP-4, SDP-7: new content is one version more than last sent, the same content the same body. */
 static bool check_sdp(struct lint_leg *g, const struct wire *m, bool gaps, char why[200])
 {
+	struct span sdp = description(m->body);
 	uint64_t id, version;
-	if (m->body.n == 0 || !wire_line(m->body, "v=0", 0).p || span_eq(span_of(g->sdp), m->body))
+	if (sdp.n == 0 || span_eq(span_of(g->sdp), sdp))
 		return true;
-	if (!wire_origin(m->body, &id, &version))
+	if (!wire_origin(sdp, &id, &version))
 		return bad(why, "SDP without o=");
 	if (g->sdp) {
 		if (id != g->sdp_id)
 			return bad(why, "our o= session id changed");
-		if (!gaps && wire_same_but_origin(m->body, span_of(g->sdp)))
+		if (!gaps && wire_same_but_origin(sdp, span_of(g->sdp)))
 			return bad(why, "same SDP content, other o= line");
 		if (gaps ? version <= g->sdp_version : version != g->sdp_version + 1)
 			return bad(why, "new SDP content, o= version not one more");
 	}
 	free(g->sdp);
-	g->sdp = span_dup(m->body);
+	g->sdp = span_dup(sdp);
 	g->sdp_id = id, g->sdp_version = version;
 	return true;
 }

@@ -102,16 +102,16 @@ int plane_held_end(struct plane_conn *c, const struct msrp_head *h, char flag)
 	return 0;
 }
 
-/* One piece goes out as a chunk of its own; one that is still being received is cut here. */
+/* One piece goes out as a chunk of its own; one that is still being received stays open and goes on there. */
 static void held_send(struct plane_end *e, struct plane_held *s, struct plane_path *to)
 {
 	struct plane_msg *m = s->msg;
+	struct plane_conn *writer = s->writer;
 	struct plane_out *o;
 	struct msrp_range r = { s->start, MSRP_STAR, s->total };
-	char flag = s->flag ? s->flag : '+';
 
-	if (!s->flag && s->body_n == 0) {
-		held_free(e, s); /* its message is still being received */
+	if (writer && s->body_n == 0) {
+		held_free(e, s);
 		return;
 	}
 	if (to->conn->writer)
@@ -120,10 +120,8 @@ static void held_send(struct plane_end *e, struct plane_held *s, struct plane_pa
 		plane_msg_fail(m, 408);
 		return;
 	}
-	if (s->body_n <= CHUNK_WHOLE_MAX)
-		r.end = s->start + s->body_n - 1;
-	if (flag == '$' && r.total == MSRP_STAR)
-		r.total = s->start + s->body_n - 1;
+	if (!writer)
+		plane_relay_range(&r, s->body_n, s->flag);
 	o->start = s->start;
 	o->n = s->body_n;
 	o->has_body = s->has_body;
@@ -132,11 +130,17 @@ static void held_send(struct plane_end *e, struct plane_held *s, struct plane_pa
 	plane_relay_head(o, (struct span){ s->rest, s->rest_n },
 			 (struct span){ s->rest + s->line_at, s->line_n }, &r, s->has_body);
 	plane_write_span(o->conn, (struct span){ s->body, s->body_n });
-	plane_relay_tail(o, s->has_body, flag);
+	if (!writer)
+		plane_relay_tail(o, s->has_body, s->flag);
 	plane_write_flush(end_planes(e)); /* the body goes away */
-	plane_out_written(o);
 	held_free(e, s);
-	plane_msg_settle(m);
+	if (writer) {
+		writer->in.out = o;
+		o->conn->writer = writer;
+	} else {
+		plane_out_written(o);
+		plane_msg_settle(m);
+	}
 }
 
 /* What is held goes where its message began, so pieces for different paths do not wait for each other. */

@@ -380,6 +380,7 @@ bool plane_relay_ready(struct plane_conn *c, struct plane_end *far, struct plane
 struct plane_path *plane_relay_target(const struct plane_msg *m, struct plane_end *far);
 void plane_relay_head(struct plane_out *o, struct span rest, struct span range_line,
 		      const struct msrp_range *r, bool has_body);
+void plane_relay_range(struct msrp_range *r, size_t n, char flag);
 void plane_relay_tail(struct plane_out *o, bool has_body, char flag);
 void plane_relay_abort(struct plane_msg *m); /* a SEND of nothing that ends in '#' */
 
@@ -414,6 +415,7 @@ struct plane_msg *plane_msg_create(struct plane_end *e, const struct msrp_head *
 void plane_msg_destroy(struct plane_msg *m);
 void plane_msg_settle(struct plane_msg *m); /* something of it ended: may free it */
 void plane_msg_fail(struct plane_msg *m, unsigned code);
+struct plane_msg *plane_msg_over(struct plane_msg *m); /* a failed one that is complete is forgotten: NULL */
 /* The far side refused or lost bytes [start, start + n) that near (or NULL) waits for. */
 void plane_msg_far_error(struct plane_msg *m, const struct plane_near *near, uint64_t start, uint64_t n,
 			 unsigned code, bool timeout);

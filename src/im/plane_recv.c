@@ -221,7 +221,7 @@ static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_pa
 		plane_recv_refuse(c, h, path, 400);
 		return true;
 	}
-	m = path->peer ? plane_msg_find(e, h->message_id) : NULL;
+	m = path->peer ? plane_msg_over(plane_msg_find(e, h->message_id)) : NULL;
 	if (!h->has_body && (!m || m->complete)) { /* binding or keepalive: ours alone (UP-39) */
 		in_begin(c, IN_LOCAL, path, NULL);
 		c->in.code = 200;

@@ -39,18 +39,19 @@ static bool claim(struct plane_conn *c, struct plane_conn *f)
 static size_t far_room(struct plane_conn *c, struct plane_end *far, struct plane_msg *m)
 {
 	struct plane_path *t = plane_relay_target(m, far);
+	struct plane_conn *f = c->in.out ? c->in.out->conn : t->conn;
+	uint32_t max = end_planes(far)->conf.queue_max;
 	size_t room;
 
-	if (!path_up(t) || plane_held_blocks(far, t)) {
-		uint32_t max = end_planes(far)->conf.queue_max;
+	if (!c->in.out && (!path_up(t) || plane_held_blocks(far, t))) {
 		if (far->held_bytes < max)
 			return max - far->held_bytes;
 		plane_conn_wait(c, &far->waiters, true);
 		return 0;
 	}
-	room = claim(c, t->conn) ? plane_write_room(t->conn) : 0;
+	room = claim(c, f) ? plane_write_room(f) : 0;
 	if (room == 0)
-		plane_conn_wait(c, &t->conn->waiters, true);
+		plane_conn_wait(c, &f->waiters, true);
 	return room;
 }
 
@@ -97,6 +98,21 @@ void plane_relay_tail(struct plane_out *o, bool has_body, char flag)
 	plane_write_end(o->conn, &w);
 }
 
+/* The range of a chunk that is here whole, n bytes from r->start. */
+void plane_relay_range(struct msrp_range *r, size_t n, char flag)
+{
+	uint64_t end = r->start + n - 1;
+
+	if (n <= CHUNK_WHOLE_MAX)
+		r->end = end;
+	if (flag == '$' && r->total == MSRP_STAR)
+		r->total = end;
+	/* No bytes after the last one: what ends a message whose last chunk was interrupted.  RFC 4975 writes no start
+	 * beyond the total. */
+	if (r->total != MSRP_STAR && r->start > r->total && r->start > 1)
+		r->total = MSRP_STAR;
+}
+
 /* Opens the far chunk of what c receives; body: what it begins with; whole: there will be no more.  False: the
  * message has failed. */
 static bool chunk_open(struct plane_conn *c, const struct msrp_head *h, struct plane_path *to,
@@ -110,10 +126,8 @@ static bool chunk_open(struct plane_conn *c, const struct msrp_head *h, struct p
 		plane_msg_fail(in->msg, 408);
 		return false;
 	}
-	if (whole && body.n <= CHUNK_WHOLE_MAX)
-		r.end = in->pos + body.n - 1;
-	if (whole && flag == '$' && r.total == MSRP_STAR)
-		r.total = in->pos + body.n - 1;
+	if (whole)
+		plane_relay_range(&r, body.n, flag);
 	o->start = in->pos;
 	o->has_body = h->has_body;
 	in->out = o;
@@ -289,9 +303,7 @@ void plane_relay_abort(struct plane_msg *m)
 		plane_relay_cut(to->conn->writer, '+');
 	if ((o = plane_out_open(to, NULL, NULL)) == NULL)
 		return;
-	r.end = r.start - 1; /* no bytes */
-	if (r.total != MSRP_STAR && r.start > r.total)
-		r.total = MSRP_STAR;
+	plane_relay_range(&r, 0, '#');
 	w_str(&w, "Message-ID: "), w_bytes(&w, m->id, m->id_n), w_str(&w, "\r\n");
 	at = w.n;
 	if (m->failure != MSRP_FAILURE_YES)

@@ -117,7 +117,7 @@ void plane_msg_settle(struct plane_msg *m)
 
 	if (msg_busy(m))
 		return;
-	if (m->complete && (!m->waiting || m->code)) {
+	if (m->complete && !m->waiting) {
 		plane_msg_destroy(m);
 		return;
 	}
@@ -168,9 +168,19 @@ void plane_msg_fail(struct plane_msg *m, unsigned code)
 	/* The far side has a part of it and would wait for the rest. */
 	if (!m->aborted && m->passed && (!m->complete || dropped))
 		plane_relay_abort(m);
-	msg_waits_no_more(m);
+	if (code != 408) /* a time that ran out says nothing: a late success REPORT still passes (UP-25a) */
+		msg_waits_no_more(m);
 	m->users--;
 	plane_msg_settle(m);
+}
+
+/* Its sender begins it again under the same Message-ID. */
+struct plane_msg *plane_msg_over(struct plane_msg *m)
+{
+	if (!m || !m->code || !m->complete || msg_busy(m))
+		return m;
+	plane_msg_destroy(m);
+	return NULL;
 }
 
 /* ---- REPORTs ---- */

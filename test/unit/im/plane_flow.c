@@ -176,7 +176,8 @@ static void flow_14_held_until_bound(void **state)
 	pw_feed(w->b, "MSRP btid SEND\r\nTo-Path: {B2}\r\nFrom-Path: msrp://b.example:7002/bs2;tcp\r\n"
 		      "Message-ID: 1\r\n-------btid$\r\n");
 	assert_false(w->a->paused);
-	assert_in_range(count(w->b->out, " SEND\r\n"), n, n + 1); /* the one that was cut short by the limit */
+	assert_in_range(count(w->b->out, " SEND\r\n"), n,
+			n + 1); /* the one that was cut short by the limit */
 	/* in order */
 	const char *p = w->b->out;
 	for (unsigned i = 1; i <= n; i++) {
@@ -238,12 +239,31 @@ static void flow_14_bound_in_the_middle_of_a_chunk(void **state)
 	w->b = pw_accept(w);
 	pw_feed(w->b, FROM_B("btid", "SEND", "Message-ID: 1\r\n") "$\r\n");
 	const char *wire = pw_take(w->b);
-	assert_non_null(strstr(wire, "Byte-Range: 1-10/20\r\n" TEXT "0123456789\r\n-------T1+\r\n"));
-	pw_feed(w->a, "abcdefghij\r\n-------tid1$\r\n");
-	wire = pw_take(w->b);
-	assert_non_null(strstr(wire, "Byte-Range: 11-20/20\r\n" TEXT "abcdefghij\r\n-------T2$\r\n"));
-	pw_feed(w->b, FROM_B("T1", "200 OK", "") "$\r\n" FROM_B("T2", "200 OK", "") "$\r\n");
+	assert_non_null(strstr(wire, "Byte-Range: 1-*/20\r\n" TEXT "0123456789"));
+	pw_feed(w->a, "abcdefghij");
+	pw_expect(w->b, "abcdefghij");
+	/* all its bytes are out: the end-line closes the same chunk */
+	pw_feed(w->a, "\r\n-------tid1$\r\n");
+	pw_expect(w->b, "\r\n-------T1$\r\n" TO_B("btid", "200 OK", "") "$\r\n");
+	pw_feed(w->b, FROM_B("T1", "200 OK", "") "$\r\n");
 	pw_expect(w->a, TO_A("tid1", "200 OK", "") "$\r\n");
+	pw_finish(w);
+}
+
+/* All bytes are out when the chunk is interrupted: what ends the message has no start beyond the total (UP-32). */
+static void flow_33_interrupted_before_the_end_line(void **state)
+{
+	struct pw *w = up();
+
+	pw_feed(w->a,
+		"MSRP tid1 SEND\r\nTo-Path: {A}\r\nFrom-Path: " A_URI
+		"\r\nMessage-ID: m1\r\nByte-Range: 1-*/20000\r\n" TEXT "%020000d",
+		1);
+	pw_feed(w->b, FROM_B("btid", "SEND", "Message-ID: 1\r\n") "$\r\n");
+	pw_take(w->b);
+	pw_feed(w->a, "\r\n-------tid1$\r\n");
+	pw_expect(w->b,
+		  TO_B("T2", "SEND", "Message-ID: m1\r\nByte-Range: 20001-20000/*\r\n" TEXT "\r\n") "$\r\n");
 	pw_finish(w);
 }
 
@@ -386,6 +406,7 @@ int main(void)
 		cmocka_unit_test(flow_14_held_too_long),
 		cmocka_unit_test(flow_14_long_chunk_is_held_in_pieces),
 		cmocka_unit_test(flow_14_bound_in_the_middle_of_a_chunk),
+		cmocka_unit_test(flow_33_interrupted_before_the_end_line),
 		cmocka_unit_test(flow_33_other_sessions_get_through),
 		cmocka_unit_test(flow_who_does_not_read_is_not_answered_for_ever),
 		cmocka_unit_test(flow_streams_with_flat_memory),

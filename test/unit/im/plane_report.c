@@ -106,6 +106,28 @@ static void report_45_two_minutes(void **state)
 	pw_finish(w);
 }
 
+/* The SEND got its 408 at the bound; the far side had it all the same. */
+static void report_25a_late_success_passes(void **state)
+{
+	struct pw *w = up(true);
+
+	pw_feed(w->a, FROM_A("atid", "SEND",
+			     "Message-ID: m1\r\nSuccess-Report: yes\r\nByte-Range: 1-1/1\r\n" TEXT
+			     "x\r\n") "$\r\n");
+	pw_take(w->b);
+	pw_advance(w, 20100);
+	pw_expect(w->a, TO_A("atid", "408 Timed Out", "") "$\r\n");
+	report(w, "Message-ID: m1\r\nByte-Range: 1-1/1\r\nStatus: 000 200 OK\r\n");
+	pw_expect(w->a, TO_A("T2", "REPORT",
+			     "Message-ID: m1\r\nByte-Range: 1-1/1\r\nStatus: 000 200 OK\r\n") "$\r\n");
+	/* sent again under its Message-ID it is a message again */
+	pw_feed(w->a, FROM_A("atid", "SEND",
+			     "Message-ID: m1\r\nSuccess-Report: yes\r\nByte-Range: 1-1/1\r\n" TEXT
+			     "x\r\n") "$\r\n");
+	assert_non_null(strstr(pw_take(w->b), "Message-ID: m1\r\n"));
+	pw_finish(w);
+}
+
 static void report_with_a_body(void **state)
 {
 	struct pw *w = up(true);
@@ -237,6 +259,7 @@ int main(void)
 		cmocka_unit_test(report_41_bad_ones_are_dropped),
 		cmocka_unit_test(report_45_in_parts),
 		cmocka_unit_test(report_45_two_minutes),
+		cmocka_unit_test(report_25a_late_success_passes),
 		cmocka_unit_test(report_with_a_body),
 		cmocka_unit_test(report_43_failure_ends_the_message),
 		cmocka_unit_test(report_25a_response_instead),

@@ -172,7 +172,7 @@ static void serve(struct world *w, struct load_conn *c, uint32_t events)
 {
 	bool want = c->want_write || c->connecting;
 	bool paused = c->end && c->end->paused;
-	if (c->connecting && events & (EPOLLOUT | EPOLLERR)) {
+	if (c->end && c->connecting && events & (EPOLLOUT | EPOLLERR)) {
 		int err = 0;
 		socklen_t len = sizeof(err);
 		getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);

@@ -5,6 +5,7 @@
  * it shares no idea with the framer under test.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
@@ -98,7 +99,7 @@ static bool write_some(struct load_conn *c)
 	c->o_at += head;
 	if (c->o_at == c->o_n)
 		c->o_at = c->o_n = 0;
-	if (body) {
+	if (e && body) {
 		e->body_off += body;
 		e->body_left -= body;
 		if (e->body_left == 0)
@@ -255,8 +256,8 @@ static bool read_body(struct load_conn *c, struct span in)
 	if (!at) {
 		if (in.n < to) /* perhaps not all of it is here */
 			return false;
-		end_wrong(e, "message %llu: wrong byte at offset %llu", (unsigned long long)c->b_k,
-			  (unsigned long long)(c->b_start - 1 + c->b_got + same));
+		end_wrong(e, "message %" PRIu64 ": wrong byte at offset %" PRIu64, c->b_k,
+			  c->b_start - 1 + c->b_got + same);
 		c->closed = true;
 		return false;
 	}
@@ -275,7 +276,7 @@ static void parse(struct load_conn *c, conn_bind_fn *bind, void *u)
 	while (!c->closed && c->r_at < c->r_n && !(c->end && c->end->paused)) {
 		struct span in = { c->rbuf + c->r_at, c->r_n - c->r_at };
 		struct head h;
-		if (c->in_body) {
+		if (c->end && c->in_body) {
 			if (!read_body(c, in))
 				break;
 			continue;

@@ -274,6 +274,14 @@ static void modify_begin(struct leg *l, struct sip_stxn *t, const struct sip_msg
 	modify_arm(s, now_us);
 }
 
+/* An UPDATE without SDP waits for nobody: what it brings goes along with the next message when the way is not free, be it
+ * that it had to be a re-INVITE and the far peer's own INVITE is not done yet (RFC 3261 14.1). */
+static bool bare_may_cross(struct leg *l)
+{
+	const struct leg *r = leg_other(l);
+	return l->s->mod.stage == MOD_NONE && (!r->invite_in || modify_method(r, SIP_UPDATE) == SIP_UPDATE);
+}
+
 void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
 	struct session *s = l->s;
@@ -298,7 +306,7 @@ void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 		refuse(l, t, busy, SPAN_EMPTY, "", now_us);
 		return;
 	}
-	if (local || (!offer && m->method == SIP_UPDATE && s->mod.stage != MOD_NONE)) {
+	if (local || (!offer && m->method == SIP_UPDATE && !bare_may_cross(l))) {
 		answer_locally(l, t, m, offer, now_us);
 		return;
 	}

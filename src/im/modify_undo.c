@@ -15,6 +15,7 @@ enum {
 	RING_REPEAT_MS = 60000,
 	CANCELED_MS = 28000, /* under the canceller's 64*T1 (RFC 3261 9.1) */
 	UNDO_TRIES_MAX = 3,
+	BUSY_WAIT_MS = 500,
 };
 
 static struct session *session_of(struct modify *mod)
@@ -143,6 +144,8 @@ static void on_undo_guard(struct timer *t, uint64_t now_us)
 	undo_failed(session_of(container_of(t, struct modify, t_guard)), now_us);
 }
 
+static timer_fn on_undo_retry;
+
 /* The old parameters, as an offer of ours on the responder's leg. */
 static void undo_send(struct session *s, uint64_t now_us)
 {
@@ -156,6 +159,10 @@ static void undo_send(struct session *s, uint64_t now_us)
 	struct wbuf w;
 	char branch[40];
 
+	if (out == SIP_INVITE && r->invite_in) { /* its refresh lacks its ACK: not now (RFC 3261 14.1) */
+		timer_set(&s->im->wheel, &mod->t_undo, now_us + BUSY_WAIT_MS * US_PER_MS, on_undo_retry);
+		return;
+	}
 	if (sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) < 0)
 		sent->n_media = 0;
 	text = offer_restore(r, (struct span){ mod->restore, mod->restore_n }, sent);

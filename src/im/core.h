@@ -261,10 +261,12 @@ struct span offer_refuse_all(struct leg *l, const struct sdp *offer);
 void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
 void setup_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now_us);
 void setup_response(struct leg *l, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
-void setup_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 void setup_quiet(
 	struct setup *st); /* answered or given up: only our own INVITE is still open; NULL is fine */
 void setup_free(struct setup *st);
+
+/* ---- setup_fork.c ---- */
+void setup_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 
 /* ---- modify.c: the heart ---- */
 void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);

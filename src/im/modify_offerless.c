@@ -73,6 +73,39 @@ static unsigned judge(struct session *s, const struct sdp *offer, struct verdict
 	return v->status;
 }
 
+/* Does what the initiator has fit what the responder offers now, line by line? */
+static bool fits(const struct sdp *near, const struct sdp *offer)
+{
+	if (near->n_media != offer->n_media)
+		return false;
+	for (unsigned i = 0; i < offer->n_media; i++) {
+		const struct sdp_media *n = &near->media[i], *o = &offer->media[i];
+		if (!span_ieq(n->media, o->media) || (n->port && !o->port))
+			return false;
+	}
+	return true;
+}
+
+/* Too late: the initiator was told otherwise (MOD-39).  The answer is what it has had all along; the responder's end takes
+ * what its offer brought. */
+static bool answer_as_is(struct session *s, const struct sdp *offer, uint64_t now_us)
+{
+	struct leg *l = initiator(s), *r = responder(s);
+	struct sdp *near = s->im->sdp[3];
+	struct span text;
+
+	if (sdp_parse(near, sdp_oa_remote(&l->oa), NULL) < 0 || !fits(near, offer) ||
+	    (s->plane && plane_prepare(s->plane, r->side, offer, 0, now_us) < 0))
+		return false;
+	text = offer_make(r, SDP_ANSWER, near, offer, 0);
+	if (!text.n || sdp_oa_offer_in(&r->oa, offer->raw) < 0 || sdp_oa_answer_out(&r->oa, text) < 0)
+		return false; /* the session ends, and the preparation with it */
+	if (s->plane)
+		plane_commit(s->plane, r->side, offer, near, now_us);
+	leg_ack(r, s->mod.cseq, text);
+	return true;
+}
+
 /* The responder's 2xx holds the offer: made anew in our 2xx to the initiator. */
 void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_msg *resp, uint64_t now_us)
 {
@@ -80,6 +113,7 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 	struct leg *l = initiator(s);
 	struct verdict v = { 0 };
 	struct sip_stxn *t;
+	unsigned status;
 	struct sdp *offer;
 	struct span text;
 	char fault[96];
@@ -100,7 +134,12 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 		modify_offerless_give_up(s, 500, now_us);
 		return;
 	}
-	if (judge(s, offer, &v) != 0 || !mod->txn ||
+	status = judge(s, offer, &v);
+	if (status == 0 && !mod->txn && v.off == 0 && answer_as_is(s, offer, now_us)) {
+		modify_release(s);
+		return;
+	}
+	if (status != 0 || !mod->txn ||
 	    (s->plane && plane_prepare(s->plane, r->side, offer, v.off, now_us) < 0) ||
 	    sdp_oa_offer_in(&r->oa, offer->raw) < 0) {
 		modify_offerless_give_up(s, 488, now_us);

@@ -10,6 +10,9 @@
 
 static bool at_time(struct run *r, const struct line *l, const struct emit *e)
 {
+	struct span until = line_attr(l, "until");
+	if (until.p && e->at_us >= l->at_us && e->at_us <= script_time(until))
+		return true;
 	if (l->at_us / 1000 == e->at_us / 1000)
 		return true;
 	return run_fail(r, "at %.3f, expected at %.3f", (double)e->at_us / 1e6, (double)l->at_us / 1e6);
@@ -62,6 +65,8 @@ static bool check_attr(struct run *r, const struct line *l, const struct attr *a
 	struct addr to;
 	if (v.p == NULL)
 		return bare_word(r, a->key, e);
+	if (span_eq(a->key, SPAN("until")))
+		return true;
 	if (span_eq(a->key, SPAN("leg"))) {
 		bool client = e->peer == &r->peer[0];
 		return span_eq(v, SPAN("A")) == client || run_fail(r, "other leg");

@@ -58,7 +58,7 @@ static bool is_time(struct span w)
 	return true;
 }
 
-static uint64_t time_us(struct span w)
+uint64_t script_time(struct span w)
 {
 	struct span s = span_split(&w, '.');
 	uint64_t us = 0, scale = 100000;
@@ -253,7 +253,7 @@ static bool script_file(struct script *s, const char *file, unsigned depth)
 		struct span words = t, first = next_word(&words);
 		if (is_time(first)) {
 			l->timed = true;
-			l->at_us = time_us(first);
+			l->at_us = script_time(first);
 			if (!timed_line(s, l, words))
 				return false;
 		} else if (!untimed_line(s, l, first, words, depth)) {

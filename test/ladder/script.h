@@ -56,6 +56,7 @@ struct script {
 bool script_read(struct script *s, const char *file);
 void script_finish(struct script *s);
 
+uint64_t script_time(struct span w); /* "1.5": us */
 /* Value of attribute key; p NULL: absent; "" for a bare word. */
 struct span line_attr(const struct line *l, const char *key);
 

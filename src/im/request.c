@@ -82,6 +82,22 @@ static bool bad_accept(const struct sip_msg *m, struct refusal *r)
 	return refuse(r, 406, NULL);
 }
 
+/* PARSE-2: what we have to route by must be readable. */
+static bool bad_routes(const struct sip_msg *m, struct refusal *r)
+{
+	static const enum sip_hdr_id ids[] = { SIP_H_ROUTE, SIP_H_RECORD_ROUTE };
+	struct sip_name_addr na;
+	struct sip_uri u;
+
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		struct sip_iter it = { 0 };
+		for (struct span v; sip_each(m, ids[i], &it, &v);)
+			if (sip_name_addr_parse(&na, v) < 0 || sip_uri_parse(&u, na.uri) < 0)
+				return refuse(r, 400, "Bad Route");
+	}
+	return false;
+}
+
 static bool bad_session_request(const struct leg *l, const struct sip_msg *m, struct refusal *r)
 {
 	return bad_require(l, m, r) || bad_contact(l, m, r) || bad_accept(m, r);
@@ -138,7 +154,7 @@ static void outside_dialog(struct im *im, struct sip_stxn *t, const struct sip_m
 
 	switch (m->method) {
 	case SIP_INVITE:
-		if (bad_session_request(NULL, m, &r))
+		if (bad_session_request(NULL, m, &r) || bad_routes(m, &r))
 			break;
 		setup_request(im, t, m, now_us);
 		return;

@@ -420,6 +420,7 @@ static int setup_dialog(struct session *s, const struct sip_msg *resp)
 	struct leg *l = responder(s);
 	struct setup *st = s->setup;
 	struct sip_msg *invite = malloc(sizeof(*invite));
+	struct sip_dest to;
 	int r = invite ? sip_msg_parse(invite, (struct span){ st->invite, st->invite_n }, true) : -ENOMEM;
 
 	if (r == 0)
@@ -427,6 +428,10 @@ static int setup_dialog(struct session *s, const struct sip_msg *resp)
 	free(invite);
 	if (r != 0)
 		return -EBADMSG;
+	if (sip_dialog_next_hop(&l->dlg, &to) < 0 || !im_listen_for(s->im, to.tp, &to.ip)) {
+		sip_dialog_finish(&l->dlg); /* there is no way to say anything in it */
+		return -EBADMSG;
+	}
 	l->dlg.call_id_ours = true;
 	leg_link(l);
 	if (st->early_tag[0] && span_eq(resp->to_tag, span_of(st->early_tag))) {

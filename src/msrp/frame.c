@@ -74,7 +74,7 @@ static size_t lead_begins(const char *p, size_t n)
 
 	for (size_t i = n; i-- > low;)
 		if (p[i] == '\r')
-			return memcmp(p + i, "\r\n-------", n - i) == 0 ? i : n;
+			return span_starts(SPAN("\r\n-------"), span_range(p + i, p + n)) ? i : n;
 	return n;
 }
 
@@ -95,7 +95,7 @@ static int end_match(struct msrp_framer *f, struct span in, size_t k, size_t *ma
 	for (; i < in.n; i++, k++) {
 		char c = in.p[i];
 		bool ok = k < f->mark_n         ? c == f->mark[k]
-			  : k == f->mark_n      ? memchr("$+#", c, 3) != NULL
+			  : k == f->mark_n      ? msrp_is_flag(c)
 			  : k == f->mark_n + 1u ? c == '\r'
 						: c == '\n';
 		if (!ok) {

@@ -149,7 +149,7 @@ static int end_line(struct msrp_head *h, struct span l)
 {
 	struct span t = span_cut(l, 7, l.n - 1);
 
-	if (l.n < 8 || !span_eq(t, h->tid) || !memchr("$+#", l.p[l.n - 1], 3))
+	if (l.n < 8 || !span_eq(t, h->tid) || !msrp_is_flag(l.p[l.n - 1]))
 		return -EBADMSG;
 	h->flag = l.p[l.n - 1];
 	return 0;
@@ -161,7 +161,7 @@ ssize_t msrp_head_parse(struct msrp_head *h, struct span in)
 	ssize_t n;
 
 	*h = (struct msrp_head){ 0 };
-	if (memcmp(in.n ? in.p : "", magic.p, in.n < magic.n ? in.n : magic.n) != 0)
+	if (!span_starts(magic, span_cut(in, 0, magic.n)))
 		return -EBADMSG;
 	if ((n = line(in, MSRP_START_MAX, &l)) <= 0)
 		return n;

@@ -49,5 +49,9 @@ struct msrp_head {
 MUST_CHECK ssize_t msrp_head_parse(struct msrp_head *h, struct span in);
 
 bool msrp_tid_ok(struct span tid);
+static inline bool msrp_is_flag(char c)
+{
+	return c == '$' || c == '+' || c == '#';
+}
 
 #endif

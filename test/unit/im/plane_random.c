@@ -420,9 +420,16 @@ static void run(uint64_t seed, bool end)
 	free(r);
 }
 
+static uint64_t seeds_or(uint64_t n)
+{
+	const char *more = getenv("PLANE_SEEDS");
+
+	return more ? strtoull(more, NULL, 10) : n;
+}
+
 static void random_25_end(void **state)
 {
-	uint64_t seeds = getenv("PLANE_SEEDS") ? strtoul(getenv("PLANE_SEEDS"), NULL, 10) : SEEDS;
+	uint64_t seeds = seeds_or(SEEDS);
 
 	for (uint64_t seed = 1; seed <= seeds; seed++)
 		run(seed, true);
@@ -430,7 +437,7 @@ static void random_25_end(void **state)
 
 static void random_25_hop(void **state)
 {
-	uint64_t seeds = getenv("PLANE_SEEDS") ? strtoul(getenv("PLANE_SEEDS"), NULL, 10) : SEEDS / 2;
+	uint64_t seeds = seeds_or(SEEDS / 2);
 
 	for (uint64_t seed = 1; seed <= seeds; seed++)
 		run(seed + 1000000, false);

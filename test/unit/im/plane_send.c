@@ -54,12 +54,11 @@ static void send_25a_hop_answers_at_once(void **state)
 
 /* Failure-Report x what the far side says x mode. */
 struct outcome {
-	bool end;
+	bool end, report;    /* mode; then is a REPORT */
 	const char *failure; /* header value or NULL */
 	const char *far;     /* response, or NULL: silence */
 	const char *near;    /* response before anything else happens: hop */
 	const char *then;    /* response or REPORT in the end, NULL: nothing */
-	bool report;
 };
 
 static void one_outcome(const struct outcome *o)
@@ -99,27 +98,27 @@ static void one_outcome(const struct outcome *o)
 static void send_25a_all_outcomes(void **state)
 {
 	static const struct outcome all[] = {
-		{ true, NULL, "200 OK", NULL, "200 OK", false },
-		{ true, "yes", "413 Stop", NULL, "413 Too Large", false },
-		{ true, "yes", "403 No", NULL, "403 Not Allowed", false },
-		{ true, "yes", "415 What", NULL, "415 Unknown Type", false },
-		{ true, "yes", "481 Gone", NULL, "408 Timed Out", false },
-		{ true, "yes", "506 There", NULL, "408 Timed Out", false },
-		{ true, "yes", "501 Huh", NULL, "408 Timed Out", false },
-		{ true, "yes", "423 Off", NULL, "408 Timed Out", false },
-		{ true, "yes", NULL, NULL, "408 Timed Out", false },
-		{ true, "partial", "200 OK", NULL, NULL, false },
-		{ true, "partial", "413 Stop", NULL, "413 Too Large", false },
-		{ true, "partial", NULL, NULL, NULL, false },
-		{ true, "no", "413 Stop", NULL, NULL, false },
-		{ true, "no", NULL, NULL, NULL, false },
-		{ false, NULL, "200 OK", "200 OK", NULL, false },
-		{ false, "yes", "413 Stop", "200 OK", "413 Too Large", true },
-		{ false, "yes", "481 Gone", "200 OK", "408 Timed Out", true },
-		{ false, "yes", NULL, "200 OK", "408 Timed Out", true },
-		{ false, "partial", "413 Stop", NULL, "413 Too Large", false },
-		{ false, "partial", NULL, NULL, NULL, false },
-		{ false, "no", "413 Stop", NULL, NULL, false },
+		{ true, false, NULL, "200 OK", NULL, "200 OK" },
+		{ true, false, "yes", "413 Stop", NULL, "413 Too Large" },
+		{ true, false, "yes", "403 No", NULL, "403 Not Allowed" },
+		{ true, false, "yes", "415 What", NULL, "415 Unknown Type" },
+		{ true, false, "yes", "481 Gone", NULL, "408 Timed Out" },
+		{ true, false, "yes", "506 There", NULL, "408 Timed Out" },
+		{ true, false, "yes", "501 Huh", NULL, "408 Timed Out" },
+		{ true, false, "yes", "423 Off", NULL, "408 Timed Out" },
+		{ true, false, "yes", NULL, NULL, "408 Timed Out" },
+		{ true, false, "partial", "200 OK", NULL, NULL },
+		{ true, false, "partial", "413 Stop", NULL, "413 Too Large" },
+		{ true, false, "partial", NULL, NULL, NULL },
+		{ true, false, "no", "413 Stop", NULL, NULL },
+		{ true, false, "no", NULL, NULL, NULL },
+		{ false, false, NULL, "200 OK", "200 OK", NULL },
+		{ false, true, "yes", "413 Stop", "200 OK", "413 Too Large" },
+		{ false, true, "yes", "481 Gone", "200 OK", "408 Timed Out" },
+		{ false, true, "yes", NULL, "200 OK", "408 Timed Out" },
+		{ false, false, "partial", "413 Stop", NULL, "413 Too Large" },
+		{ false, false, "partial", NULL, NULL, NULL },
+		{ false, false, "no", "413 Stop", NULL, NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)

@@ -87,4 +87,4 @@ check "the BYE to the client says why" grep -qF "$reason" "$dir/near.log"
 check "the BYE to the controlling side says why" grep -qF "$reason" "$dir/far.log"
 check "no session was left" grep -q 'stopped sessions=none' "$dir/server.log"
 echo "1..$n"
-exit $bad
+exit "$bad"

@@ -48,7 +48,8 @@ static void arrive_up(struct world *w, void *arg, uint64_t n)
 	if (p->call && p->call->serial == p->serial)
 		p->call->delivered = true;
 	/* a 2xx after Timer B has nobody left to take it (RFC 6026) */
-	if (p->ok && p->serial == p->ua->ok_serial && w->now_us < p->ua->far_invite_us + 31 * US_PER_S)
+	if (p->ok && p->serial == p->ua->ok_serial && p->ua->far_invite_us &&
+	    w->now_us < p->ua->far_invite_us + 31 * US_PER_S)
 		p->ua->ok_delivered = true;
 	if (wire_read(&m, bytes))
 		check_in(p->ua, &m);
@@ -84,6 +85,15 @@ static void arrive_down(struct world *w, void *arg, uint64_t n)
 	free(p);
 }
 
+/* The transaction ends: its offer is not open any more, and a 2xx to it comes too late. */
+static void unreachable(struct world *w, void *arg, uint64_t token)
+{
+	struct ua *ua = arg;
+	ua->far_offer = false;
+	ua->far_invite_us = 0;
+	world_sip_unreachable(w, token);
+}
+
 /* Whose is it: by Call-ID; an initial INVITE by the session number that the caller put into a header of its own. */
 static struct ua *owner(struct sim *sim, const struct wire *m)
 {
@@ -115,6 +125,11 @@ void net_on_sip_out(void *u, const struct sip_dest *to, struct span bytes, uint6
 		memcpy(ua->d.call_id, id.p, id.n < sizeof(ua->d.call_id) ? id.n : sizeof(ua->d.call_id) - 1);
 	}
 	check_out(ua, &m);
+	if (!sim->healed && token && chance(sim, sim->f.icmp)) {
+		sim_trace(sim, "as is told that %s%u cannot be reached", ua->p.name, ua->s->id);
+		world_at(&sim->w, sim->w.now_us + delay_us(sim), unreachable, ua, token);
+		return;
+	}
 	bool tcp = to->tp == SIP_TCP;
 	for (unsigned i = copies(sim, tcp); i; i--) {
 		struct packet *p = packet(ua, bytes);

@@ -80,6 +80,7 @@ static void draw_faults(struct sim *sim)
 	struct faults *f = &sim->f;
 	f->loss = sometimes(sim, 200);
 	f->dup = sometimes(sim, 200);
+	f->icmp = chance(sim, 700) ? 0 : sometimes(sim, 20);
 	f->delay_ms = (unsigned)between(sim, 0, 100);
 	f->jitter_ms = sometimes(sim, 600);
 	f->refuse = sometimes(sim, 300);
@@ -170,6 +171,7 @@ int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
 struct totals {
 	uint64_t seeds, sessions, events, sip, bytes, oom;
+	struct im_metrics mx;
 	bool dirty; /* a failed seed left its memory behind: no more leak checks */
 };
 
@@ -197,6 +199,13 @@ static bool run_seed(uint64_t seed, unsigned sessions, bool ladder, struct total
 	t->sip += sim->n_sip;
 	t->bytes += sim->n_bytes;
 	t->oom += sim->n_oom;
+	if (ok) {
+		struct im_metrics mx;
+		im_metrics(sim->w.im, &mx);
+#define X(name, kind, help) t->mx.name += mx.name;
+		IM_METRICS(X)
+#undef X
+	}
 	if (!ok) { /* the world is in the middle of something: nothing of it is safe to touch */
 		running = NULL;
 		t->dirty = true;
@@ -260,6 +269,12 @@ int main(int argc, char **argv)
 	       "%d failures\n",
 	       (unsigned long long)t.seeds, (unsigned long long)t.sessions, (unsigned long long)t.events,
 	       (unsigned long long)t.sip, (unsigned long long)t.bytes, (unsigned long long)t.oom, bad);
+	printf("%llu set up, %llu changed, %llu refused here, %llu refused or failed there, %llu led back, %llu in glare; "
+	       "%llu MSRP messages through, %llu failed\n",
+	       (unsigned long long)t.mx.sessions_total, (unsigned long long)t.mx.modifications,
+	       (unsigned long long)t.mx.modifications_refused, (unsigned long long)t.mx.modifications_failed,
+	       (unsigned long long)t.mx.compensations, (unsigned long long)t.mx.glare,
+	       (unsigned long long)t.mx.msrp_messages, (unsigned long long)t.mx.msrp_failed);
 	fflush(stdout);
 	if (bad)
 		_exit(1); /* what a failed seed left behind is no leak of the server */

@@ -22,10 +22,10 @@ struct ua;
 
 /* What this seed does to us, in 1/1000 unless said otherwise. */
 struct faults {
-	unsigned loss, dup, jitter_ms, delay_ms;
-	unsigned refuse, late, silent, bad_answer; /* of the answering side */
-	unsigned crash, rude;                      /* rude: requests that overlap on purpose */
-	unsigned cut;                              /* per MSRP message */
+	unsigned loss, dup, jitter_ms, delay_ms, icmp; /* icmp: lost, and the server is told */
+	unsigned refuse, late, silent, bad_answer;     /* of the answering side */
+	unsigned crash, rude;                          /* rude: requests that overlap on purpose */
+	unsigned cut;                                  /* per MSRP message */
 	unsigned msrp_refuse, msrp_silent;
 	unsigned oom; /* one allocation in so many fails; 0: none */
 	unsigned no_update, offerless, cancel;

@@ -203,7 +203,9 @@ bool end_on_send(struct end *e, struct load_conn *c, struct span message_id, str
 	c->b_start = text_digits(range);
 	c->b_total = text_digits(span_skip(range, slash + 1));
 	c->b_got = 0;
-	if (c->b_k != e->in_k || c->b_start != e->in_offset + 1 || c->b_total != size_of(e, c->b_k)) {
+	/* total may be "*", read as 0 */
+	if (c->b_k != e->in_k || c->b_start != e->in_offset + 1 ||
+	    (c->b_total && c->b_total != size_of(e, c->b_k))) {
 		end_wrong(e,
 			  "got message %" PRIu64 " from byte %" PRIu64 " of %" PRIu64 "; next is %" PRIu64
 			  " from %" PRIu64 " of %" PRIu64,
@@ -221,7 +223,8 @@ static void send_report(struct end *e, struct load_conn *c)
 			 "MSRP report%08" PRIx64 " REPORT\r\nTo-Path: %s\r\nFrom-Path: %s\r\n"
 			 "Message-ID: load.%x.%" PRIu64 "\r\nByte-Range: 1-%" PRIu64 "/%" PRIu64
 			 "\r\nStatus: 000 200 OK\r\n-------report%08" PRIx64 "$\r\n",
-			 number, c->from, e->self, e->flow ^ 1, c->b_k, c->b_total, c->b_total, number);
+			 number, c->from, e->self, e->flow ^ 1, c->b_k, size_of(e, c->b_k),
+			 size_of(e, c->b_k), number);
 	number++;
 	conn_control(c, (struct span){ text, (size_t)n });
 }
@@ -232,10 +235,11 @@ void end_on_send_end(struct end *e, struct load_conn *c, char flag)
 	e->totals->chunks_in++;
 	e->in_offset += c->b_got;
 	e->totals->bytes_in += c->b_got;
-	bool full = e->in_offset == c->b_total;
-	if (flag != (full ? '$' : '+'))
+	/* The last byte may come before it is known to be the last: then an empty chunk says so. */
+	bool full = flag == '$', whole = e->in_offset == size_of(e, c->b_k);
+	if (flag == '#' || (full && !whole))
 		end_wrong(e, "message %" PRIu64 ": chunk up to byte %" PRIu64 " of %" PRIu64 " ends in %c",
-			  c->b_k, e->in_offset, c->b_total, flag);
+			  c->b_k, e->in_offset, size_of(e, c->b_k), flag);
 	if (c->b_failure == FR_YES) {
 		int n = snprintf(text, sizeof(text),
 				 "MSRP %s 200 OK\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------%s$\r\n", c->tid,

@@ -109,7 +109,9 @@ struct modify {
 	unsigned last_1xx;
 	unsigned undo_tries;
 	uint64_t since_us;
-	struct timer t_guard, t_100, t_ring, t_undo;
+	struct timer t_guard;
+	struct timer
+		t_say; /* the 100, the 1xx repeated, or the next try of a compensation: never two of them */
 };
 
 enum sess_state { SESS_SETUP, SESS_UP, SESS_ENDING, SESS_OVER, SESS_N_STATES };
@@ -120,9 +122,11 @@ struct session {
 	enum sess_state state;
 	uint64_t id, since_us;
 	enum im_mode mode;
-	struct im_role role;
-	struct im_classified class;
-	enum side initiator; /* side the dialog-creating INVITE came from */
+	enum im_case scase;
+	enum im_class class;
+	const char *role_evidence, *class_evidence; /* static: what decided them */
+	char *served_user;                          /* owned */
+	enum side initiator;                        /* side the dialog-creating INVITE came from */
 	struct leg leg[2];
 	struct plane *plane; /* owned; anchored only */
 	struct setup *setup; /* owned; NULL once answered */

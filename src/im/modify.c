@@ -35,9 +35,7 @@ void modify_release(struct session *s)
 	struct timers *w = &s->im->wheel;
 
 	timer_stop(w, &mod->t_guard);
-	timer_stop(w, &mod->t_100);
-	timer_stop(w, &mod->t_ring);
-	timer_stop(w, &mod->t_undo);
+	timer_stop(w, &mod->t_say);
 	free(mod->offer);
 	free(mod->sent);
 	free(mod->restore);
@@ -63,7 +61,7 @@ static void log_outcome(struct session *s, const char *event, unsigned status, u
 	const struct modify *mod = &s->mod;
 	im_log(s->im, IM_NOTICE, event,
 	       "sess=%lu class=%s from=%c in=%" SPAN_FMT " out=%" SPAN_FMT " status=%u ms=%lu",
-	       (unsigned long)s->id, im_class_name(s->class.class), "AB"[mod->from],
+	       (unsigned long)s->id, im_class_name(s->class), "AB"[mod->from],
 	       SPAN_ARG(sip_method_name(mod->in)), SPAN_ARG(sip_method_name(mod->out)), status,
 	       (unsigned long)((now_us - mod->since_us) / US_PER_MS));
 }
@@ -93,7 +91,7 @@ static void refuse_media(struct leg *l, struct sip_stxn *t, const struct verdict
 	s->im->mx.modifications_refused++;
 	im_log(s->im, IM_NOTICE, "modification-refused",
 	       "sess=%lu class=%s from=%c status=%u warning=%u why=\"%s\"", (unsigned long)s->id,
-	       im_class_name(s->class.class), "AB"[l->side], v -> status, v -> warning, v -> text);
+	       im_class_name(s->class), "AB"[l->side], v -> status, v -> warning, v -> text);
 	if (!modify_target_first(l, t, sip_stxn_request(t), v->status, extra, now_us))
 		refuse(l, t, v->status, SPAN_EMPTY, extra, now_us);
 }
@@ -172,7 +170,7 @@ static void modify_judge(struct leg *l, const struct sdp *offer, struct verdict 
 		before = NULL;
 	if (sdp_parse(mine, sdp_oa_local(&l->oa), NULL) < 0)
 		mine = NULL;
-	accept_offer(&im->conf, l->s->class.class, before, mine, offer, v);
+	accept_offer(&im->conf, l->s->class, before, mine, offer, v);
 }
 
 /* Step 3: the offer for the other side; the user plane is ready for it before it leaves (UPA-4). */
@@ -356,10 +354,10 @@ static unsigned modify_check_answer(struct session *s, const struct sip_msg *res
 		v->warning = 399;
 		return v->status = 488;
 	}
-	accept_answer(&im->conf, s->class.class, NULL, sent, *answer, v);
+	accept_answer(&im->conf, s->class, NULL, sent, *answer, v);
 	if ((v->status || im->conf.strict_origin) &&
 	    sdp_parse(before, sdp_oa_remote(&responder(s)->oa), NULL) == 0)
-		accept_answer(&im->conf, s->class.class, before, sent, *answer, v);
+		accept_answer(&im->conf, s->class, before, sent, *answer, v);
 	if (v->status)
 		v->status = 488;
 	return v->status;
@@ -462,7 +460,7 @@ static void modify_accepted(struct session *s, const struct sip_msg *resp, uint6
 	if (mod->in == SIP_INVITE) {
 		mod->stage = MOD_ACK;
 		timer_stop(&s->im->wheel, &mod->t_guard);
-		timer_stop(&s->im->wheel, &mod->t_ring);
+		timer_stop(&s->im->wheel, &mod->t_say);
 	} else {
 		modify_release(s);
 	}

@@ -68,7 +68,7 @@ static unsigned judge(struct session *s, const struct sdp *offer, struct verdict
 		before = NULL;
 	if (sdp_parse(mine, sdp_oa_local(&r->oa), NULL) < 0)
 		mine = NULL;
-	accept_offer(conf, s->class.class, before, mine, offer, v);
+	accept_offer(conf, s->class, before, mine, offer, v);
 	free(conf);
 	return v->status;
 }
@@ -161,7 +161,7 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 		return;
 	}
 	mod->stage = MOD_ACK;
-	timer_stop(&s->im->wheel, &mod->t_ring);
+	timer_stop(&s->im->wheel, &mod->t_say);
 	timer_set(&s->im->wheel, &mod->t_guard, now_us + ANSWER_WAIT_MS * US_PER_MS, on_no_answer);
 }
 
@@ -182,7 +182,7 @@ void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t
 		modify_offerless_give_up(s, 488, now_us);
 		return;
 	}
-	accept_answer(&im->conf, s->class.class, NULL, sent, answer, &v);
+	accept_answer(&im->conf, s->class, NULL, sent, answer, &v);
 	text = v.status ? SPAN_EMPTY : offer_make(r, SDP_ANSWER, answer, offer, mod->off);
 	if (!text.n || sdp_oa_answer_in(&l->oa, answer->raw) < 0 || sdp_oa_answer_out(&r->oa, text) < 0) {
 		modify_offerless_give_up(s, 488, now_us);

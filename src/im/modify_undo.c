@@ -43,7 +43,7 @@ static void on_guard(struct timer *t, uint64_t now_us)
 		return;
 	modify_answer_initiator(s, mod->canceled ? 487 : 504, SPAN_EMPTY, "", now_us);
 	mod->stage = MOD_LATE;
-	timer_stop(&s->im->wheel, &mod->t_ring);
+	timer_stop(&s->im->wheel, &mod->t_say);
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
 	if (responder(s)->invite_out)
@@ -52,7 +52,7 @@ static void on_guard(struct timer *t, uint64_t now_us)
 
 static void on_trying(struct timer *t, uint64_t now_us)
 {
-	struct modify *mod = container_of(t, struct modify, t_100);
+	struct modify *mod = container_of(t, struct modify, t_say);
 	struct session *s = session_of(mod);
 	if (mod->txn)
 		leg_reply(initiator(s), mod->txn, 100, SPAN_EMPTY, "", now_us);
@@ -60,7 +60,7 @@ static void on_trying(struct timer *t, uint64_t now_us)
 
 static void on_ring(struct timer *t, uint64_t now_us)
 {
-	struct modify *mod = container_of(t, struct modify, t_ring);
+	struct modify *mod = container_of(t, struct modify, t_say);
 	struct session *s = session_of(mod);
 	if (mod->txn && mod->last_1xx)
 		leg_reply(initiator(s), mod->txn, mod->last_1xx, SPAN_EMPTY, "", now_us);
@@ -75,11 +75,11 @@ void modify_arm(struct session *s, uint64_t now_us)
 
 	if (mod->in == SIP_INVITE) {
 		timer_set(w, &mod->t_guard, now_us + TIMER_C_MS * US_PER_MS, on_guard);
-		timer_set(w, &mod->t_ring, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
+		timer_set(w, &mod->t_say, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
 	} else if (!timer_is_set(&mod->t_guard)) {
 		timer_set(w, &mod->t_guard, mod->since_us + s->im->conf.update_guard_ms * US_PER_MS,
 			  on_guard);
-		timer_set(w, &mod->t_100, mod->since_us + TRYING_MS * US_PER_MS, on_trying);
+		timer_set(w, &mod->t_say, mod->since_us + TRYING_MS * US_PER_MS, on_trying);
 	}
 }
 
@@ -93,7 +93,7 @@ void modify_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now
 	if (mod->stage != MOD_OUT || mod->in != SIP_INVITE || mod->canceled)
 		return;
 	mod->canceled = true;
-	timer_stop(&s->im->wheel, &mod->t_ring);
+	timer_stop(&s->im->wheel, &mod->t_say);
 	timer_set(&s->im->wheel, &mod->t_guard, now_us + CANCELED_MS * US_PER_MS, on_guard);
 	w_hdr_copy(&w, cancel, SIP_H_REASON);
 	if (responder(s)->invite_out)
@@ -160,7 +160,7 @@ static void undo_send(struct session *s, uint64_t now_us)
 	char branch[40];
 
 	if (out == SIP_INVITE && r->invite_in) { /* its refresh lacks its ACK: not now (RFC 3261 14.1) */
-		timer_set(&s->im->wheel, &mod->t_undo, now_us + BUSY_WAIT_MS * US_PER_MS, on_undo_retry);
+		timer_set(&s->im->wheel, &mod->t_say, now_us + BUSY_WAIT_MS * US_PER_MS, on_undo_retry);
 		return;
 	}
 	if (sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) < 0)
@@ -187,7 +187,7 @@ static void undo_send(struct session *s, uint64_t now_us)
 
 static void on_undo_retry(struct timer *t, uint64_t now_us)
 {
-	struct modify *mod = container_of(t, struct modify, t_undo);
+	struct modify *mod = container_of(t, struct modify, t_say);
 	undo_send(session_of(mod), now_us);
 }
 
@@ -210,8 +210,7 @@ void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t
 	modify_answer_initiator(s, status ? status : 500, SPAN_EMPTY, extra, now_us);
 	mod->stage = MOD_UNDO;
 	timer_stop(&s->im->wheel, &mod->t_guard);
-	timer_stop(&s->im->wheel, &mod->t_100);
-	timer_stop(&s->im->wheel, &mod->t_ring);
+	timer_stop(&s->im->wheel, &mod->t_say);
 	if (!mod->restore) {
 		modify_release(s); /* nothing was offered: nothing to lead back */
 		return;
@@ -232,7 +231,7 @@ int modify_take_same(struct session *s, const struct sip_msg *resp, uint64_t now
 	    sdp_parse(sent, (struct span){ r->oa.pending, r->oa.pending_n }, NULL) < 0 ||
 	    sdp_parse(offer, sdp_oa_remote(&l->oa), NULL) < 0)
 		return -EINVAL;
-	accept_answer(&im->conf, s->class.class, NULL, sent, answer, &v);
+	accept_answer(&im->conf, s->class, NULL, sent, answer, &v);
 	if (v.status || sdp_oa_answer_in(&r->oa, answer->raw) < 0)
 		return -EINVAL;
 	if (s->plane && plane_prepare(s->plane, s->mod.from, offer, 0, now_us) == 0)
@@ -268,5 +267,5 @@ void modify_undo_response(struct session *s, const struct sip_msg *resp, enum si
 	/* RFC 3261 14.1: our band on this leg, by who made its Call-ID, in steps of 10 ms. */
 	wait_ms = r->dlg.call_id_ours ? 2100 + 10 * im_random_below(s->im, 191)
 				      : 10 * im_random_below(s->im, 201);
-	timer_set(&s->im->wheel, &mod->t_undo, now_us + wait_ms * US_PER_MS, on_undo_retry);
+	timer_set(&s->im->wheel, &mod->t_say, now_us + wait_ms * US_PER_MS, on_undo_retry);
 }

@@ -55,6 +55,7 @@ void session_free(struct session *s, uint64_t now_us)
 	relay_abandon(s, now_us);
 	timer_stop(&im->wheel, &s->t_media);
 	setup_free(s->setup);
+	free(s->served_user);
 	leg_finish(&s->leg[SIDE_A]);
 	leg_finish(&s->leg[SIDE_B]);
 	plane_destroy(s->plane, now_us);
@@ -179,7 +180,7 @@ void session_media_check(struct session *s, uint64_t now_us)
 	bool active = false;
 
 	timer_stop(&s->im->wheel, &s->t_media);
-	if (s->class.class != IM_CLASS_LARGE_MESSAGE)
+	if (s->class != IM_CLASS_LARGE_MESSAGE)
 		return;
 	if (sdp_parse(sdp, sdp_oa_remote(&s->leg[SIDE_A].oa), NULL) < 0)
 		return;

@@ -245,7 +245,7 @@ static void take_side(struct session *s)
 	struct leg *a = &s->leg[SIDE_A], *b = &s->leg[SIDE_B];
 	struct leg tmp;
 
-	if (s->role.scase == IM_ORIGINATING)
+	if (s->scase == IM_ORIGINATING)
 		return;
 	htab_del(&s->im->dialogs, &a->link);
 	tmp = *a, *a = *b, *b = tmp;
@@ -262,24 +262,31 @@ static unsigned setup_judge(struct session *s, const struct sip_msg *m, const st
 {
 	const struct im_conf *conf = &s->im->conf;
 	bool trusted = initiator(s)->trusted;
-	int r = role_decide(conf, m, trusted, &s->role, fault);
+	struct im_classified class;
+	struct im_role role;
+	int r = role_decide(conf, m, trusted, &role, fault);
 
 	*v = (struct verdict){ 0 };
 	if (r != 0)
 		return (unsigned)(r > 0 ? r : 403);
+	s->scase = role.scase;
+	s->role_evidence = role.evidence;
+	s->served_user = span_dup(span_of(role.served_user)); /* no memory: seen as "" */
 	take_side(s);
-	classify(conf, m, offer, trusted, &s->class);
+	classify(conf, m, offer, trusted, &class);
+	s->class = class.class;
+	s->class_evidence = class.evidence;
 	im_log(s->im, IM_NOTICE, "session-class",
 	       "sess=%lu class=%s evidence=\"%s\" detail=\"%s\" case=%s role-by=\"%s\"", (unsigned long)s->id,
-	       im_class_name(s->class.class), s->class.evidence, s->class.detail,
-	       s->role.scase == IM_ORIGINATING ? "originating" : "terminating", s->role.evidence);
-	if (s->class.class == IM_CLASS_NOT_IM) {
+	       im_class_name(s->class), s->class_evidence, class.detail,
+	       s->scase == IM_ORIGINATING ? "originating" : "terminating", s->role_evidence);
+	if (s->class == IM_CLASS_NOT_IM) {
 		/* CLASS-10: what is not messaging would have to pass out of the media path, a mode to come. */
 		*v = (struct verdict){ 488, 304, "no message stream", 0 };
 		return 488;
 	}
 	if (offer)
-		accept_offer(conf, s->class.class, NULL, NULL, offer, v);
+		accept_offer(conf, s->class, NULL, NULL, offer, v);
 	return v->status;
 }
 
@@ -449,7 +456,7 @@ static void setup_up(struct session *s, uint64_t now_us)
 	s->im->mx.sessions_total++;
 	session_move(s, SESS_UP);
 	im_log(s->im, IM_NOTICE, "session-up", "sess=%lu class=%s setup_ms=%lu", (unsigned long)s->id,
-	       im_class_name(s->class.class), (unsigned long)((now_us - s->since_us) / US_PER_MS));
+	       im_class_name(s->class), (unsigned long)((now_us - s->since_us) / US_PER_MS));
 }
 
 /* SETUP-9: the 2xx to an INVITE that carried our offer.  Commit before the 200 leaves (MOD-22). */
@@ -475,7 +482,7 @@ static void setup_accepted(struct session *s, const struct sip_msg *resp, uint64
 		setup_fail(s, 488, SPAN_EMPTY, "", now_us);
 		return;
 	}
-	accept_answer(&im->conf, s->class.class, NULL, sent, answer, &v);
+	accept_answer(&im->conf, s->class, NULL, sent, answer, &v);
 	if (v.status) {
 		headers_warning(near, &v, extra);
 		setup_fail(s, 488, SPAN_EMPTY, extra, now_us);

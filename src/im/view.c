@@ -22,16 +22,15 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 				.id = s->id,
 				.state = state_names[s->state],
 				.mode = mode_names[s->mode],
-				.session_case =
-					s->role.scase == IM_ORIGINATING ? "originating" : "terminating",
-				.class_name = im_class_name(s->class.class),
-				.class_evidence = s->class.evidence,
+				.session_case = s->scase == IM_ORIGINATING ? "originating" : "terminating",
+				.class_name = im_class_name(s->class),
+				.class_evidence = s->class_evidence,
 				.since_us = s->since_us,
 				.modifications = s->n_modified,
 				.refused = s->n_refused,
 				.locked = s->mod.stage != MOD_NONE,
 			};
-			copy(v.served_user, sizeof(v.served_user), span_of(s->role.served_user));
+			copy(v.served_user, sizeof(v.served_user), span_of(s->served_user));
 			copy(v.call_id[SIDE_A], sizeof(v.call_id[0]), s->leg[SIDE_A].dlg.call_id);
 			copy(v.call_id[SIDE_B], sizeof(v.call_id[0]), s->leg[SIDE_B].dlg.call_id);
 			if (s->plane) {

@@ -34,7 +34,8 @@ struct sip_ctxn {
 	uint8_t method, state;
 	bool provisional;
 	bool cancel_wanted, cancel_sent;
-	bool open; /* counted in stats.open */
+	bool open;     /* counted in stats.open */
+	bool repeated; /* sent more than once */
 	char text[];
 };
 
@@ -217,7 +218,9 @@ void sip_tl_unreachable(struct sip_tl *tl, uint64_t token, uint64_t now_us)
 	struct htab_link *l = htab_get(&tl->client, token, has_token, &token);
 	struct sip_ctxn *t = l ? container_of(l, struct sip_ctxn, link) : NULL;
 
-	if (!t)
+	/* Only of a request sent once is it known that nobody has it.  What was repeated may have arrived, and its
+	 * answer be on its way: if not, Timer B or F says so. */
+	if (!t || t->repeated)
 		return;
 	/* An INVITE that was heard of does not depend on this datagram (RFC 3261 figure 5). */
 	if (t->state == CTXN_CALLING || (t->state == CTXN_PROCEEDING && t->method != SIP_INVITE))
@@ -241,6 +244,7 @@ static void on_resend(struct timer *timer, uint64_t now_us)
 	struct sip_ctxn *t = container_of(timer, struct sip_ctxn, t_again);
 
 	t->tl->stats.retrans_out++;
+	t->repeated = true;
 	if (put(t, request_of(t), token_of(t)) < 0) {
 		end_with(t, SIP_END_TRANSPORT, now_us);
 		return;

@@ -439,6 +439,18 @@ static void unreachable_ends_the_right_one(void **state)
 	assert_int_equal(sip_tl_stats(w->tl)->client, 1);
 }
 
+/* The first copy may have arrived, and its 2xx be on the wire: an ICMP for the second ends nothing. */
+static void unreachable_for_a_repeat_is_no_end(void **state)
+{
+	struct tl_world *w = *state;
+
+	tl_start(w, SIP_INVITE);
+	tl_until(w, 500);
+	sip_tl_unreachable(w->tl, tl_last_sent(w)->token, w->now_us);
+	tl_respond(w, "INVITE", 200, "theirs");
+	tl_expect(w, "0 send INVITE\n500 send INVITE\n500 told 200 INVITE\n");
+}
+
 static void unreachable_after_a_provisional(void **state)
 {
 	struct tl_world *w = *state;
@@ -537,6 +549,7 @@ int main(void)
 		UDP(rfc3261_8_1_3_1_unsent_is_told_later),
 		UDP(rfc3261_8_1_3_1_a_repetition_fails),
 		UDP(unreachable_ends_the_right_one),
+		UDP(unreachable_for_a_repeat_is_no_end),
 		UDP(unreachable_after_a_provisional),
 		UDP(without_a_user_it_is_still_completed),
 		UDP(destination_by_name_is_copied),

@@ -49,6 +49,7 @@ static void arrive_up(struct world *w, void *arg, uint64_t n)
 		p->call->delivered = true;
 	/* a 2xx after Timer B has nobody left to take it (RFC 6026) */
 	if (p->ok && p->serial == p->ua->ok_serial && p->ua->far_invite_us &&
+	    p->ua->far_invite_cseq == p->ua->accepted_cseq &&
 	    w->now_us < p->ua->far_invite_us + 31 * US_PER_S)
 		p->ua->ok_delivered = true;
 	if (wire_read(&m, bytes))

@@ -127,7 +127,7 @@ bool msrp_path_next(struct span *rest, struct span *uri)
 	struct span s = span_trim(*rest);
 	size_t n = 0;
 
-	while (n < s.n && !span_is_lws(s.p[n]))
+	while (n < s.n && ((unsigned char)s.p[n] > ' ' || !span_is_lws(s.p[n])))
 		n++;
 	*uri = span_cut(s, 0, n);
 	*rest = span_skip(s, n);

@@ -196,6 +196,9 @@ static void on_cancel(struct sip_tl *tl, const struct sip_msg *m, const struct s
 		return;
 	}
 	tag = sip_stxn_tag(t, &answered);
+	/* Its answer could not be kept (no memory): what we would say now would contradict it. */
+	if (!tag.n && t->status > 100)
+		return;
 	answer(tl, m, src, 200, SPAN_EMPTY, tag.n ? tag : stateless_tag(tl, m, buf), SPAN_EMPTY);
 	if (t->state != STXN_PROCEEDING || t->cancelled)
 		return;

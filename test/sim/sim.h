@@ -72,7 +72,8 @@ struct piece {                     /* one SEND on the wire, by its tid */
 	int conn;
 };
 
-struct message { /* one MSRP message of a peer, and what became of it */
+struct message {      /* one MSRP message of a peer, and what became of it */
+	bool refused; /* the server answered a piece of it with an error: its sender knows */
 	bool used, aborted, success, failure_no, failure_partial, reported, report_sent, report_seen;
 	struct ua *from;
 	uint64_t size, sent, received;

@@ -61,7 +61,7 @@ static void log_outcome(struct session *s, const char *event, unsigned status, u
 	const struct modify *mod = &s->mod;
 	im_log(s->im, IM_NOTICE, event,
 	       "sess=%lu class=%s from=%c in=%" SPAN_FMT " out=%" SPAN_FMT " status=%u ms=%lu",
-	       (unsigned long)s->id, im_class_name(s->class), "AB"[mod->from],
+	       (unsigned long)s->id, im_class_name(s->class), side_name(mod->from),
 	       SPAN_ARG(sip_method_name(mod->in)), SPAN_ARG(sip_method_name(mod->out)), status,
 	       (unsigned long)((now_us - mod->since_us) / US_PER_MS));
 }
@@ -91,7 +91,7 @@ static void refuse_media(struct leg *l, struct sip_stxn *t, const struct verdict
 	s->im->mx.modifications_refused++;
 	im_log(s->im, IM_NOTICE, "modification-refused",
 	       "sess=%lu class=%s from=%c status=%u warning=%u why=\"%s\"", (unsigned long)s->id,
-	       im_class_name(s->class), "AB"[l->side], v -> status, v -> warning, v -> text);
+	       im_class_name(s->class), side_name(l->side), v->status, v->warning, v->text);
 	if (!modify_target_first(l, t, sip_stxn_request(t), v->status, extra, now_us))
 		refuse(l, t, v->status, SPAN_EMPTY, extra, now_us);
 }
@@ -118,7 +118,7 @@ static bool is_unchanged(struct leg *l, const struct sdp *offer)
 		return true;
 	im_log(l->s->im, IM_WARN, "offer-version",
 	       "sess=%lu side=%c what=\"new content under an old o= version\"", (unsigned long)l->s->id,
-	       "AB"[l->side]);
+	       side_name(l->side));
 	return false;
 }
 

@@ -203,7 +203,7 @@ void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t
 	s->im->mx.compensations++;
 	s->im->mx.modifications_failed++;
 	im_log(s->im, IM_WARN, "modification-undone", "sess=%lu from=%c status=%u", (unsigned long)s->id,
-	       "AB"[mod->from], status);
+	       side_name(mod->from), status);
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
 	sdp_oa_abort(&responder(s)->oa);

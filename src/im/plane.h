@@ -18,6 +18,11 @@ static inline enum side side_other(enum side s)
 	return s == SIDE_A ? SIDE_B : SIDE_A;
 }
 
+static inline char side_name(enum side s)
+{
+	return s == SIDE_A ? 'A' : 'B';
+}
+
 struct im;
 struct im_port;
 struct plane;  /* opaque; one per session, made with its first offer */

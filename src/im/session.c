@@ -140,7 +140,7 @@ void session_on_no_ack(struct leg *l, uint64_t now_us)
 	if (l->invite_in)
 		sip_stxn_set_user(l->invite_in, NULL);
 	l->invite_in = NULL;
-	im_log(s->im, IM_NOTICE, "no-ack", "sess=%lu side=%c", (unsigned long)s->id, "AB"[l->side]);
+	im_log(s->im, IM_NOTICE, "no-ack", "sess=%lu side=%c", (unsigned long)s->id, side_name(l->side));
 	if (l->bye_wanted) {
 		leg_bye_now(l, now_us);
 		session_over_check(s, now_us);
@@ -166,7 +166,7 @@ static void on_plane_lost(void *session, enum side side, unsigned line, const ch
 {
 	struct session *s = session;
 	im_log(s->im, IM_NOTICE, "media-lost", "sess=%lu side=%c line=%u why=\"%s\"", (unsigned long)s->id,
-	       "AB"[side], line, why);
+	       side_name(side), line, why);
 	if (s->state <= SESS_UP && !timer_is_set(&s->t_media))
 		timer_set(&s->im->wheel, &s->t_media, now_us + REPAIR_WAIT_MS * US_PER_MS, on_media_gone);
 }

@@ -42,8 +42,8 @@ serve() {
 head -c 70000 /dev/urandom >"$dir/photo.jpg"
 head -c 3000 /dev/urandom >"$dir/notes.txt"
 echo 1..23
-serve 127.0.0.1 udp
-play "UPDATE becomes re-INVITE where UPDATE is not allowed (MOD-14)" 127.0.0.1 udp <<'UA'
+serve 127.17.0.1 udp
+play "UPDATE becomes re-INVITE where UPDATE is not allowed (MOD-14)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 update accept-types="text/plain"
@@ -60,7 +60,7 @@ expect reinvite
 expect message "after"
 expect bye
 UA
-play "refused by the far side: nothing has changed (MOD-24)" 127.0.0.1 udp <<'UA'
+play "refused by the far side: nothing has changed (MOD-24)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 reinvite newpath
@@ -81,7 +81,7 @@ expect update
 expect message "as before"
 expect bye
 UA
-play "the controlling side modifies (MOD-43)" 127.0.0.1 udp <<'UA'
+play "the controlling side modifies (MOD-43)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 send "one"
@@ -102,7 +102,7 @@ expect msrp 200
 bye
 expect 200
 UA
-play "new paths on both sides, messages all along (UPA)" 127.0.0.1 udp <<'UA'
+play "new paths on both sides, messages all along (UPA)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 send "1"
@@ -131,7 +131,7 @@ send "a"
 expect msrp 200
 expect bye
 UA
-play "an offer in the 2xx (SETUP-6, MOD-37)" 127.0.0.1 udp <<'UA'
+play "an offer in the 2xx (SETUP-6, MOD-37)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA offerless
 expect 200
 send "late"
@@ -150,7 +150,7 @@ expect reinvite
 expect message "again"
 expect bye
 UA
-play "the client connects to nobody: it listens (UP-6)" 127.0.0.1 udp <<'UA'
+play "the client connects to nobody: it listens (UP-6)" 127.17.0.1 udp <<'UA'
 policy setup=passive
 invite sip:bob@example.net via $VIA
 expect 200
@@ -168,7 +168,7 @@ send "active"
 expect msrp 200
 expect bye
 UA
-play "no a=setup at all (RFC 4975 8.5)" 127.0.0.1 udp <<'UA'
+play "no a=setup at all (RFC 4975 8.5)" 127.17.0.1 udp <<'UA'
 policy setup=none
 invite sip:bob@example.net via $VIA
 expect 200
@@ -186,7 +186,7 @@ send "y"
 expect msrp 200
 expect bye
 UA
-play "success reports come back (UP-26)" 127.0.0.1 udp <<'UA'
+play "success reports come back (UP-26)" 127.17.0.1 udp <<'UA'
 policy success-report=yes chunk=3000
 invite sip:bob@example.net via $VIA
 expect 200
@@ -201,7 +201,7 @@ answer 200
 expect message
 expect bye
 UA
-play "Failure-Report no and partial (UP-25)" 127.0.0.1 udp <<'UA'
+play "Failure-Report no and partial (UP-25)" 127.17.0.1 udp <<'UA'
 policy failure-report=no
 invite sip:bob@example.net via $VIA
 expect 200
@@ -223,7 +223,7 @@ send "got partial"
 expect msrp 200
 expect bye
 UA
-play "a type the far side does not take gets 415 (UP-34)" 127.0.0.1 udp <<'UA'
+play "a type the far side does not take gets 415 (UP-34)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 send text/csv "a;b"
@@ -239,7 +239,7 @@ answer 200
 expect message "plain"
 expect bye
 UA
-play "the far side's MSRP refusal reaches the sender (UP-29)" 127.0.0.1 udp <<'UA'
+play "the far side's MSRP refusal reaches the sender (UP-29)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 send "no"
@@ -252,7 +252,7 @@ expect invite
 answer 200
 expect bye
 UA
-play "a file, its slot closed and used again, both ways (RFC 5547)" 127.0.0.1 udp <<'UA'
+play "a file, its slot closed and used again, both ways (RFC 5547)" 127.17.0.1 udp <<'UA'
 policy accept-types="text/plain"
 save $DIR
 invite sip:bob@example.net via $VIA
@@ -283,7 +283,7 @@ expect msrp 200
 expect message "thanks"
 expect bye
 UA
-play "megabytes in one chunk and in many" 127.0.0.1 udp <<'UA'
+play "megabytes in one chunk and in many" 127.17.0.1 udp <<'UA'
 policy chunk=9000000
 invite sip:bob@example.net via $VIA
 expect 200
@@ -303,7 +303,7 @@ expect message
 check bytes received=6000000
 expect bye
 UA
-play "other requests in the dialog (SETUP-22)" 127.0.0.1 udp <<'UA'
+play "other requests in the dialog (SETUP-22)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 request INFO application/x-test "body"
@@ -321,7 +321,7 @@ expect 200
 expect options
 expect bye
 UA
-play "ringing, then refused (SETUP-17)" 127.0.0.1 udp <<'UA'
+play "ringing, then refused (SETUP-17)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 180
 expect 486
@@ -331,7 +331,7 @@ answer 180
 answer 486
 wait 100
 UA
-play "cancelled while it rings (SETUP-12)" 127.0.0.1 udp <<'UA'
+play "cancelled while it rings (SETUP-12)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 180
 cancel
@@ -341,7 +341,7 @@ expect invite
 answer 180
 expect cancel
 UA
-play "the controlling side hangs up (TERM-1)" 127.0.0.1 udp <<'UA'
+play "the controlling side hangs up (TERM-1)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 expect bye
@@ -352,7 +352,7 @@ expect ack
 bye
 expect 200
 UA
-play "refused by the server: wrong proto, no accept-types, too many lines (ACC)" 127.0.0.1 udp <<'UA'
+play "refused by the server: wrong proto, no accept-types, too many lines (ACC)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 reinvite proto=RTP/AVP
@@ -373,7 +373,7 @@ answer 200
 expect message "still here"
 expect bye
 UA
-play "put on hold and resumed (SDP-11, UPA-19)" 127.0.0.1 udp <<'UA'
+play "put on hold and resumed (SDP-11, UPA-19)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 reinvite direction=sendonly
@@ -396,8 +396,8 @@ send "back"
 expect msrp 200
 expect bye
 UA
-serve 127.0.0.1 tcp
-play "SIP over TCP on both sides" 127.0.0.1 tcp <<'UA'
+serve 127.17.0.1 tcp
+play "SIP over TCP on both sides" 127.17.0.1 tcp <<'UA'
 invite sip:bob@example.net via $VIA
 expect 200
 update accept-types="text/plain"
@@ -436,8 +436,8 @@ send "6"
 expect msrp 200
 expect bye
 UA
-serve 127.0.0.1 udp hop
-play "acknowledge: hop" 127.0.0.1 udp <<'UA'
+serve 127.17.0.1 udp hop
+play "acknowledge: hop" 127.17.0.1 udp <<'UA'
 policy success-report=yes chunk=2048
 invite sip:bob@example.net via $VIA
 expect 200

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# To be sourced: plays two parley-ua against each other, as TAP; port[0..5] are free and far from those of other tests
-# that run beside it.  The caller sets here (this directory), ua (the program)
+# To be sourced: plays two parley-ua against each other, as TAP; port[0..5] are free.  Callers use addresses of
+# 127/8 that no other test uses, since a port free now may be another test's a moment later.  The caller sets here (this directory), ua (the program)
 # and near_via (where the near end sends its INVITE; empty: to the far end).
 dir=$(mktemp -d "${TMPDIR:-/tmp}/parley-ua.XXXXXX")
 pid='' server=''
@@ -22,7 +22,7 @@ play() {
 		"${port[1]}" && cat "$dir/near.ua"; } >"$dir/near.run"
 	"$ua" -s "$dir/far.sum" -D DIR="$dir" "$dir/far.run" >"$dir/far.log" 2>&1 &
 	pid=$!
-	"$here/ports" --until-taken "${port[2]}"
+	"$here/ports" --until-taken "${port[2]}" || rc=1 # the far end says why
 	"$ua" -s "$dir/near.sum" -D VIA="$tp:$via" -D DIR="$dir" "$dir/near.run" >"$dir/near.log" 2>&1 || rc=1
 	wait $pid || rc=1
 	pid=''

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# To be sourced: plays two parley-ua against each other, as TAP; port[0..5] are free.  Callers use addresses of
-# 127/8 that no other test uses, since a port free now may be another test's a moment later.  The caller sets here (this directory), ua (the program)
-# and near_via (where the near end sends its INVITE; empty: to the far end).
+# To be sourced: plays two parley-ua against each other, as TAP.  The caller sets here (this directory) and ua (the
+# program), and near_via where the near end's INVITE goes to (empty: to the far end).  port[0..5] are free; callers use
+# addresses of 127/8 that no other test uses, since a port free now may be another test's a moment later.
 dir=$(mktemp -d "${TMPDIR:-/tmp}/parley-ua.XXXXXX")
 pid='' server=''
 trap 'kill $pid $server 2>/dev/null || true; rm -rf "$dir"' EXIT

@@ -233,6 +233,7 @@ static struct session *setup_begin(struct im *im, struct sip_stxn *t, const stru
 	l->invite_in = t;
 	l->state = LEG_INVITED;
 	sip_stxn_set_user(t, l);
+	sip_stxn_set_tag(t, span_of(l->tag));
 	leg_link(l);
 	leg_learn(l, m);
 	leg_note_contact(l, m);

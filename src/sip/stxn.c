@@ -341,6 +341,13 @@ void sip_stxn_set_user(struct sip_stxn *t, void *user)
 	t->user = user;
 }
 
+void sip_stxn_set_tag(struct sip_stxn *t, struct span tag)
+{
+	struct wbuf w = wbuf_on(t->tag, sizeof(t->tag));
+	w_span(&w, tag);
+	t->tag_n = (uint8_t)w.n;
+}
+
 void *sip_stxn_user(const struct sip_stxn *t)
 {
 	return t->user;

@@ -195,10 +195,7 @@ static void on_cancel(struct sip_tl *tl, const struct sip_msg *m, const struct s
 		refuse(tl, m, src, 481, SPAN_EMPTY, SPAN_EMPTY);
 		return;
 	}
-	tag = sip_stxn_tag(t, &answered);
-	/* Its answer could not be kept (no memory): what we would say now would contradict it. */
-	if (!tag.n && t->status > 100)
-		return;
+	tag = t->tag_n ? (struct span){ t->tag, t->tag_n } : sip_stxn_tag(t, &answered);
 	answer(tl, m, src, 200, SPAN_EMPTY, tag.n ? tag : stateless_tag(tl, m, buf), SPAN_EMPTY);
 	if (t->state != STXN_PROCEEDING || t->cancelled)
 		return;

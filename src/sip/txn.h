@@ -97,6 +97,9 @@ void sip_tl_refuse(struct sip_tl *tl, const struct sip_msg *m, const struct sip_
 const struct sip_msg *sip_stxn_request(const struct sip_stxn *t);
 const struct sip_src *sip_stxn_src(const struct sip_stxn *t);
 void sip_stxn_set_user(struct sip_stxn *t, void *user); /* NULL again when user dies */
+/* The To tag the answers to an INVITE will have, 32 bytes at the most, as soon as it is known: the 200 to its CANCEL
+ * should carry the same (RFC 3261 9.2). */
+void sip_stxn_set_tag(struct sip_stxn *t, struct span tag);
 void *sip_stxn_user(const struct sip_stxn *t);
 unsigned sip_stxn_status(const struct sip_stxn *t); /* last sent; 0: none */
 uint64_t sip_stxn_since(const struct sip_stxn *t);  /* arrival, us */

@@ -12,7 +12,8 @@ enum {
 	TXN_LIFE_MS = 64 * SIP_T1_MS, /* Timers B, F, H, J, L, M, and D, which wants 32 s */
 	TXN_TRYING_MS = 200,          /* RFC 3261 17.2.1: a 100 of ours after that much silence */
 	TXN_TAG_LEN = 16,
-	TXN_POOL = 32, /* random words drawn at once */
+	TXN_TAG_MAX = 32, /* of a TU's own */
+	TXN_POOL = 32,    /* random words drawn at once */
 	/* An answer repeats much of its request and adds a little: it must always fit. */
 	TXN_SCRATCH = SIP_MSG_MAX + 4096,
 };
@@ -54,10 +55,12 @@ struct sip_stxn {
 	struct sip_src src;
 	uint32_t resp_len, interval_ms;
 	uint16_t status;
-	uint8_t state;  /* enum stxn_state */
-	bool open;      /* counted in stats.open */
-	bool in_merged; /* merge is linked */
-	bool cancelled; /* the TU was told */
+	uint8_t state;         /* enum stxn_state */
+	uint8_t tag_n;         /* of tag; 0: not said */
+	char tag[TXN_TAG_MAX]; /* the To tag its answers will have */
+	bool open;             /* counted in stats.open */
+	bool in_merged;        /* merge is linked */
+	bool cancelled;        /* the TU was told */
 };
 
 static inline bool txn_reliable(enum sip_transport tp)

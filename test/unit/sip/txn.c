@@ -448,6 +448,16 @@ static void limit_leaves_room_for_our_own(void **state)
 	tl_world_end(&w);
 }
 
+static void rfc3261_9_2_cancel_carries_the_tag_of_the_answer_to_come(void **state)
+{
+	struct tl_world *w = *state;
+
+	feed(w, "INVITE", BRANCH);
+	sip_stxn_set_tag(w->stxn, SPAN("ours-to-be"));
+	feed(w, "CANCEL", BRANCH);
+	assert_non_null(strstr(tl_last_of(w, "SIP/2.0 200"), ";tag=ours-to-be\n"));
+}
+
 /* What is answered waits for nobody: it does not count, and only so much of it is kept. */
 static void parse_18_answered_ones_do_not_count(void **state)
 {
@@ -566,6 +576,7 @@ int main(void)
 		cmocka_unit_test(parse_18_bye_and_prack_up_to_twice),
 		cmocka_unit_test(limit_leaves_room_for_our_own),
 		cmocka_unit_test(parse_18_answered_ones_do_not_count),
+		UDP(rfc3261_9_2_cancel_carries_the_tag_of_the_answer_to_come),
 		UDP(no_memory_for_a_request),
 		cmocka_unit_test(no_memory_for_the_layer),
 		UDP(rfc3261_8_1_1_7_branches),

@@ -38,6 +38,7 @@ struct call { /* a request the peer sent, from first sending to its end */
 	bool provisional, canceled, cancel_sent;
 	char method[16];
 	uint32_t cseq;
+	unsigned lines; /* m= lines of its offer */
 	char *bytes;
 	size_t n;
 	char *ack; /* of its 2xx */

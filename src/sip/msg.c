@@ -188,8 +188,8 @@ static void check_party(struct parser *ps, enum sip_hdr_id id, struct span *valu
 		fail(ps, 400, id == SIP_H_FROM ? "Missing From" : "Missing To");
 	else if (sip_name_addr_parse(&na, *value) < 0)
 		fail(ps, 400, id == SIP_H_FROM ? "Malformed From" : "Malformed To");
-	else if (na.params.n)
-		sip_param(na.params, SPAN("tag"), tag);
+	else if (na.params.n && sip_param(na.params, SPAN("tag"), tag) && !tag->n && id == SIP_H_TO)
+		fail(ps, 400, "Empty To tag"); /* a tag of ours beside it would make two */
 }
 
 static bool has_magic_cookie(const struct sip_msg *m)

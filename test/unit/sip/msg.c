@@ -300,6 +300,7 @@ static void parse_4_from_and_to_syntax(void **state)
 		"Malformed From");
 	refused(START VIA FROM "To: < sip:bea@example.net >\r\n" CALL_ID CSEQ "\r\n", "Malformed To");
 	refused(START VIA FROM "To:\r\n" CALL_ID CSEQ "\r\n", "Malformed To");
+	refused(START VIA FROM "To: <sip:bea@example.net>;tag;x=1\r\n" CALL_ID CSEQ "\r\n", "Empty To tag");
 	refused(START VIA FROM TO "Call-ID: a b\r\n" CSEQ "\r\n", "Malformed Call-ID");
 	refused(START VIA FROM TO "Call-ID:\r\n" CSEQ "\r\n", "Malformed Call-ID");
 	assert_int_equal(parse(START VIA "From: Archer, Ann <sip:ann@example.org>;tag=1\r\n" TO CALL_ID CSEQ

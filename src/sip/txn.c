@@ -82,6 +82,7 @@ struct span sip_tl_branch(struct sip_tl *tl, char buf[40])
 	}
 	w_str(&w, "z9hG4bK");
 	w_hex(&w, &tl->pool[--tl->pool_left], sizeof(tl->pool[0]));
+	buf[w.n] = '\0';
 	return w_span_of(&w);
 }
 

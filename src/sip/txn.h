@@ -117,7 +117,7 @@ int sip_stxn_reply_simple(struct sip_stxn *t, unsigned status, struct span reaso
 void sip_stxn_acked(struct sip_stxn *t, uint64_t now_us);
 
 /* ---- client side ---- */
-/* A fresh branch, with the magic cookie; n gets its length (< 40). */
+/* A fresh branch, with the magic cookie; zero-terminated in buf. */
 struct span sip_tl_branch(struct sip_tl *tl, char buf[40]);
 /* resp NULL: t is over, end says why.  Called for each response that is not absorbed: 1xx, the final;
  * for INVITE each further 2xx while Accepted (RFC 6026), retransmissions included: the TU re-sends its

@@ -525,9 +525,11 @@ static void rfc3261_8_1_1_7_branches(void **state)
 	struct tl_world *w = *state;
 	char bufs[200][40];
 
+	memset(bufs, 'x', sizeof(bufs));
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++) {
 		struct span b = sip_tl_branch(w->tl, bufs[i]);
 		assert_int_equal(b.n, 7 + 16);
+		assert_int_equal(strlen(bufs[i]), b.n);
 		assert_true(span_starts(b, SPAN("z9hG4bK")));
 		for (size_t j = 0; j < i; j++)
 			assert_memory_not_equal(bufs[i], bufs[j], b.n);

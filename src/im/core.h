@@ -263,6 +263,7 @@ struct span offer_refuse_all(struct leg *l, const struct sdp *offer);
 
 /* ---- setup.c ---- */
 void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+void setup_shut(struct session *s, uint64_t now_us);
 void setup_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now_us);
 void setup_response(struct leg *l, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
 void setup_quiet(

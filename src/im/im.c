@@ -304,10 +304,10 @@ void im_end_all(struct im *im, unsigned cause, const char *text, uint64_t now_us
 {
 	char extra[128];
 	snprintf(extra, sizeof(extra), "Reason: SIP;cause=%u;text=\"%.64s\"\r\n", cause, text);
-	for (unsigned i = SESS_SETUP; i <= SESS_UP; i++) {
-		list_each(e, &im->in_state[i])
-			session_end(container_of(e, struct session, link), extra, now_us);
-	}
+	list_each(e, &im->in_state[SESS_SETUP])
+		setup_shut(container_of(e, struct session, link), now_us);
+	list_each(e, &im->in_state[SESS_UP])
+		session_end(container_of(e, struct session, link), extra, now_us);
 	im_reap(im, now_us);
 }
 

@@ -364,6 +364,12 @@ void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 	timer_set(&im->wheel, &s->setup->t_c, now_us + TIMER_C_MS * US_PER_MS, on_timer_c);
 }
 
+/* The server is going: who still waits for an answer may try elsewhere (UP-52). */
+void setup_shut(struct session *s, uint64_t now_us)
+{
+	setup_fail(s, 503, SPAN_EMPTY, "Retry-After: 10\r\n", now_us);
+}
+
 void setup_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now_us)
 {
 	char extra[1024];

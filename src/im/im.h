@@ -39,16 +39,15 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	uint32_t max_streams; /* active m=message lines */
 	uint32_t max_chats;   /* of which chat (CLASS-20; default 1) */
 	bool file_transfer;
-	bool audio_video_pass;                /* im.media.other_media: pass */
-	bool partial;                         /* im.media.judge: partial (ACC-1); default strict */
-	bool strict_origin;                   /* im.media.strict_origin (SDP-5) */
-	bool not_im_reject;                   /* im.not_im: reject (CLASS-10) */
-	bool trust_preferred_service;         /* im.trust_preferred_service (CLASS-3) */
-	bool allow_downgrade;                 /* im.media.allow_downgrade (ACC-2q) */
-	bool deny_loopback;                   /* im.media.deny_loopback (ACC-2o) */
-	uint32_t update_guard_ms;             /* im.update_guard: 20000 (MOD-18) */
-	uint32_t session_expires_s, min_se_s; /* im.session_expires 1800, im.min_se 90 */
-	struct plane_conf plane;              /* msrp.* */
+	bool audio_video_pass;        /* im.media.other_media: pass */
+	bool partial;                 /* im.media.judge: partial (ACC-1); default strict */
+	bool strict_origin;           /* im.media.strict_origin (SDP-5) */
+	bool not_im_reject;           /* CLASS-10; no key while there is no mode to pass them in */
+	bool trust_preferred_service; /* im.trust_preferred_service (CLASS-3) */
+	bool allow_downgrade;         /* im.media.allow_downgrade (ACC-2q) */
+	bool deny_loopback;           /* im.media.deny_loopback (ACC-2o) */
+	uint32_t update_guard_ms;     /* im.update_guard: 20000 (MOD-18) */
+	struct plane_conf plane;      /* msrp.* */
 };
 
 void im_conf_defaults(struct im_conf *c);

@@ -24,7 +24,6 @@ static void check_limits(const struct conf *c)
 	FUZZ_CHECK(c->n_msrp >= 1 && c->n_msrp <= CONF_MSRP_LISTEN_MAX);
 	FUZZ_CHECK(c->im.n_trusted <= IM_TRUSTED_MAX && c->im.n_domains <= IM_DOMAINS_MAX);
 	FUZZ_CHECK(c->im.mode == IM_ANCHORED);
-	FUZZ_CHECK(c->im.min_se_s >= 90 && c->im.min_se_s <= c->im.session_expires_s);
 	FUZZ_CHECK(c->im.max_chats >= 1 && c->im.max_chats <= c->im.max_streams);
 	FUZZ_CHECK(c->im.max_streams <= PLANE_LINES_MAX);
 	FUZZ_CHECK(c->im.plane.end_bound_ms >= 1000 && c->im.plane.end_bound_ms < 30000);

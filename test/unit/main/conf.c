@@ -48,13 +48,10 @@ static void defaults_agree_with_the_rooms_they_configure(void **state)
 	SAME(audio_video_pass);
 	SAME(partial);
 	SAME(strict_origin);
-	SAME(not_im_reject);
 	SAME(trust_preferred_service);
 	SAME(allow_downgrade);
 	SAME(deny_loopback);
 	SAME(update_guard_ms);
-	SAME(session_expires_s);
-	SAME(min_se_s);
 	SAME(plane.ack_end);
 	SAME(plane.max_size);
 	SAME(plane.queue_max);
@@ -292,12 +289,8 @@ static void faults_between_keys(void **state)
 		"f.yaml:2: msrp.listen: listens on every address; say in msrp.advertise which one peers reach");
 	one_fault("sip:\n  advertise: [a, b, c]\n",
 		  "f.yaml:2: sip.advertise: has 3 entries, sip.listen 2; give one, or one for each");
-	one_fault("im:\n  min_se: 600\n  session_expires: 300\n",
-		  "f.yaml:2: im.min_se: is above im.session_expires (300); lower it");
 	one_fault("im: { media: { max_streams: 2, max_chats: 3 } }\n",
 		  "f.yaml:1: im.media.max_chats: is above im.media.max_streams (2); lower it");
-	one_fault("im: { session_expires: 90, min_se: 91 }\n",
-		  "f.yaml:1: im.min_se: is above im.session_expires (90); lower it");
 }
 
 static void every_fault_is_named_not_only_the_first(void **state)

@@ -458,8 +458,22 @@ static int setup_dialog(struct session *s, const struct sip_msg *resp)
 	return 0;
 }
 
+/* CLASS-13: who answers as a focus makes it a group; what may be modified does not get stricter by it. */
+static void setup_focus(struct session *s)
+{
+	const char *features = responder(s)->features;
+	struct span flag;
+
+	if (s->class != IM_CLASS_CONVERSATION || !features ||
+	    !sip_param(span_of(features), SPAN("isfocus"), &flag))
+		return;
+	s->class = IM_CLASS_GROUP;
+	s->class_evidence = "isfocus in the answer";
+}
+
 static void setup_up(struct session *s, uint64_t now_us)
 {
+	setup_focus(s);
 	s->im->mx.sessions_total++;
 	session_move(s, SESS_UP);
 	im_log(s->im, IM_NOTICE, "session-up", "sess=%lu class=%s setup_ms=%lu", (unsigned long)s->id,

@@ -189,7 +189,7 @@ static int modify_offer(struct session *s, const struct sdp *offer, uint64_t now
 
 	if (im_keep(&mod->restore, &mod->restore_n, sdp_oa_local(&r->oa)) < 0)
 		return -ENOMEM;
-	if (mod->bare) {
+	if (!offer) { /* bare: what this leg has already */
 		struct sdp *none = s->im->sdp[1];
 		none->n_media = 0;
 		text = offer_restore(r, sdp_oa_local(&r->oa), none);

@@ -402,7 +402,7 @@ static bool msrp_attr(struct run *r, const struct attr *a, const struct emit *e)
 {
 	static char want[4 << 20];
 	const struct wire_msrp *m = &e->mm;
-	struct span v = a->value, k = a->key, got = SPAN_EMPTY;
+	struct span v = a->value, k = a->key, got;
 	if (span_eq(k, SPAN("anyorder")) || span_eq(k, SPAN("until")))
 		return true;
 	if (span_eq(k, SPAN("id")))

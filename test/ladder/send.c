@@ -162,6 +162,7 @@ static bool send_built(struct run *r, const struct line *l, struct peer *p, stru
 		o->tp = src.tp == SIP_TCP ? "TCP" : NULL;
 		bytes = pup_request(&p->p, d, method, o, out, &why);
 	}
+	o->to_tag = NULL; /* it was ours */
 	if (bytes.n == 0)
 		return run_fail(r, "%s", why);
 	deliver(r, p, &src, bytes);

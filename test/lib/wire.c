@@ -97,7 +97,7 @@ static bool next_header(struct span *rest, struct span *name, struct span *value
 	struct span line = next_line(rest);
 	while (rest->n && (rest->p[0] == ' ' || rest->p[0] == '\t'))
 		next_line(rest);
-	struct span whole = { from, (size_t)((rest->n ? rest->p : rest->p) - from) };
+	struct span whole = { from, (size_t)(rest->p - from) };
 	size_t colon = span_chr(line, ':');
 	if (colon == SPAN_NONE)
 		colon = line.n;

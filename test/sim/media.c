@@ -371,7 +371,7 @@ static void check_bytes(struct ua *ua, struct message *msg, unsigned number, uin
 	for (size_t i = 0; i < body.n; i++)
 		if (body.p[i] != media_byte(number, from + i))
 			sim_fail(sim, "%s got a wrong byte of m%u at %llu", name(ua), number,
-				 (unsigned long long)(from + i));
+				 (unsigned long long)from + i);
 	if (from <= msg->received && body.n && !msg->aborted)
 		sim_fail(sim, "%s got bytes %llu of m%u twice", name(ua), (unsigned long long)from, number);
 	if (from + body.n - 1 > msg->received && !abort_of)

@@ -46,7 +46,8 @@ _Noreturn void sim_fail(struct sim *sim, const char *fmt, ...)
 	longjmp(sim->failed, 1);
 }
 
-static void on_abort(int sig)
+/* Not safe in a handler, strictly; the process is ending, and what it prints is why. */
+static void on_abort(int sig) /* NOLINT(bugprone-signal-handler) */
 {
 	if (running) {
 		printf("seed %llu: production code asserted; last events:\n",

@@ -117,8 +117,7 @@ send "3"
 expect msrp 200
 expect message "a"
 check bytes sent=3 received=1
-bye
-expect 200
+expect bye
 ----
 expect invite
 answer 200
@@ -129,7 +128,8 @@ expect update
 expect message "3"
 send "a"
 expect msrp 200
-expect bye
+bye
+expect 200
 UA
 play "an offer in the 2xx (SETUP-6, MOD-37)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA offerless
@@ -157,8 +157,7 @@ expect 200
 send "passive"
 expect msrp 200
 expect message "active"
-bye
-expect 200
+expect bye
 ----
 policy setup=active
 expect invite
@@ -166,7 +165,8 @@ answer 200
 expect message "passive"
 send "active"
 expect msrp 200
-expect bye
+bye
+expect 200
 UA
 play "no a=setup at all (RFC 4975 8.5)" 127.17.0.1 udp <<'UA'
 policy setup=none
@@ -175,8 +175,7 @@ expect 200
 send "x"
 expect msrp 200
 expect message "y"
-bye
-expect 200
+expect bye
 ----
 policy setup=none
 expect invite
@@ -184,7 +183,8 @@ answer 200
 expect message "x"
 send "y"
 expect msrp 200
-expect bye
+bye
+expect 200
 UA
 play "success reports come back (UP-26)" 127.17.0.1 udp <<'UA'
 policy success-report=yes chunk=3000
@@ -210,8 +210,7 @@ expect message "got no"
 policy failure-report=partial
 send "partial"
 expect message "got partial"
-bye
-expect 200
+expect bye
 ----
 expect invite
 answer 200
@@ -221,7 +220,8 @@ expect msrp 200
 expect message "partial"
 send "got partial"
 expect msrp 200
-expect bye
+bye
+expect 200
 UA
 play "a type the far side does not take gets 415 (UP-34)" 127.17.0.1 udp <<'UA'
 invite sip:bob@example.net via $VIA
@@ -383,8 +383,7 @@ expect msrp 200
 reinvite direction=sendrecv
 expect 200
 expect message "back"
-bye
-expect 200
+expect bye
 ----
 expect invite
 answer 200
@@ -394,7 +393,8 @@ expect reinvite
 wait 50
 send "back"
 expect msrp 200
-expect bye
+bye
+expect 200
 UA
 serve 127.17.0.1 tcp
 play "SIP over TCP on both sides" 127.17.0.1 tcp <<'UA'
@@ -405,8 +405,7 @@ expect 200
 send "tcp"
 expect msrp 200
 expect message "pct"
-bye
-expect 200
+expect bye
 ----
 expect invite
 answer 200
@@ -414,7 +413,8 @@ expect update
 expect message "tcp"
 send "pct"
 expect msrp 200
-expect bye
+bye
+expect 200
 UA
 serve "[::1]" udp
 play "IPv6 on both sides" "[::1]" udp <<'UA'
@@ -425,8 +425,7 @@ expect 200
 send "six"
 expect msrp 200
 expect message "6"
-bye
-expect 200
+expect bye
 ----
 expect invite
 answer 200
@@ -434,7 +433,8 @@ expect reinvite
 expect message "six"
 send "6"
 expect msrp 200
-expect bye
+bye
+expect 200
 UA
 serve 127.17.0.1 udp hop
 play "acknowledge: hop" 127.17.0.1 udp <<'UA'

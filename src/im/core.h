@@ -160,6 +160,8 @@ __attribute__((format(printf, 4, 5))) void im_log(struct im *im, enum im_level l
 						  const char *fmt, ...);
 void im_token(struct im *im, char *buf, size_t n); /* n hex digits of randomness and a zero */
 unsigned im_random_below(struct im *im, unsigned n);
+/* A Retry-After line of 0..10 s, drawn anew each time (MOD-7); returns line. */
+const char *im_retry_after(struct im *im, char line[32]);
 int im_send(struct im *im, const struct sip_dest *to, struct span bytes); /* without a transaction */
 /* An answer without body in our own words: extra header lines, and who we are in a final one (MODE-13). */
 void im_reply(struct im *im, struct sip_stxn *t, unsigned status, struct span reason, struct span to_tag,
@@ -274,6 +276,15 @@ void setup_free(struct setup *st);
 void setup_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 
 /* ---- modify.c: the heart ---- */
+/* Named by the request that is under way, not by the side. */
+static inline struct leg *mod_initiator(struct session *s)
+{
+	return &s->leg[s->mod.from];
+}
+static inline struct leg *mod_responder(struct session *s)
+{
+	return &s->leg[side_other(s->mod.from)];
+}
 void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
 void modify_response(struct leg *l, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
 MUST_CHECK int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, uint64_t now_us);

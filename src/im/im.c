@@ -68,6 +68,12 @@ unsigned im_random_below(struct im *im, unsigned n)
 	return (unsigned)((uint64_t)v * n >> 32);
 }
 
+const char *im_retry_after(struct im *im, char line[32])
+{
+	snprintf(line, 32, "Retry-After: %u\r\n", im_random_below(im, 11));
+	return line;
+}
+
 int im_keep(char **out, size_t *n, struct span s)
 {
 	char *copy = span_dup(s);

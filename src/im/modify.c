@@ -19,16 +19,6 @@
 
 #include "im/core.h"
 
-static struct leg *initiator(struct session *s)
-{
-	return &s->leg[s->mod.from];
-}
-
-static struct leg *responder(struct session *s)
-{
-	return &s->leg[side_other(s->mod.from)];
-}
-
 void modify_release(struct session *s)
 {
 	struct modify *mod = &s->mod;
@@ -51,8 +41,8 @@ void modify_answer_initiator(struct session *s, unsigned status, struct span rea
 	s->mod.txn = NULL;
 	if (!t)
 		return;
-	sdp_oa_abort(&initiator(s)->oa);
-	leg_reply(initiator(s), t, status, reason, extra, now_us);
+	sdp_oa_abort(&mod_initiator(s)->oa);
+	leg_reply(mod_initiator(s), t, status, reason, extra, now_us);
 }
 
 /* One log line per attempt (MOD-47). */
@@ -71,11 +61,9 @@ static void log_outcome(struct session *s, const char *event, unsigned status, u
 static void refuse(struct leg *l, struct sip_stxn *t, unsigned status, struct span reason, const char *extra,
 		   uint64_t now_us)
 {
-	char retry[48];
+	char retry[32];
 	if (status == 500 && !extra[0]) {
-		snprintf(retry, sizeof(retry), "Retry-After: %u\r\n",
-			 im_random_below(l->s->im, 11)); /* MOD-7 */
-		extra = retry;
+		extra = im_retry_after(l->s->im, retry); /* MOD-7 */
 	}
 	leg_reply(l, t, status, reason, extra, now_us);
 }
@@ -184,7 +172,7 @@ static void modify_judge(struct leg *l, const struct sdp *offer, struct verdict 
 static int modify_offer(struct session *s, const struct sdp *offer, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
-	struct leg *l = initiator(s), *r = responder(s);
+	struct leg *l = mod_initiator(s), *r = mod_responder(s);
 	struct span text;
 
 	if (im_keep(&mod->restore, &mod->restore_n, sdp_oa_local(&r->oa)) < 0)
@@ -211,7 +199,7 @@ int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, u
 {
 	struct modify *mod = &s->mod;
 	const struct sip_msg *m = sip_stxn_request(mod->txn);
-	struct leg *r = responder(s);
+	struct leg *r = mod_responder(s);
 	struct sip_dest to;
 	struct wbuf w;
 	const char *why;
@@ -223,7 +211,7 @@ int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, u
 	    leg_request(r, &w, out, 0, max_forwards, branch, &to) < 0)
 		return -EINVAL;
 	w_ours(&w, r, m);
-	w_pass(&w, m, leg_trusts(initiator(s), mod->txn));
+	w_pass(&w, m, leg_trusts(mod_initiator(s), mod->txn));
 	if (mod->sent)
 		w_sdp_body(&w, s->im, m, (struct span){ mod->sent, mod->sent_n });
 	else
@@ -264,8 +252,8 @@ static void modify_begin(struct leg *l, struct sip_stxn *t, const struct sip_msg
 	if (r < 0) {
 		/* MOD-26: a fault of ours before anything left: nothing has changed, nor was a version used (SDP-4). */
 		struct sdp_oa *oa = &leg_other(l)->oa;
-		char retry[48];
-		snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", im_random_below(s->im, 11));
+		char retry[32];
+		im_retry_after(s->im, retry);
 		s->im->mx.modifications_failed++;
 		sdp_oa_abort(oa);
 		oa->version = was.version;
@@ -340,7 +328,7 @@ static void modify_provisional(struct session *s, const struct sip_msg *resp, ui
 	if (resp->status == 100)
 		return;
 	mod->last_1xx = resp->status;
-	leg_forward(initiator(s), mod->txn, resp, resp->status, SPAN_EMPTY, now_us);
+	leg_forward(mod_initiator(s), mod->txn, resp, resp->status, SPAN_EMPTY, now_us);
 }
 
 /*
@@ -363,7 +351,7 @@ static unsigned modify_check_answer(struct session *s, const struct sip_msg *res
 	}
 	accept_answer(&im->conf, s->class, NULL, sent, *answer, v);
 	if ((v->status || im->conf.strict_origin) &&
-	    sdp_parse(before, sdp_oa_remote(&responder(s)->oa), NULL) == 0)
+	    sdp_parse(before, sdp_oa_remote(&mod_responder(s)->oa), NULL) == 0)
 		accept_answer(&im->conf, s->class, before, sent, *answer, v);
 	if (v->status)
 		v->status = 488;
@@ -376,7 +364,7 @@ static bool give_200(struct session *s, const struct sip_msg *resp, struct span 
 	struct sip_stxn *t = s->mod.txn;
 
 	s->mod.txn = NULL;
-	if (leg_forward(initiator(s), t, resp, 200, sdp, now_us))
+	if (leg_forward(mod_initiator(s), t, resp, 200, sdp, now_us))
 		return true;
 	session_end(s, "Reason: SIP;cause=500\r\n", now_us);
 	return false;
@@ -387,7 +375,7 @@ static void modify_commit(struct session *s, const struct sip_msg *resp, uint64_
 {
 	struct im *im = s->im;
 	struct modify *mod = &s->mod;
-	struct leg *l = initiator(s), *r = responder(s);
+	struct leg *l = mod_initiator(s), *r = mod_responder(s);
 	const struct sip_msg *req = sip_stxn_request(mod->txn);
 	struct sdp *answer, *offer = im->sdp[2];
 	struct verdict v;
@@ -430,7 +418,7 @@ static void modify_commit(struct session *s, const struct sip_msg *resp, uint64_
 static void modify_commit_bare(struct session *s, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
-	struct leg *l = initiator(s), *r = responder(s);
+	struct leg *l = mod_initiator(s), *r = mod_responder(s);
 
 	/* It may have gone as a re-INVITE with the SDP this leg already had; the answer concerns this leg alone. */
 	if (mod->sent && modify_take_same(s, resp, now_us) < 0)
@@ -442,7 +430,7 @@ static void modify_commit_bare(struct session *s, const struct sip_msg *resp, ui
 static void modify_accepted(struct session *s, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
-	struct leg *r = responder(s);
+	struct leg *r = mod_responder(s);
 
 	/* 2. what the 2xx says of the responder: its ACK already goes to the new target (RFC 3261 12.2.1.2). */
 	leg_learn(r, resp);
@@ -506,7 +494,7 @@ static bool modify_retry(struct session *s, unsigned status, uint64_t now_us)
 	bool hops = status == 483 && mod->txn && sip_stxn_request(mod->txn)->max_forwards <= 70;
 
 	if (no_update)
-		responder(s)->dlg.no_update = true;
+		mod_responder(s)->dlg.no_update = true;
 	if ((!no_update && !hops) || mod->retried || mod->canceled || !mod->txn || mod->stage != MOD_OUT)
 		return false;
 	if (mod->in == SIP_UPDATE && mod->t_guard.at_us < now_us + LEAST_LEFT_MS * US_PER_MS)
@@ -539,12 +527,12 @@ static unsigned modify_mapped(const struct session *s, unsigned status, bool ans
 static void modify_refused(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
-	struct leg *l = initiator(s);
+	struct leg *l = mod_initiator(s);
 	unsigned mapped = modify_mapped(s, status, resp != NULL);
 	bool over = ends_dialog(status, mod->out);
 	char extra[64] = "";
 
-	sdp_oa_abort(&responder(s)->oa);
+	sdp_oa_abort(&mod_responder(s)->oa);
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
 	s->im->mx.modifications_failed++;
@@ -555,7 +543,7 @@ static void modify_refused(struct session *s, const struct sip_msg *resp, unsign
 		mod->txn = NULL;
 	} else {
 		if (mapped == 500)
-			snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", im_random_below(s->im, 11));
+			im_retry_after(s->im, extra);
 		modify_answer_initiator(s, mapped, SPAN_EMPTY, extra, now_us);
 	}
 	modify_release(s);
@@ -575,7 +563,7 @@ void modify_response(struct leg *l, const struct sip_msg *resp, enum sip_end end
 		modify_undo_response(s, resp, end, now_us);
 		return;
 	}
-	if (mod->stage == MOD_NONE || l != responder(s))
+	if (mod->stage == MOD_NONE || l != mod_responder(s))
 		return;
 	if (status < 200) {
 		leg_learn(l, resp);

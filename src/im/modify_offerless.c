@@ -10,20 +10,10 @@
 
 enum { ANSWER_WAIT_MS = 28000 };
 
-static struct leg *initiator(struct session *s)
-{
-	return &s->leg[s->mod.from];
-}
-
-static struct leg *responder(struct session *s)
-{
-	return &s->leg[side_other(s->mod.from)];
-}
-
 void modify_offerless_refuse(struct session *s)
 {
 	struct modify *mod = &s->mod;
-	struct leg *r = responder(s);
+	struct leg *r = mod_responder(s);
 	struct sdp *offer = s->im->sdp[0];
 	struct span text = SPAN_EMPTY;
 
@@ -39,7 +29,7 @@ void modify_offerless_refuse(struct session *s)
 void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us)
 {
 	modify_offerless_refuse(s);
-	sdp_oa_abort(&responder(s)->oa);
+	sdp_oa_abort(&mod_responder(s)->oa);
 	modify_answer_initiator(s, cause, SPAN_EMPTY, "", now_us);
 	session_end(s,
 		    cause == 408 ? "Reason: SIP;cause=408;text=\"no ACK\"\r\n"
@@ -57,7 +47,7 @@ static void on_no_answer(struct timer *t, uint64_t now_us)
 static unsigned judge(struct session *s, const struct sdp *offer, struct verdict *v)
 {
 	struct im_conf *conf = malloc(sizeof(*conf));
-	struct leg *r = responder(s);
+	struct leg *r = mod_responder(s);
 	struct sdp *before = s->im->sdp[1], *mine = s->im->sdp[2];
 
 	if (!conf)
@@ -90,7 +80,7 @@ static bool fits(const struct sdp *near, const struct sdp *offer)
  * what its offer brought. */
 static bool answer_as_is(struct session *s, const struct sdp *offer, uint64_t now_us)
 {
-	struct leg *l = initiator(s), *r = responder(s);
+	struct leg *l = mod_initiator(s), *r = mod_responder(s);
 	struct sdp *near = s->im->sdp[3];
 	struct span text;
 
@@ -110,7 +100,7 @@ static bool answer_as_is(struct session *s, const struct sdp *offer, uint64_t no
 void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
-	struct leg *l = initiator(s);
+	struct leg *l = mod_initiator(s);
 	struct verdict v = { 0 };
 	struct sip_stxn *t;
 	unsigned status;
@@ -170,7 +160,7 @@ void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t
 {
 	struct im *im = s->im;
 	struct modify *mod = &s->mod;
-	struct leg *l = initiator(s), *r = responder(s);
+	struct leg *l = mod_initiator(s), *r = mod_responder(s);
 	struct sdp *answer, *sent = im->sdp[1], *offer = im->sdp[2];
 	struct verdict v = { 0 };
 	struct span text;

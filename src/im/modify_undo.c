@@ -23,16 +23,6 @@ static struct session *session_of(struct modify *mod)
 	return container_of(mod, struct session, mod);
 }
 
-static struct leg *initiator(struct session *s)
-{
-	return &s->leg[s->mod.from];
-}
-
-static struct leg *responder(struct session *s)
-{
-	return &s->leg[side_other(s->mod.from)];
-}
-
 /* The initiator gets its answer now; the lock stays until the responder has said its last word. */
 static void on_guard(struct timer *t, uint64_t now_us)
 {
@@ -46,8 +36,8 @@ static void on_guard(struct timer *t, uint64_t now_us)
 	timer_stop(&s->im->wheel, &mod->t_say);
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
-	if (responder(s)->invite_out)
-		sip_ctxn_cancel(responder(s)->invite_out, SPAN("Reason: SIP;cause=504\r\n"), now_us);
+	if (mod_responder(s)->invite_out)
+		sip_ctxn_cancel(mod_responder(s)->invite_out, SPAN("Reason: SIP;cause=504\r\n"), now_us);
 }
 
 static void on_trying(struct timer *t, uint64_t now_us)
@@ -55,7 +45,7 @@ static void on_trying(struct timer *t, uint64_t now_us)
 	struct modify *mod = container_of(t, struct modify, t_say);
 	struct session *s = session_of(mod);
 	if (mod->txn)
-		leg_reply(initiator(s), mod->txn, 100, SPAN_EMPTY, "", now_us);
+		leg_reply(mod_initiator(s), mod->txn, 100, SPAN_EMPTY, "", now_us);
 }
 
 static void on_ring(struct timer *t, uint64_t now_us)
@@ -63,7 +53,7 @@ static void on_ring(struct timer *t, uint64_t now_us)
 	struct modify *mod = container_of(t, struct modify, t_say);
 	struct session *s = session_of(mod);
 	if (mod->txn && mod->last_1xx)
-		leg_reply(initiator(s), mod->txn, mod->last_1xx, SPAN_EMPTY, "", now_us);
+		leg_reply(mod_initiator(s), mod->txn, mod->last_1xx, SPAN_EMPTY, "", now_us);
 	timer_set(&s->im->wheel, t, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
 }
 
@@ -96,8 +86,8 @@ void modify_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now
 	timer_stop(&s->im->wheel, &mod->t_say);
 	timer_set(&s->im->wheel, &mod->t_guard, now_us + CANCELED_MS * US_PER_MS, on_guard);
 	w_hdr_copy(&w, cancel, SIP_H_REASON);
-	if (responder(s)->invite_out)
-		sip_ctxn_cancel(responder(s)->invite_out, w_ok(&w) ? w_span_of(&w) : SPAN_EMPTY, now_us);
+	if (mod_responder(s)->invite_out)
+		sip_ctxn_cancel(mod_responder(s)->invite_out, w_ok(&w) ? w_span_of(&w) : SPAN_EMPTY, now_us);
 }
 
 /* The other leg's refresh, answered locally meanwhile, has an ACK of its own, which is not this one. */
@@ -105,7 +95,7 @@ void modify_ack(struct leg *l, const struct sip_msg *ack, uint64_t now_us)
 {
 	struct session *s = l->s;
 
-	if (s->mod.stage != MOD_ACK || l != initiator(s))
+	if (s->mod.stage != MOD_ACK || l != mod_initiator(s))
 		return;
 	if (s->mod.offerless)
 		modify_offerless_ack(s, ack, now_us);
@@ -116,7 +106,7 @@ void modify_ack(struct leg *l, const struct sip_msg *ack, uint64_t now_us)
 void modify_abandon(struct session *s, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
-	struct leg *r = responder(s);
+	struct leg *r = mod_responder(s);
 
 	if (mod->stage == MOD_NONE)
 		return;
@@ -150,7 +140,7 @@ static timer_fn on_undo_retry;
 static void undo_send(struct session *s, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
-	struct leg *r = responder(s);
+	struct leg *r = mod_responder(s);
 	enum sip_method out = sip_dialog_allows(&r->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE;
 	struct sdp *sent = s->im->sdp[1];
 	struct sip_ctxn **slot = out == SIP_INVITE ? &r->invite_out : &r->update_out;
@@ -194,11 +184,10 @@ static void on_undo_retry(struct timer *t, uint64_t now_us)
 void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
-	char retry[48];
+	char retry[32];
 
 	if (status == 500 && !extra[0]) {
-		snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", im_random_below(s->im, 11));
-		extra = retry;
+		extra = im_retry_after(s->im, retry);
 	}
 	s->im->mx.compensations++;
 	s->im->mx.modifications_failed++;
@@ -206,7 +195,7 @@ void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t
 	       side_name(mod->from), status);
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
-	sdp_oa_abort(&responder(s)->oa);
+	sdp_oa_abort(&mod_responder(s)->oa);
 	modify_answer_initiator(s, status ? status : 500, SPAN_EMPTY, extra, now_us);
 	mod->stage = MOD_UNDO;
 	timer_stop(&s->im->wheel, &mod->t_guard);
@@ -222,7 +211,7 @@ void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t
 int modify_take_same(struct session *s, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct im *im = s->im;
-	struct leg *l = initiator(s), *r = responder(s);
+	struct leg *l = mod_initiator(s), *r = mod_responder(s);
 	struct sdp *answer, *sent = im->sdp[1], *offer = im->sdp[2];
 	struct verdict v;
 	char fault[96];
@@ -242,7 +231,7 @@ int modify_take_same(struct session *s, const struct sip_msg *resp, uint64_t now
 void modify_undo_response(struct session *s, const struct sip_msg *resp, enum sip_end end, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
-	struct leg *r = responder(s);
+	struct leg *r = mod_responder(s);
 	unsigned status = resp ? resp->status : end == SIP_END_TRANSPORT ? 503 : 408;
 	unsigned wait_ms;
 

@@ -206,8 +206,7 @@ static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const st
 			/* Early, or ended: no session there to modify (MOD-11). */
 			refuse(&r, l->state == LEG_INVITED ? 500 : 481, NULL);
 			if (r.status == 500)
-				snprintf(r.extra, sizeof(r.extra), "Retry-After: %u\r\n",
-					 im_random_below(im, 11));
+				im_retry_after(im, r.extra);
 			break;
 		}
 		if (bad_session_request(l, m, &r))

@@ -133,6 +133,7 @@ static void arrived(struct mconn *c, const struct wire_msrp *m)
 	if (p->r->verbose)
 		fprintf(stderr, "---- as >> %s (%s)\n%.*s\n", p->p.name, c->name, (int)e->n, e->raw);
 	bool send = span_eq(m->method, SPAN("SEND"));
+	arrows_msrp(p->r, p, false, m, e->id);
 	if (!m->status)
 		keep_received(p, c, m);
 	if (p->r->explicit_msrp)
@@ -337,6 +338,9 @@ bool msend_line(struct run *r, const struct line *l)
 	if (r->verbose)
 		fprintf(stderr, "---- %s >> as (%s)\n%.*s\n", p->p.name, c->name,
 			(int)(w.n < 2000 ? w.n : 2000), w.p);
+	struct wire_msrp m;
+	if (wire_msrp(&m, bytes) > 0)
+		arrows_msrp(r, p, true, &m, "");
 	world_msrp_send(c->c, cut.p ? span_cut(bytes, 0, (size_t)wire_u64(cut)) : bytes);
 	return true;
 }
@@ -350,6 +354,8 @@ bool mdo_line(struct run *r, const struct line *l)
 		return run_fail(r, "no such peer");
 	snprintf(text, sizeof(text), "%" SPAN_FMT, SPAN_ARG(l->text));
 	row_add(r, text, text, false);
+	snprintf(text, sizeof(text), "%" SPAN_FMT, SPAN_ARG(l->what));
+	arrows_done(r, p, text);
 	if (span_eq(l->what, SPAN("unreachable"))) {
 		world_sip_unreachable(&r->w, p->token);
 		return true;

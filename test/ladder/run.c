@@ -139,6 +139,7 @@ static void on_sip_out(void *u, const struct sip_dest *to, struct span bytes, ui
 	p->token = token;
 	e->again = seen_before(r, e);
 	e->may_pass = e->again && r->ignore_again;
+	arrows_sip(r, p, false, &e->m, e->again);
 	struct pup_dialog *d = e->d = dialog_for(r, p, &e->m);
 	if (!lint_out(&r->lint, p->p.name, &e->m, why) && !r->failed)
 		run_fail(r, "%s", why);
@@ -159,6 +160,8 @@ static void on_log(void *u, enum im_level level, const char *event, const char *
 	char **at = &r->log[r->n_log++ % LOG_KEPT];
 	free(*at);
 	*at = strdup(line);
+	if (level <= IM_NOTICE)
+		arrows_log(r, event, text);
 	if (r->verbose)
 		fprintf(stderr, "%s\n", line);
 }
@@ -312,18 +315,21 @@ static void run_finish(struct run *r)
 	for (unsigned i = 0; i < LOG_KEPT; i++)
 		free(r->log[i]);
 	free(r->emit);
+	arrows_end(r);
+	arrows_free(r->arrows);
 	lint_finish(&r->lint);
 	vars_finish(&r->v);
 	script_finish(&r->s);
 	free(r);
 }
 
-bool run_file(const char *file, bool verbose)
+bool run_file(const char *file, bool verbose, struct arrows *arrows)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	if (r == NULL)
 		abort();
 	r->verbose = verbose;
+	r->arrows = arrows;
 	run_world_init(r, 1);
 	bool ok = script_read(&r->s, file);
 	for (r->at = 0; ok && r->at < r->s.n; r->at++) {

@@ -86,10 +86,11 @@ struct run {
 	bool free_origin;
 	char *log[LOG_KEPT];
 	unsigned n_log;
+	struct arrows *arrows; /* owned; NULL: nothing is drawn */
 };
 
 /* run.c */
-bool run_file(const char *file, bool verbose); /* true: as expected */
+bool run_file(const char *file, bool verbose, struct arrows *arrows); /* true: as expected */
 bool run_fail(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct peer *run_peer(struct run *r, struct span name);
 struct peer *run_peer_at(struct run *r, const struct addr *a);
@@ -126,6 +127,15 @@ void media_body(struct span spec_size, char *out, size_t n);
 void row_add(struct run *r, const char *want, const char *got, bool bad);
 void emit_text(const struct emit *e, char *out, size_t cap); /* as a ladder line */
 void report(const struct run *r, const struct emit *wrong);
+
+/* arrows.c: the run as a picture, of what happens between two moments */
+struct arrows *arrows_new(uint64_t from_us, uint64_t to_us);
+void arrows_free(struct arrows *a); /* NULL is fine */
+void arrows_sip(struct run *r, const struct peer *p, bool up, const struct wire *m, bool again);
+void arrows_msrp(struct run *r, const struct peer *p, bool up, const struct wire_msrp *m, const char *id);
+void arrows_done(struct run *r, const struct peer *p, const char *what); /* cut, unreachable ... */
+void arrows_log(struct run *r, const char *event, const char *text);
+void arrows_end(struct run *r);
 
 /* torture.c */
 int torture(const char *dir, const char *table, const char *transport);

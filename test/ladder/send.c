@@ -73,8 +73,12 @@ static void deliver(struct run *r, struct peer *p, const struct sip_src *src, st
 {
 	struct wire m;
 	char got[300];
-	if (wire_read(&m, bytes) && r->verbose)
-		fprintf(stderr, "---- %s > as\n%.*s\n", p->p.name, (int)bytes.n, bytes.p);
+	bool again = line_attr(&r->s.line[r->at], "again").p != NULL;
+	if (wire_read(&m, bytes)) {
+		if (r->verbose)
+			fprintf(stderr, "---- %s > as\n%.*s\n", p->p.name, (int)bytes.n, bytes.p);
+		arrows_sip(r, p, true, &m, again);
+	}
 	snprintf(got, sizeof(got), "%" SPAN_FMT, SPAN_ARG(r->s.line[r->at].text));
 	row_add(r, got, got, false);
 	world_sip_in(&r->w, src, bytes);

@@ -28,7 +28,7 @@ struct im_port;
 struct plane;  /* opaque; one per session, made with its first offer */
 struct planes; /* opaque; one per worker: live session-ids, all MSRP connections */
 
-enum { PLANE_LINES_MAX = 8 };
+enum { PLANE_LINES_MAX = 8, PLANE_FORKS_MAX = 16 };
 
 /* What of the policy the user plane needs (contract keys msrp.*, im.media.*). */
 struct plane_conf {
@@ -86,6 +86,21 @@ void plane_commit(struct plane *p, enum side from, const struct sdp *offer, cons
 		  uint64_t now_us);
 /* Drop `next` on both ends; `current` was never disturbed (UPA-9).  Fine when nothing is prepared. */
 void plane_rollback(struct plane *p, uint64_t now_us);
+
+/**
+ * plane_fork(from, session, side, offer, sent, off): one more far end answers the offer `from` was prepared with, in an
+ * early dialog of its own (PROV-1).  A new plane, prepared as plane_prepare(side, offer, off) would; its far end has the
+ * session-ids of `sent`, the SDP that went out and that all forks share: what comes for one is told apart by From-Path.
+ * `from` may have committed, changed since, or be gone at any time after.  NULL: no memory, or PLANE_FORKS_MAX.
+ */
+MUST_CHECK struct plane *plane_fork(struct plane *from, void *session, enum side side,
+				    const struct sdp *offer, const struct sdp *sent, uint32_t off,
+				    uint64_t now_us);
+/**
+ * While on, further forks on side far may still come to be known: a SEND from somebody no answer named yet waits, also when p has
+ * committed (PROV-13).  Set before the offer goes out, taken back with the final answer; a fork inherits it.
+ */
+void plane_forking(struct plane *p, enum side far, bool on, uint64_t now_us);
 
 void plane_stats(const struct plane *p, struct plane_stats *out);
 /* Generation counter: rises by one at each commit, never at a rollback. */

@@ -55,7 +55,8 @@ struct plane_conn *plane_conn_create(struct planes *ps)
 		return NULL;
 	c->ps = ps;
 	msrp_framer_init(&c->f);
-	list_init(&c->paths), list_init(&c->waiters), list_init(&c->wait), list_init(&c->in_path);
+	list_init(&c->paths), list_init(&c->claims), list_init(&c->waiters), list_init(&c->wait),
+		list_init(&c->in_path);
 	list_init(&c->on_check);
 	list_init(&c->outs), list_init(&c->nears);
 	list_push(&ps->conns, &c->link);
@@ -91,6 +92,7 @@ static void conn_end(struct plane_conn *c, const char *why)
 			plane_lost(p->end, why);
 		}
 	}
+	plane_fork_forget(c);
 	plane_conn_wake(&c->waiters);
 	list_del(&c->wait), list_del(&c->on_check);
 	timer_stop(ps->wheel, &c->t);
@@ -132,8 +134,8 @@ void plane_conn_close_unused(struct planes *ps)
 
 	while ((l = list_pop(&ps->check)) != NULL) {
 		struct plane_conn *c = container_of(l, struct plane_conn, on_check);
-		if (c->bound_once && list_empty(&c->paths) && list_empty(&c->outs) && list_empty(&c->nears) &&
-		    c->in.mode != IN_RELAY && !c->writer)
+		if (c->bound_once && list_empty(&c->paths) && list_empty(&c->claims) &&
+		    list_empty(&c->outs) && list_empty(&c->nears) && c->in.mode != IN_RELAY && !c->writer)
 			plane_conn_close(c, "unused");
 	}
 }

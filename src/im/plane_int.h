@@ -75,17 +75,18 @@ enum path_state { PATH_NEXT, PATH_CURRENT, PATH_OLD };
 struct plane_path {            /* one of our URIs: an MSRP session of ours */
 	struct htab_link link; /* ps->paths, by session-id */
 	struct plane_end *end;
-	struct plane_conn *conn; /* bound to, or connecting; NULL */
-	struct list on_conn;     /* conn->paths */
-	struct list on_end;      /* end->old */
-	struct list own;         /* our SENDs without a message: bindings, aborts */
-	struct list ins;         /* connections that are receiving a request for it */
-	struct plane_peer *peer; /* share; NULL before its commit */
-	struct timer t;          /* bind wait while current, drain bound while old */
-	uint64_t id;             /* never used twice */
-	uint64_t bound_us;       /* when an old one goes in any case */
-	uint64_t quiet_us;       /* and until when it stays for words that are still under way */
-	uint32_t n_open;         /* SENDs open on it, both ways */
+	struct plane_conn *conn;     /* bound to, or connecting; NULL */
+	struct list on_conn;         /* conn->paths */
+	struct list on_end;          /* end->old */
+	struct list own;             /* our SENDs without a message: bindings, aborts */
+	struct list ins;             /* connections that are receiving a request for it */
+	struct plane_peer *peer;     /* share; NULL before its commit */
+	struct plane_shared *shared; /* with other planes' paths of the same URI (plane_fork.c); NULL */
+	struct timer t;              /* bind wait while current, drain bound while old */
+	uint64_t id;                 /* never used twice */
+	uint64_t bound_us;           /* when an old one goes in any case */
+	uint64_t quiet_us;           /* and until when it stays for words that are still under way */
+	uint32_t n_open;             /* SENDs open on it, both ways */
 	uint8_t state;
 	bool seen;     /* the peer was heard on it */
 	bool takeover; /* the peer's URI changed and ours did not (UP-10) */
@@ -132,6 +133,7 @@ struct plane {
 	uint8_t n_lines;
 	uint8_t from; /* while prepared */
 	bool prepared;
+	uint8_t forking; /* 1 + the side on which more far ends may answer the offer it began with; 0: no */
 	uint64_t generation;
 	struct plane_stats stats;
 };
@@ -229,6 +231,7 @@ struct plane_conn {
 	char *dest_name;           /* owned; NULL: accepted */
 	struct msrp_framer f;
 	struct list paths;    /* bound to it */
+	struct list claims;   /* what it named before an answer did (plane_fork.c) */
 	struct list waiters;  /* stopped connections that want to write here */
 	struct list wait;     /* where it waits itself */
 	struct list in_path;  /* in.path->ins */
@@ -325,6 +328,8 @@ void plane_peer_fill(struct plane_peer **p, const struct sdp_msrp *m, bool activ
 void plane_peer_unref(struct plane_peer *p);
 bool plane_peer_same_uri(const struct plane_peer *a, const struct plane_peer *b);
 struct plane_path *plane_path_create(struct plane_end *e);
+struct plane_path *plane_path_twin(struct plane_end *e, struct span uri); /* one more with that URI of ours */
+struct plane_path *plane_path_find(struct planes *ps, struct span uri);
 struct plane_path *plane_path_spare(const struct plane_path *p); /* room for a shadow of it; free() it */
 void plane_path_destroy(struct plane_path *p, unsigned code);    /* NULL is fine; code: what open SENDs get */
 void plane_path_commit(struct plane_end *e);
@@ -335,8 +340,17 @@ void plane_path_check_drain(struct plane_end *e);
 void plane_path_poke(struct plane_path *p); /* something on it ended: an old one may be done */
 void plane_path_seen(struct plane_path *p); /* the peer was heard on it */
 void plane_path_on_timer(struct timer *t, uint64_t now_us);
-enum bind_result { BIND_OK, BIND_NONE, BIND_ELSEWHERE, BIND_WAIT };
+enum bind_result { BIND_OK, BIND_NONE, BIND_ELSEWHERE, BIND_WAIT, BIND_CLAIM };
 enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h, struct plane_path **out);
+
+/* ---- plane_fork.c ---- */
+bool plane_fork_asks(const struct plane_path *p); /* whose a request is, its From-Path decides */
+/* BIND_OK: *p is it; BIND_CLAIM: for somebody who is not known yet; BIND_NONE, BIND_WAIT. */
+enum bind_result plane_fork_pick(struct plane_conn *c, const struct msrp_head *h, struct plane_path **p);
+bool plane_fork_wait(struct plane_conn *c, struct plane_path *p); /* after BIND_CLAIM; false */
+void plane_fork_commit(struct plane_path *p);                     /* its peer is known */
+void plane_fork_leave(struct plane_path *p);                      /* it goes */
+void plane_fork_forget(struct plane_conn *c);
 
 /* ---- plane_conn.c ---- */
 struct plane_conn *plane_conn_create(struct planes *ps);

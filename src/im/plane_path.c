@@ -105,12 +105,28 @@ static void sid_make(struct planes *ps, char out[SID_LEN])
 		out[i] = set[r[i] & 63];
 }
 
+static struct plane_path *path_make(struct plane_end *e, struct span uri, size_t sid_at)
+{
+	struct planes *ps = end_planes(e);
+	struct plane_path *p = malloc(sizeof(*p) + uri.n);
+
+	if (!p)
+		return NULL;
+	*p = (struct plane_path){
+		.end = e, .id = ++ps->path_ids, .sid_at = (uint8_t)sid_at, .uri_n = (uint16_t)uri.n
+	};
+	memcpy(p->uri, uri.p, uri.n);
+	list_init(&p->on_conn), list_init(&p->on_end), list_init(&p->own), list_init(&p->ins);
+	htab_put(&ps->paths, &p->link, htab_hash(&ps->paths, span_cut(uri, sid_at, sid_at + SID_LEN)));
+	ps->stats.sessions++;
+	return p;
+}
+
 struct plane_path *plane_path_create(struct plane_end *e)
 {
 	struct planes *ps = end_planes(e);
 	char text[160], sid[SID_LEN];
 	struct wbuf w = wbuf_on(text, sizeof(text));
-	struct plane_path *p;
 	size_t at;
 
 	sid_make(ps, sid);
@@ -118,16 +134,16 @@ struct plane_path *plane_path_create(struct plane_end *e)
 		w_chr(&w, '/');
 	at = w.n;
 	w_bytes(&w, sid, SID_LEN), w_str(&w, ";tcp");
-	if (!w_ok(&w) || (p = malloc(sizeof(*p) + w.n)) == NULL)
+	return w_ok(&w) ? path_make(e, w_span_of(&w), at) : NULL;
+}
+
+struct plane_path *plane_path_twin(struct plane_end *e, struct span uri)
+{
+	struct msrp_uri u;
+
+	if (msrp_uri_parse(&u, uri) < 0 || u.session.n != SID_LEN || uri.n > 160)
 		return NULL;
-	*p = (struct plane_path){
-		.end = e, .id = ++ps->path_ids, .sid_at = (uint8_t)at, .uri_n = (uint16_t)w.n
-	};
-	memcpy(p->uri, text, w.n);
-	list_init(&p->on_conn), list_init(&p->on_end), list_init(&p->own), list_init(&p->ins);
-	htab_put(&ps->paths, &p->link, htab_hash(&ps->paths, (struct span){ sid, SID_LEN }));
-	ps->stats.sessions++;
-	return p;
+	return path_make(e, uri, (size_t)(u.session.p - uri.p));
 }
 
 struct plane_path *plane_path_spare(const struct plane_path *p)
@@ -183,6 +199,7 @@ void plane_path_destroy(struct plane_path *p, unsigned code)
 	e = p->end;
 	ps = end_planes(e);
 	path_clear(p, code);
+	plane_fork_leave(p);
 	plane_path_detach(p);
 	timer_stop(ps->wheel, &p->t);
 	if (p->state == PATH_OLD)
@@ -355,6 +372,7 @@ static void path_shadow(struct plane_path *p)
 	*s = *p;
 	memcpy(s->uri, p->uri, p->uri_n);
 	s->shadow = true;
+	s->shared = NULL;
 	s->takeover = false;
 	s->t = (struct timer){ 0 };
 	list_init(&s->on_end);
@@ -389,6 +407,7 @@ void plane_path_commit(struct plane_end *e)
 	e->path = p;
 	p->state = PATH_CURRENT;
 	e->next = NULL, e->next_peer = NULL;
+	plane_fork_commit(p);
 	e->lost_told = false;
 	list_del(&e->on_lost);
 	if (!p->conn) {
@@ -471,23 +490,27 @@ static struct plane_path *bound_to(struct plane_conn *c, struct span uri)
 	return NULL;
 }
 
-static struct plane_path *path_of_uri(struct plane_conn *c, struct span to)
+struct plane_path *plane_path_find(struct planes *ps, struct span uri)
 {
 	struct msrp_uri u;
+	struct plane_path *p = msrp_uri_parse(&u, uri) < 0 ? NULL : path_find(ps, u.session);
+
+	return p && msrp_uri_eq(path_uri(p), uri) ? p : NULL;
+}
+
+static struct plane_path *path_of_uri(struct plane_conn *c, struct span to)
+{
 	struct plane_path *p, *shadow;
 
 	/* The usual case: the first session of this connection, as we wrote it. */
 	if (!list_empty(&c->paths)) {
 		p = container_of(c->paths.next, struct plane_path, on_conn);
-		if (span_eq(path_uri(p), to))
+		if (span_eq(path_uri(p), to) && !p->shadow)
 			return p;
 	}
-	if (msrp_uri_parse(&u, to) < 0)
+	if ((p = plane_path_find(c->ps, to)) == NULL)
 		return NULL;
-	p = path_find(c->ps, u.session);
-	if (!p || !msrp_uri_eq(path_uri(p), to))
-		return NULL;
-	shadow = p->conn != c && p->end->n_old ? bound_to(c, path_uri(p)) : NULL;
+	shadow = p->conn != c && p->end->n_old && !plane_fork_asks(p) ? bound_to(c, path_uri(p)) : NULL;
 	return shadow ? shadow : p;
 }
 
@@ -517,6 +540,14 @@ enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h
 	*out = p;
 	if (!p)
 		return BIND_NONE;
+	if (plane_fork_asks(p)) {
+		enum bind_result r = plane_fork_pick(c, h, &p);
+		*out = p;
+		if (r == BIND_CLAIM)
+			plane_conn_bound(c);
+		if (r != BIND_OK)
+			return r;
+	}
 	e = p->end;
 	if (p->conn != c) {
 		pl = e->line->p;

@@ -263,6 +263,18 @@ static void recv_report(struct plane_conn *c, const struct msrp_head *h, struct 
 		c->in.small = malloc(MSRP_SMALL_BODY_MAX); /* without: the REPORT goes unheard */
 }
 
+/* From somebody whose answer we do not have yet (PROV-13): no content is read before it is there. */
+static bool recv_claim(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path)
+{
+	struct msrp_range r;
+
+	if (h->method == MSRP_SEND && h->has_body)
+		return plane_fork_wait(c, path);
+	in_begin(c, h->method == MSRP_REPORT ? IN_DROP : IN_LOCAL, NULL, NULL);
+	c->in.code = h->method != MSRP_SEND ? 501 : head_ok(h, &r) ? 200 : 400;
+	return true;
+}
+
 static bool peer_reads(struct plane_conn *c)
 {
 	if (c->small_queued < SMALL_QUEUED_MAX || plane_write_room(c) > 0)
@@ -295,6 +307,8 @@ bool plane_recv_head(struct plane_conn *c, struct msrp_head *h)
 	case BIND_WAIT:
 		plane_conn_wait(c, &path->end->waiters, false);
 		return false;
+	case BIND_CLAIM:
+		return recv_claim(c, h, path);
 	case BIND_OK:
 		break;
 	}
@@ -328,7 +342,7 @@ void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev)
 		break;
 	}
 	plane_recv_clear(c);
-	if (c->doomed && list_empty(&c->paths))
+	if (c->doomed && list_empty(&c->paths) && list_empty(&c->claims))
 		plane_conn_close(c, "no session");
 	c->doomed = false;
 }

@@ -127,12 +127,22 @@ static void w_features(struct wbuf *w, const struct sip_msg *m)
 }
 
 /* Our URI, the other side's feature parameters (MODE-10). */
+/* RFC 3261 8.1.1.8, 12.1.1: where sips was asked for, so is the way back to us. */
+static bool is_secure(const struct leg *l, const struct sip_msg *m)
+{
+	return l->at->tp == SIP_TLS &&
+	       (l->dlg.secure || (m && m->request && span_istarts(m->ruri, SPAN("sips:"))));
+}
+
 void w_contact(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 {
 	const struct leg *far = &l->s->leg[side_other(l->side)];
-	w_str(w, "Contact: <sip:parley@"), w_str(w, l->at->host), w_chr(w, ':'), w_u64(w, l->at->port);
-	if (l->at->tp == SIP_TCP)
-		w_str(w, ";transport=tcp");
+	bool secure = is_secure(l, m);
+
+	w_str(w, secure ? "Contact: <sips:parley@" : "Contact: <sip:parley@");
+	w_str(w, l->at->host), w_chr(w, ':'), w_u64(w, l->at->port);
+	if (l->at->tp != SIP_UDP && !secure)
+		w_str(w, l->at->tp == SIP_TCP ? ";transport=tcp" : ";transport=tls");
 	w_chr(w, '>');
 	if (m && sip_has(m, SIP_H_CONTACT) && !leg_same_contact(far, m))
 		w_features(w, m);

@@ -36,6 +36,7 @@ struct conf {
 	struct conf_advert sip_advert[IM_LISTEN_MAX], msrp_advert;
 	unsigned n_sip_advert;
 	struct net_conf net;
+	struct net_tls_conf tls;
 	struct addr msrp[CONF_MSRP_LISTEN_MAX];
 	unsigned n_msrp;
 	struct addr mgmt; /* family 0: off */
@@ -57,6 +58,9 @@ void conf_where(const struct conf *c, struct wbuf *w, const char *key, unsigned 
 /* After the sockets were opened: what Via, Contact and path advertise when the port was 0. */
 void conf_bound_sip(struct conf *c, unsigned i, const struct addr *bound);
 void conf_bound_msrp(struct conf *c, unsigned i, const struct addr *bound);
+
+/* Does it listen with TLS, and may so use it? */
+bool conf_has_tls(const struct conf *c);
 
 void conf_show(const struct conf *c, FILE *f); /* the effective configuration, as YAML */
 void conf_help(FILE *f);                       /* every key with range, default, meaning */

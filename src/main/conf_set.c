@@ -39,22 +39,17 @@ static int bad_address(struct conf *c, const struct conf_item *it, unsigned i, s
 			  SPAN_ARG(text), it->choices);
 }
 
-static int no_tls(struct conf *c, const struct conf_item *it, unsigned i, const char *instead)
-{
-	return conf_fault(c, it, i, "tls: is not in this version; use %s", instead);
-}
-
 int conf_set_sip_listen(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
 {
 	struct im_listen *at = &c->im.listen[i];
 	struct span rest = text, scheme = cut_scheme(&rest);
 
-	if (span_ieq(scheme, SPAN("tls")))
-		return no_tls(c, it, i, "udp: or tcp:");
 	if (span_ieq(scheme, SPAN("udp")))
 		at->tp = SIP_UDP;
 	else if (span_ieq(scheme, SPAN("tcp")))
 		at->tp = SIP_TCP;
+	else if (span_ieq(scheme, SPAN("tls")))
+		at->tp = SIP_TLS;
 	else
 		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" begins with no transport; write %s",
 				  SPAN_ARG(text), it->choices);
@@ -69,7 +64,7 @@ int conf_set_msrp_listen(struct conf *c, const struct conf_item *it, struct span
 	struct span rest = text, scheme = cut_scheme(&rest);
 
 	if (span_ieq(scheme, SPAN("tls")))
-		return no_tls(c, it, i, "tcp:");
+		return conf_fault(c, it, i, "tls: is not in this version; use tcp:");
 	if (!span_ieq(scheme, SPAN("tcp")))
 		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" begins with no transport; write %s",
 				  SPAN_ARG(text), it->choices);
@@ -181,8 +176,6 @@ int conf_set_next_hop(struct conf *c, const struct conf_item *it, struct span te
 	if (!is_ascii_line(text) || text.n >= sizeof(c->im.next_hop) || sip_uri_next_hop(text, &to) < 0)
 		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" is not a SIP URI; write sip:HOST:PORT",
 				  SPAN_ARG(text));
-	if (to.tp == SIP_TLS)
-		return no_tls(c, it, i, "sip: with transport udp or tcp");
 	memcpy(c->im.next_hop, text.p, text.n);
 	c->im.next_hop[text.n] = 0;
 	return 0;
@@ -276,9 +269,36 @@ static void check_wildcards(struct conf *c)
 			   "listens on every address; say in msrp.advertise which one peers reach");
 }
 
+bool conf_has_tls(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->im.n_listen; i++)
+		if (c->im.listen[i].tp == SIP_TLS)
+			return true;
+	return false;
+}
+
+static void check_tls(struct conf *c)
+{
+	struct sip_dest to;
+
+	if (conf_has_tls(c)) {
+		if (!c->tls.certificate[0])
+			conf_fault(c, item("sip.tls.certificate"), 0,
+				   "is needed, since sip.listen has tls:; name a PEM file");
+		if (!c->tls.key[0])
+			conf_fault(c, item("sip.tls.key"), 0,
+				   "is needed, since sip.listen has tls:; name a PEM file");
+	} else if (c->im.next_hop[0] && sip_uri_next_hop(span_of(c->im.next_hop), &to) == 0 &&
+		   to.tp == SIP_TLS) {
+		conf_fault(c, item("sip.next_hop"), 0,
+			   "wants TLS, but nothing in sip.listen begins with tls:; add it");
+	}
+}
+
 void conf_check_all(struct conf *c)
 {
 	check_wildcards(c);
+	check_tls(c);
 	if (c->n_sip_advert > 1 && c->n_sip_advert != c->im.n_listen)
 		conf_fault(c, item("sip.advertise"), 0,
 			   "has %u entries, sip.listen %u; give one, or one for each", c->n_sip_advert,

@@ -12,9 +12,9 @@ const char conf_builtin[] = "im: { served_domains: [\"example.com\"] }\n"
 
 /* clang-format off */
 const struct conf_item conf_items[] = {
-{ "sip.listen", CONF_LIST, 1, IM_LISTEN_MAX, "udp:ADDRESS:PORT or tcp:ADDRESS:PORT",
+{ "sip.listen", CONF_LIST, 1, IM_LISTEN_MAX, "udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT",
   "udp:127.0.0.1:5060 tcp:127.0.0.1:5060", NO_FIELD, conf_set_sip_listen,
-  "Where SIP arrives. An IPv6 address stands in brackets. Port 0 takes any free port." },
+  "Where SIP arrives. An IPv6 address stands in brackets. Port 0 takes any free port. tls: needs sip.tls." },
 { "sip.advertise", CONF_LIST, 0, IM_LISTEN_MAX, "HOST or HOST:PORT", "", NO_FIELD, conf_set_sip_advertise,
   "What Via and Contact say instead of the address listened on: one for all of sip.listen, or one for each "
   "in the same order. Needed where sip.listen says 0.0.0.0 or [::]." },
@@ -23,6 +23,17 @@ const struct conf_item conf_items[] = {
   "Peers that belong to the SIP/IP core: only their P- headers count, and only to them are such headers sent." },
 { "sip.next_hop", CONF_TEXT, 0, 255, "a SIP URI", "", FIELD(im.next_hop), conf_set_next_hop,
   "Where requests go that carry no Route beyond ours. Empty: where their Request-URI says." },
+{ "sip.tls.certificate", CONF_TEXT, 0, 255, "a PEM file", "", FIELD(tls.certificate), conf_set_line,
+  "Our certificate, followed by those between it and the authority. It must name what sip.advertise says." },
+{ "sip.tls.key", CONF_TEXT, 0, 255, "a PEM file", "", FIELD(tls.key), conf_set_line,
+  "The private key of that certificate, without a passphrase." },
+{ "sip.tls.ca", CONF_TEXT, 0, 255, "a PEM file or a directory", "", FIELD(tls.ca), conf_set_line,
+  "Authorities whose certificates are believed. Empty: those of the system." },
+{ "sip.tls.require_clients", CONF_BOOL, 0, 0, NULL, "false", FIELD(tls.require_clients), NULL,
+  "Who connects by TLS must show a certificate of one of the authorities." },
+{ "sip.tls.verify_servers", CONF_BOOL, 0, 0, NULL, "true", FIELD(tls.verify_servers), NULL,
+  "Who we connect to by TLS must show a certificate of one of the authorities for the name, or the address, we "
+  "called (RFC 5922)." },
 { "sip.message_max", CONF_SIZE, 2048, 1024 * 1024, NULL, "65536", FIELD(net.sip_message_max), NULL,
   "Largest header section, and largest body, of a message on a TCP connection." },
 { "sip.connections_max", CONF_INT, 1, 1000000, NULL, "4096", FIELD(net.sip_connections_max), NULL,

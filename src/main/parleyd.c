@@ -165,17 +165,34 @@ static void listening(const struct server *s, const char *proto, const struct ad
 
 static int listen_sip(struct server *s)
 {
+	static const char *const scheme[] = { [SIP_UDP] = "udp:", [SIP_TCP] = "tcp:", [SIP_TLS] = "tls:" };
+	static const char *const proto[] = {
+		[SIP_UDP] = "sip/udp", [SIP_TCP] = "sip/tcp", [SIP_TLS] = "sip/tls"
+	};
+
 	for (unsigned i = 0; i < s->conf.im.n_listen; i++) {
 		struct im_listen at = s->conf.im.listen[i];
-		bool udp = at.tp == SIP_UDP;
 		struct addr bound;
 		int err = net_listen_sip(s->net, at.tp, &at.addr, &bound);
 		if (err < 0)
-			return listen_failed(s, "sip.listen", i, udp ? "udp:" : "tcp:", &at.addr, err);
+			return listen_failed(s, "sip.listen", i, scheme[at.tp], &at.addr, err);
 		conf_bound_sip(&s->conf, i, &bound);
-		listening(s, udp ? "sip/udp" : "sip/tcp", &bound);
+		listening(s, proto[at.tp], &bound);
 	}
 	return 0;
+}
+
+/* Also what -t looks at: files that cannot be used are faults of the configuration. */
+static int use_tls(const struct conf *c, struct net *n)
+{
+	char why[256], buf[512];
+	struct wbuf w = wbuf_on(buf, sizeof(buf));
+
+	if (!conf_has_tls(c) || (n ? net_use_tls(n, &c->tls, why) : net_check_tls(&c->tls, why)) == 0)
+		return 0;
+	conf_where(c, &w, "sip.tls.certificate", 0);
+	fprintf(stderr, "%" SPAN_FMT ": %s\n", SPAN_ARG(w_span_of(&w)), why);
+	return -1;
 }
 
 static int listen_msrp(struct server *s)
@@ -237,7 +254,7 @@ static int start(struct server *s)
 	if (!s->net)
 		return no_memory();
 	watch_signals(s);
-	if (listen_sip(s) < 0 || listen_msrp(s) < 0)
+	if (use_tls(&s->conf, s->net) < 0 || listen_sip(s) < 0 || listen_msrp(s) < 0)
 		return -1;
 	wire_port(&s->wire, &port);
 	s->im = s->wire.im = im_create(&s->conf.im, &port, net_now(s->net));
@@ -364,7 +381,7 @@ static int load(struct conf *c, const char *file)
 		fprintf(stderr, "%s\n", c->faults[i] ? c->faults[i] : "a fault, and no memory to name it");
 	if (c->n_faults > CONF_FAULTS_MAX)
 		fprintf(stderr, "and %u more\n", c->n_faults - CONF_FAULTS_MAX);
-	return r > 0 ? -1 : 0;
+	return r > 0 ? -1 : use_tls(c, NULL);
 }
 
 int main(int argc, char **argv)

@@ -13,7 +13,8 @@ static void heading(FILE *f, const struct net_trace *t)
 	      (unsigned long long)(t->now_us % 1000000),
 	      t->msrp            ? "MSRP"
 	      : t->tp == SIP_UDP ? "SIP/UDP"
-				 : "SIP/TCP",
+	      : t->tp == SIP_TCP ? "SIP/TCP"
+				 : "SIP/TLS",
 	      t->out ? "out" : "in");
 	if (t->local.family)
 		w_addr(&w, &t->local);

@@ -28,8 +28,8 @@ static bool full(const struct listener *l)
 {
 	const struct net *n = l->net;
 
-	return l->kind == LISTEN_SIP ? n->stats.sip_connections >= n->conf.sip_connections_max
-				     : n->stats.msrp_connections >= n->conf.msrp_connections_max;
+	return l->kind == LISTEN_MSRP ? n->stats.msrp_connections >= n->conf.msrp_connections_max
+				      : n->stats.sip_connections >= n->conf.sip_connections_max;
 }
 
 static void suspend(struct listener *l, int err)
@@ -87,10 +87,10 @@ static void on_poll(uv_poll_t *p, int status, int events)
 			break;
 		if (fd < 0)
 			continue; /* the peer gave up meanwhile (accept(2)) */
-		if (l->kind == LISTEN_SIP)
-			sip_accepted(n, fd, &from);
-		else
+		if (l->kind == LISTEN_MSRP)
 			msrp_accepted(n, fd, &from);
+		else
+			sip_accepted(n, l->kind == LISTEN_SIP ? SIP_TCP : SIP_TLS, fd, &from);
 	}
 	if (status < 0)
 		uv_poll_start(&l->poll, UV_READABLE, on_poll);

@@ -76,6 +76,19 @@ void net_event(struct net *n, const char *event, const struct addr *who, int err
 	n->hooks.event(n->hooks.u, event, buf);
 }
 
+void net_event_why(struct net *n, const char *event, const struct addr *who, const char *why)
+{
+	char buf[256];
+	struct wbuf w = wbuf_on(buf, sizeof(buf) - 1);
+
+	if (!n->hooks.event)
+		return;
+	w_str(&w, "addr="), w_addr(&w, who);
+	w_fmt(&w, " why=\"%s\"", why);
+	buf[w_ok(&w) ? w.n : 0] = 0;
+	n->hooks.event(n->hooks.u, event, buf);
+}
+
 static bool turn_is_due(const struct net *n)
 {
 	return n->n_failed > 0 || !list_empty(&n->attention);
@@ -181,6 +194,7 @@ static void free_tables(struct net *n)
 	resolver_destroy(n->resolver);
 	htab_finish(&n->sip_by_id);
 	htab_finish(&n->sip_by_peer);
+	tls_destroy(n->tls);
 	free(n->udp_in);
 	free(n->read_buf);
 	free(n->failed);
@@ -234,12 +248,28 @@ void net_destroy(struct net *n)
 	free_tables(n);
 }
 
+int net_use_tls(struct net *n, const struct net_tls_conf *conf, char why[256])
+{
+	n->tls = tls_create(conf, why);
+	return n->tls ? 0 : -EINVAL;
+}
+
+int net_check_tls(const struct net_tls_conf *conf, char why[256])
+{
+	struct tls *t = tls_create(conf, why);
+
+	tls_destroy(t);
+	return t ? 0 : -EINVAL;
+}
+
 int net_listen_sip(struct net *n, enum sip_transport tp, const struct addr *at, struct addr *bound)
 {
 	if (tp == SIP_UDP)
 		return udp_listen(n, at, bound);
 	if (tp == SIP_TCP)
 		return listener_open(n, LISTEN_SIP, at, bound);
+	if (tp == SIP_TLS && n->tls)
+		return listener_open(n, LISTEN_SIP_TLS, at, bound);
 	return -ENOTSUP;
 }
 

@@ -23,9 +23,9 @@ struct net; /* opaque */
 
 struct net_conf {
 	uint32_t sip_message_max;     /* bytes of a header section or of a body on a stream */
-	uint32_t sip_connections_max; /* SIP/TCP, both directions together */
-	uint32_t sip_queue_max;       /* bytes waiting to be written per SIP/TCP connection */
-	uint32_t sip_idle_ms;         /* a SIP/TCP connection without traffic is closed */
+	uint32_t sip_connections_max; /* SIP over TCP and TLS, both directions together */
+	uint32_t sip_queue_max;       /* bytes waiting to be written per SIP connection */
+	uint32_t sip_idle_ms;         /* a SIP connection without traffic is closed */
 	uint32_t sip_header_ms;       /* a message once begun, and the first, must be complete */
 	uint32_t msrp_connections_max;
 	uint32_t msrp_high, msrp_low; /* write queue of an MSRP connection: no room above, drained below */
@@ -34,6 +34,14 @@ struct net_conf {
 	uint32_t resolve_waiting_max; /* SIP messages waiting for a name */
 };
 void net_conf_defaults(struct net_conf *c);
+
+struct net_tls_conf {
+	char certificate[256]; /* PEM files: our certificate with its chain, and its key */
+	char key[256];
+	char ca[256];         /* PEM file or directory of authorities; empty: the system's */
+	bool require_clients; /* who connects must show a certificate of theirs */
+	bool verify_servers;  /* who we connect to must show one that names it (RFC 5922) */
+};
 
 /* One SIP message, or one piece of an MSRP stream, as it crossed the socket.  Valid during the call. */
 struct net_trace {
@@ -95,6 +103,7 @@ struct net_hooks { /* NULL is fine for what is not used */
 	X(msrp_connections_opened, counter, "MSRP connections opened, both directions") \
 	X(tcp_received_bytes, counter, "Bytes read from SIP and MSRP connections") \
 	X(tcp_sent_bytes, counter, "Bytes written to SIP and MSRP connections") \
+	X(tls_failed, counter, "TLS handshakes that failed") \
 	X(connects_failed, counter, "Outgoing connections that could not be made") \
 	X(accepts_failed, counter, "Times accepting was suspended: no descriptor or at a limit") \
 	X(lookups, counter, "Host names looked up, cache hits excluded") \
@@ -112,7 +121,12 @@ struct net *net_create(const struct net_conf *conf, const struct net_hooks *hook
 /* Closes every socket without a further hook.  Handles others put on net_loop() must have been uv_close()d. */
 void net_destroy(struct net *n);
 
-/* Listen.  tp: SIP_UDP or SIP_TCP; port 0: any.  *bound (NULL is fine): the address in fact.  0, -errno. */
+/* Once, before listening on or sending by SIP_TLS.  why: one line of at least 256 bytes.  0, -EINVAL. */
+MUST_CHECK int net_use_tls(struct net *n, const struct net_tls_conf *conf, char why[256]);
+/* Would it succeed? */
+MUST_CHECK int net_check_tls(const struct net_tls_conf *conf, char why[256]);
+
+/* Listen.  tp: UDP, TCP or TLS; port 0: any.  *bound (NULL is fine): the address in fact.  0, -errno. */
 MUST_CHECK int net_listen_sip(struct net *n, enum sip_transport tp, const struct addr *at,
 			      struct addr *bound);
 MUST_CHECK int net_listen_msrp(struct net *n, const struct addr *at, struct addr *bound);
@@ -127,8 +141,9 @@ const struct net_stats *net_stats(struct net *n);
 
 /**
  * net_sip_send(n, to, bytes, token): put one message on the wire; bytes are copied.
- * UDP: leaves by the socket to->conn names, else by the first of that family.  TCP: on connection to->conn,
- * else on one whose peer is to->ip (also one the peer opened, RFC 3261 18.2.2), else a new one is made.
+ * UDP: leaves by the socket to->conn names, else by the first of that family.  TCP, TLS: on connection to->conn,
+ * else on one whose peer is to->ip (also one the peer opened, RFC 3261 18.2.2), else a new one is made.  With TLS a
+ * connection made for one name is not used for another: its certificate was for that one (RFC 5922 7.3).
  * to->ip.family 0: to->host is resolved first, literal addresses at once, names through a small cache.
  * 0: on its way, failure comes later by hook if token is not 0; or at once: -ENOTSUP transport, -EAFNOSUPPORT
  * no socket of that family, -EMSGSIZE, -ENOBUFS a limit was reached, -ENOMEM.

@@ -16,6 +16,7 @@ enum {
 	NET_ADDRS_MAX = 8,          /* of one name, tried in order */
 };
 
+struct tls;      /* tls.h */
 struct udp_in;   /* receive batch, udp.c */
 struct resolver; /* name cache, resolve.c */
 
@@ -40,6 +41,7 @@ struct net {
 	struct list sip_conns;  /* struct sip_conn, all */
 	struct list msrp_conns; /* struct net_conn, all */
 	struct htab sip_by_id, sip_by_peer;
+	struct tls *tls; /* owned; NULL: none in use */
 	struct resolver *resolver;
 	struct list waiting; /* struct waiting: SIP messages whose name is looked up */
 	unsigned n_waiting;
@@ -53,6 +55,7 @@ uint64_t net_clock_us(void);
 void net_touch(struct net *n);                      /* now_us = the clock: at the top of each loop callback */
 void net_fail_token(struct net *n, uint64_t token); /* reported at the end of this turn; 0 is ignored */
 void net_event(struct net *n, const char *event, const struct addr *who, int err);
+void net_event_why(struct net *n, const char *event, const struct addr *who, const char *why); /* in words */
 
 /* sock.c: sockets and addresses; all return -errno */
 socklen_t sock_from_addr(struct sockaddr_storage *ss, const struct addr *a);
@@ -75,7 +78,7 @@ MUST_CHECK int udp_in_init(struct net *n);
 void udp_finish(struct net *n);
 
 /* listen.c: accepting on TCP */
-enum listen_kind { LISTEN_SIP, LISTEN_MSRP };
+enum listen_kind { LISTEN_SIP, LISTEN_SIP_TLS, LISTEN_MSRP };
 MUST_CHECK int listener_open(struct net *n, enum listen_kind kind, const struct addr *at, struct addr *bound);
 void listeners_resume(struct net *n); /* a connection ended: there may be room again */
 void listeners_finish(struct net *n);
@@ -100,10 +103,11 @@ typedef void dial_fn(void *u, int fd, const struct addr *peer);
 struct dial *dial_start(struct net *n, const struct addr *addrs, unsigned n_addrs, dial_fn *fn, void *u);
 void dial_cancel(struct dial *d); /* NULL is fine; fn is not called */
 
-/* sip.c: SIP over TCP */
-void sip_accepted(struct net *n, int fd, const struct addr *from);
-int sip_stream_send(struct net *n, uint64_t conn, const struct addr *addrs, unsigned n_addrs,
-		    struct span bytes, uint64_t token);
+/* sip.c: SIP over TCP and TLS */
+void sip_accepted(struct net *n, enum sip_transport tp, int fd, const struct addr *from);
+/* host: the name addrs were found for, which a certificate must show; empty: an address was asked for. */
+int sip_stream_send(struct net *n, enum sip_transport tp, uint64_t conn, struct span host,
+		    const struct addr *addrs, unsigned n_addrs, struct span bytes, uint64_t token);
 bool sip_conn_is(struct net *n, uint64_t id);
 void sip_finish(struct net *n);
 

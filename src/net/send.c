@@ -12,18 +12,18 @@ struct waiting { /* a message whose next hop's name is being looked up */
 	enum sip_transport tp;
 	uint16_t port;
 	uint64_t token;
-	size_t n;
-	char bytes[];
+	size_t n, host_n;
+	char bytes[]; /* the message, and behind it the host's name */
 };
 
 /* UDP takes the first address of a family we have a socket for. */
-static int send_to(struct net *n, enum sip_transport tp, uint64_t conn, const struct addr *addrs,
-		   unsigned n_addrs, struct span bytes, uint64_t token)
+static int send_to(struct net *n, enum sip_transport tp, uint64_t conn, struct span host,
+		   const struct addr *addrs, unsigned n_addrs, struct span bytes, uint64_t token)
 {
 	int err = -EAFNOSUPPORT;
 
-	if (tp == SIP_TCP)
-		return sip_stream_send(n, conn, addrs, n_addrs, bytes, token);
+	if (tp != SIP_UDP)
+		return sip_stream_send(n, tp, conn, host, addrs, n_addrs, bytes, token);
 	for (unsigned i = 0; i < n_addrs && err == -EAFNOSUPPORT; i++)
 		err = udp_send(n, conn, &addrs[i], bytes, token);
 	return err;
@@ -45,8 +45,8 @@ static void on_resolved(struct resolve_wait *w, const struct addr *found, unsign
 	set_port(addrs, n_found, m->port);
 	list_del(&m->link_all);
 	n->n_waiting--;
-	if (n_found == 0 ||
-	    send_to(n, m->tp, 0, addrs, n_found, (struct span){ m->bytes, m->n }, m->token) < 0)
+	if (n_found == 0 || send_to(n, m->tp, 0, (struct span){ m->bytes + m->n, m->host_n }, addrs, n_found,
+				    (struct span){ m->bytes, m->n }, m->token) < 0)
 		net_fail_token(n, m->token);
 	free(m);
 }
@@ -58,7 +58,7 @@ static struct waiting *waiting_new(struct net *n, const struct sip_dest *to, str
 
 	if (n->n_waiting >= n->conf.resolve_waiting_max)
 		return NULL;
-	m = malloc(sizeof(*m) + bytes.n);
+	m = malloc(sizeof(*m) + bytes.n + to->host.n);
 	if (!m)
 		return NULL;
 	*m = (struct waiting){ .wait.done = on_resolved,
@@ -66,8 +66,10 @@ static struct waiting *waiting_new(struct net *n, const struct sip_dest *to, str
 			       .tp = to->tp,
 			       .port = to->ip.port,
 			       .token = token,
-			       .n = bytes.n };
+			       .n = bytes.n,
+			       .host_n = to->host.n };
 	memcpy(m->bytes, bytes.p, bytes.n);
+	memcpy(m->bytes + bytes.n, to->host.p, to->host.n);
 	return m;
 }
 
@@ -89,19 +91,19 @@ static int send_by_name(struct net *n, const struct sip_dest *to, struct span by
 	if (found < 0)
 		return found;
 	set_port(addrs, (unsigned)found, to->ip.port);
-	return send_to(n, to->tp, to->conn, addrs, (unsigned)found, bytes, token);
+	return send_to(n, to->tp, to->conn, to->host, addrs, (unsigned)found, bytes, token);
 }
 
 int net_sip_send(struct net *n, const struct sip_dest *to, struct span bytes, uint64_t token)
 {
-	if (to->tp != SIP_UDP && to->tp != SIP_TCP)
+	if (to->tp == SIP_OTHER_TRANSPORT || (to->tp == SIP_TLS && !n->tls))
 		return -ENOTSUP;
 	if (bytes.n == 0)
 		return -EINVAL;
-	if (to->tp == SIP_TCP && to->conn && sip_conn_is(n, to->conn))
-		return sip_stream_send(n, to->conn, NULL, 0, bytes, token);
+	if (to->tp != SIP_UDP && to->conn && sip_conn_is(n, to->conn))
+		return sip_stream_send(n, to->tp, to->conn, SPAN_EMPTY, NULL, 0, bytes, token);
 	if (to->ip.family)
-		return send_to(n, to->tp, to->conn, &to->ip, 1, bytes, token);
+		return send_to(n, to->tp, to->conn, SPAN_EMPTY, &to->ip, 1, bytes, token);
 	return send_by_name(n, to, bytes, token);
 }
 

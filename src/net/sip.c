@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIP over TCP: connections made and accepted, one table for both, so that a request towards an address finds
+ * SIP over TCP and TLS: connections made and accepted, one table for both, so that a request towards an address finds
  * the connection its owner opened (RFC 3261 18.2.2, RFC 5923).
  *
  * What is hard: telling which messages were lost with a connection.  Each message still in our queue is
@@ -25,8 +25,10 @@ struct sip_conn {
 	struct stream s; /* first: freed with it */
 	struct list link;
 	struct htab_link by_id, by_peer; /* in the tables while usable */
-	bool listed;
+	bool listed, dialled;
 	uint64_t id;
+	enum sip_transport tp;
+	char *host; /* owned: the name it was made for; NULL: an address, or the peer made it */
 	struct addr peer;
 	struct dial *dial;  /* owned, while connecting */
 	uint64_t active_us; /* last bytes either way */
@@ -48,16 +50,27 @@ static bool id_eq(const struct htab_link *l, const void *key)
 	return container_of(l, struct sip_conn, by_id)->id == *(const uint64_t *)key;
 }
 
+struct peer_key {
+	enum sip_transport tp;
+	struct span host; /* empty: any will do */
+	const struct addr *peer;
+};
+
+/* With TLS the name matters: the certificate was shown for it (RFC 5922 7.3). */
 static bool peer_eq(const struct htab_link *l, const void *key)
 {
-	return addr_eq(&container_of(l, struct sip_conn, by_peer)->peer, key);
+	const struct sip_conn *c = container_of(l, struct sip_conn, by_peer);
+	const struct peer_key *k = key;
+
+	return c->tp == k->tp && addr_eq(&c->peer, k->peer) &&
+	       (c->tp == SIP_TCP || !k->host.n || span_ieq(k->host, span_of(c->host ? c->host : "")));
 }
 
-static uint64_t peer_hash(struct net *n, const struct addr *a)
+static uint64_t peer_hash(struct net *n, enum sip_transport tp, const struct addr *a)
 {
-	char key[19] = { (char)a->family, (char)(a->port >> 8), (char)a->port };
+	char key[20] = { (char)a->family, (char)(a->port >> 8), (char)a->port, (char)tp };
 
-	memcpy(key + 3, a->ip, a->family == 4 ? 4 : 16);
+	memcpy(key + 4, a->ip, a->family == 4 ? 4 : 16);
 	return htab_hash(&n->sip_by_peer, (struct span){ key, sizeof(key) });
 }
 
@@ -72,9 +85,11 @@ static struct sip_conn *find_id(struct net *n, uint64_t id)
 	return l ? container_of(l, struct sip_conn, by_id) : NULL;
 }
 
-static struct sip_conn *find_peer(struct net *n, const struct addr *peer)
+static struct sip_conn *find_peer(struct net *n, enum sip_transport tp, struct span host,
+				  const struct addr *peer)
 {
-	struct htab_link *l = htab_get(&n->sip_by_peer, peer_hash(n, peer), peer_eq, peer);
+	struct peer_key key = { tp, host, peer };
+	struct htab_link *l = htab_get(&n->sip_by_peer, peer_hash(n, tp, peer), peer_eq, &key);
 	return l ? container_of(l, struct sip_conn, by_peer) : NULL;
 }
 
@@ -88,7 +103,7 @@ static void conn_list(struct sip_conn *c)
 	struct net *n = c->s.net;
 
 	htab_put(&n->sip_by_id, &c->by_id, id_hash(n, c->id));
-	htab_put(&n->sip_by_peer, &c->by_peer, peer_hash(n, &c->peer));
+	htab_put(&n->sip_by_peer, &c->by_peer, peer_hash(n, c->tp, &c->peer));
 	c->listed = true;
 }
 
@@ -134,7 +149,7 @@ static void trace(struct sip_conn *c, bool out, struct span bytes)
 {
 	struct net *n = c->s.net;
 	struct net_trace t = {
-		.out = out, .tp = SIP_TCP, .remote = c->peer, .bytes = bytes, .now_us = n->now_us
+		.out = out, .tp = c->tp, .remote = c->peer, .bytes = bytes, .now_us = n->now_us
 	};
 
 	if (!n->hooks.trace)
@@ -161,7 +176,7 @@ static void pong(struct sip_conn *c)
 static void deliver(struct sip_conn *c, struct span bytes, bool ping)
 {
 	struct net *n = c->s.net;
-	struct sip_src src = { .tp = SIP_TCP, .ip = c->peer, .conn = c->id };
+	struct sip_src src = { .tp = c->tp, .ip = c->peer, .conn = c->id };
 
 	if (ping) {
 		pong(c); /* RFC 5626 3.5.1 */
@@ -177,7 +192,7 @@ static void deliver(struct sip_conn *c, struct span bytes, bool ping)
 static void deliver_broken(struct sip_conn *c, struct span head, int err)
 {
 	struct net *n = c->s.net;
-	struct sip_src src = { .tp = SIP_TCP, .ip = c->peer, .conn = c->id };
+	struct sip_src src = { .tp = c->tp, .ip = c->peer, .conn = c->id };
 
 	net_event(n, "sip-stream-broken", &c->peer, err);
 	trace(c, false, head);
@@ -250,9 +265,11 @@ static void on_broken(struct stream *s, int err)
 {
 	struct sip_conn *c = conn_of(s);
 
-	if (err)
+	if (s->shaking)
+		net_event_why(s->net, "sip-tls-failed", &c->peer, tls_why(s->tls));
+	else if (err)
 		net_event(s->net, "sip-connection-lost", &c->peer, err);
-	if (err == 0) { /* the peer may still be reading (a client that shut down its half) */
+	if (err == 0 && !s->shaking) { /* the peer may still be reading (a client that shut down its half) */
 		conn_end(c);
 		return;
 	}
@@ -270,14 +287,26 @@ static void on_gone(struct stream *s)
 	dial_cancel(c->dial);
 	list_del(&c->link);
 	free(c->marks);
+	free(c->host);
 	free(c);
 	n->stats.sip_connections--;
 	listeners_resume(n);
 }
 
-static const struct stream_ops sip_ops = { .input = on_input, .broken = on_broken, .gone = on_gone };
+/* The bound on the handshake of a connection of ours ends here. */
+static void on_secured(struct stream *s)
+{
+	struct sip_conn *c = conn_of(s);
 
-static struct sip_conn *conn_new(struct net *n, const struct addr *peer)
+	if (c->dialled)
+		watch_message(c, false, true);
+}
+
+static const struct stream_ops sip_ops = {
+	.input = on_input, .broken = on_broken, .gone = on_gone, .secured = on_secured
+};
+
+static struct sip_conn *conn_new(struct net *n, enum sip_transport tp, const struct addr *peer)
 {
 	struct sip_conn *c = calloc(1, sizeof(*c));
 
@@ -286,6 +315,7 @@ static struct sip_conn *conn_new(struct net *n, const struct addr *peer)
 	/* A message may have both its parts at the limit. */
 	stream_init(&c->s, n, &sip_ops, 2 * n->conf.sip_message_max + NET_READ_MAX, n->conf.sip_queue_max);
 	c->id = n->last_id++;
+	c->tp = tp;
 	c->peer = *peer;
 	c->active_us = n->now_us;
 	list_push(&n->sip_conns, &c->link);
@@ -295,15 +325,15 @@ static struct sip_conn *conn_new(struct net *n, const struct addr *peer)
 	return c;
 }
 
-void sip_accepted(struct net *n, int fd, const struct addr *from)
+void sip_accepted(struct net *n, enum sip_transport tp, int fd, const struct addr *from)
 {
-	struct sip_conn *c = conn_new(n, from);
+	struct sip_conn *c = conn_new(n, tp, from);
 
 	if (!c) {
 		close(fd);
 		return;
 	}
-	if (stream_open(&c->s, fd) < 0) {
+	if ((tp == SIP_TLS ? stream_open_tls_server(&c->s, fd) : stream_open(&c->s, fd)) < 0) {
 		stream_close(&c->s);
 		return;
 	}
@@ -316,7 +346,9 @@ static void on_dialled(void *u, int fd, const struct addr *peer)
 	struct sip_conn *c = u;
 
 	c->dial = NULL;
-	if (fd >= 0)
+	if (fd >= 0 && c->tp == SIP_TLS)
+		fd = stream_open_tls_client(&c->s, fd, span_of(c->host ? c->host : ""), peer);
+	else if (fd >= 0)
 		fd = stream_open(&c->s, fd);
 	if (fd < 0) {
 		net_event(c->s.net, "sip-connect-failed", peer, fd);
@@ -328,18 +360,24 @@ static void on_dialled(void *u, int fd, const struct addr *peer)
 	c->peer = *peer; /* not the first address, perhaps */
 	c->active_us = c->s.net->now_us;
 	conn_list(c);
+	if (c->s.shaking)
+		watch_message(c, true, true);
 }
 
-static struct sip_conn *conn_dial(struct net *n, const struct addr *addrs, unsigned n_addrs)
+static struct sip_conn *conn_dial(struct net *n, enum sip_transport tp, struct span host,
+				  const struct addr *addrs, unsigned n_addrs)
 {
 	struct sip_conn *c;
 
 	if (n->stats.sip_connections >= n->conf.sip_connections_max)
 		return NULL;
-	c = conn_new(n, &addrs[0]);
+	c = conn_new(n, tp, &addrs[0]);
 	if (!c)
 		return NULL;
-	c->dial = dial_start(n, addrs, n_addrs, on_dialled, c);
+	c->dialled = true;
+	c->host = host.n ? span_dup(host) : NULL;
+	if (c->host || !host.n)
+		c->dial = dial_start(n, addrs, n_addrs, on_dialled, c);
 	if (!c->dial) {
 		stream_close(&c->s);
 		return NULL;
@@ -348,19 +386,19 @@ static struct sip_conn *conn_dial(struct net *n, const struct addr *addrs, unsig
 	return c;
 }
 
-int sip_stream_send(struct net *n, uint64_t conn, const struct addr *addrs, unsigned n_addrs,
-		    struct span bytes, uint64_t token)
+int sip_stream_send(struct net *n, enum sip_transport tp, uint64_t conn, struct span host,
+		    const struct addr *addrs, unsigned n_addrs, struct span bytes, uint64_t token)
 {
 	struct sip_conn *c = conn ? find_id(n, conn) : NULL;
 
 	for (unsigned i = 0; !c && i < n_addrs; i++)
-		c = find_peer(n, &addrs[i]);
+		c = find_peer(n, tp, host, &addrs[i]);
 	if (c && c->s.state == STREAM_BROKEN) { /* to be told at the end of this turn */
 		conn_unlist(c);
 		c = NULL;
 	}
 	if (!c && n_addrs)
-		c = conn_dial(n, addrs, n_addrs);
+		c = conn_dial(n, tp, host, addrs, n_addrs);
 	if (!c)
 		return n_addrs ? -ENOBUFS : -ENOTCONN;
 	if (bytes.n > n->conf.sip_queue_max || c->s.out_n > n->conf.sip_queue_max - bytes.n)

@@ -64,18 +64,28 @@ static void sent(struct stream *s, size_t n)
 	s->net->stats.tcp_sent_bytes += n;
 }
 
+static ssize_t give(struct stream *s, const void *p, size_t n)
+{
+	ssize_t r;
+
+	if (s->tls)
+		return tls_write(s->tls, p, n);
+	do
+		r = send(s->fd, p, n, MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
 static int flush(struct stream *s)
 {
 	while (s->out_n) {
-		ssize_t r = send(s->fd, s->out + s->out_off, s->out_n, MSG_NOSIGNAL);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0 && errno == EAGAIN) {
+		ssize_t r = give(s, s->out + s->out_off, s->out_n);
+		if (r == -EAGAIN) {
 			set_blocked(s, true);
 			return 0;
 		}
 		if (r < 0)
-			return -errno;
+			return (int)r;
 		sent(s, (size_t)r);
 		s->out_off += (uint32_t)r;
 		s->out_n -= (uint32_t)r;
@@ -166,6 +176,30 @@ static int write_direct(struct stream *s, const struct span *piece, unsigned n)
 	return err;
 }
 
+/* TLS copies in any case; only what is not taken at once is copied here too. */
+static int write_tls(struct stream *s, const struct span *piece, unsigned n)
+{
+	size_t done = 0;
+	int err = flush(s);
+
+	for (unsigned i = 0; err == 0 && s->out_n == 0 && i < n; i++) {
+		for (struct span rest = piece[i]; rest.n;) {
+			ssize_t r = tls_write(s->tls, rest.p, rest.n);
+			if (r < 0 && r != -EAGAIN)
+				return (int)r;
+			if (r < 0) {
+				err = append(s, piece, n, done);
+				set_blocked(s, true);
+				return err;
+			}
+			sent(s, (size_t)r);
+			rest = span_skip(rest, (size_t)r);
+			done += (size_t)r;
+		}
+	}
+	return err < 0 ? err : append(s, piece, n, done);
+}
+
 static void fail_later(struct stream *s, int err)
 {
 	s->state = STREAM_BROKEN;
@@ -182,8 +216,8 @@ void stream_write(struct stream *s, const struct span *piece, unsigned n)
 		return;
 	for (unsigned i = 0; i < n; i++)
 		total += piece[i].n;
-	if (s->state == STREAM_OPEN && !s->blocked && total >= DIRECT_MIN && n <= IOV_MAX_HERE)
-		err = write_direct(s, piece, n);
+	if (s->state == STREAM_OPEN && !s->shaking && !s->blocked && total >= DIRECT_MIN && n <= IOV_MAX_HERE)
+		err = s->tls ? write_tls(s, piece, n) : write_direct(s, piece, n);
 	else
 		err = append(s, piece, n, 0);
 	if (err < 0)
@@ -212,6 +246,7 @@ static void on_closed(uv_handle_t *h)
 {
 	struct stream *s = container_of((uv_poll_t *)h, struct stream, poll);
 
+	tls_free(s->tls);
 	free(s->in);
 	out_free(s);
 	s->ops->gone(s);
@@ -243,13 +278,15 @@ static void on_close_timeout(struct timer *t, uint64_t now_us)
  * and take our last words with it. */
 static void say_end(struct stream *s)
 {
+	if (s->tls)
+		tls_say_end(s->tls);
 	if (s->ended || shutdown(s->fd, SHUT_WR) < 0)
 		stream_close(s);
 }
 
 void stream_end(struct stream *s)
 {
-	if (s->state != STREAM_OPEN) {
+	if (s->state != STREAM_OPEN || s->shaking) {
 		stream_close(s);
 		return;
 	}
@@ -326,7 +363,18 @@ static void feed_shared(struct stream *s, size_t n)
 	memcpy(s->in, s->net->read_buf + took, s->in_n);
 }
 
-static void on_readable(struct stream *s)
+static ssize_t take(struct stream *s, void *p, size_t n)
+{
+	ssize_t r;
+
+	if (s->tls)
+		return tls_read(s->tls, p, n);
+	r = recv(s->fd, p, n, 0);
+	return r < 0 ? -errno : r;
+}
+
+/* false: there was nothing, or s is of no more use. */
+static bool read_once(struct stream *s)
 {
 	bool shared = s->in_n == 0 || s->state == STREAM_CLOSING;
 	char *to = s->net->read_buf;
@@ -336,23 +384,23 @@ static void on_readable(struct stream *s)
 	if (!shared) {
 		if (s->in_n == s->in_cap && in_reserve(s, 2 * (size_t)s->in_cap) < 0) {
 			lost(s, -EMSGSIZE);
-			return;
+			return false;
 		}
 		to = s->in + s->in_n;
 		room = s->in_cap - s->in_n;
 	}
-	r = recv(s->fd, to, room, 0);
-	if (r < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+	r = take(s, to, room);
+	if (r == -EAGAIN || r == -EINTR)
+		return false;
 	if (r <= 0) {
 		s->ended = true;
 		watch(s);
-		lost(s, r < 0 ? -errno : 0);
-		return;
+		lost(s, (int)r);
+		return false;
 	}
 	s->net->stats.tcp_received_bytes += (size_t)r;
 	if (s->state == STREAM_CLOSING)
-		return; /* of no interest any more */
+		return true; /* of no interest any more */
 	if (s->net->hooks.trace && s->ops->trace)
 		s->ops->trace(s, (struct span){ to, (size_t)r });
 	if (shared) {
@@ -361,6 +409,19 @@ static void on_readable(struct stream *s)
 		s->in_n += (uint32_t)r;
 		feed_kept(s);
 	}
+	return true;
+}
+
+static bool usable(const struct stream *s)
+{
+	return s->state == STREAM_OPEN || s->state == STREAM_CLOSING;
+}
+
+/* A TLS record read in one piece may hold more than was asked for, of which the descriptor knows nothing. */
+static void on_readable(struct stream *s)
+{
+	while (read_once(s) && s->tls && usable(s) && !s->paused && tls_has_more(s->tls))
+		;
 }
 
 void stream_pause(struct stream *s)
@@ -393,8 +454,10 @@ void stream_attend(struct stream *s)
 			feed_kept(s);
 		if (s->state == STREAM_OPEN)
 			watch(s);
+		if (s->state == STREAM_OPEN && s->tls && !s->paused && tls_has_more(s->tls))
+			on_readable(s);
 	}
-	if ((s->state == STREAM_OPEN || s->state == STREAM_CLOSING) && !s->blocked)
+	if (usable(s) && !s->blocked && !s->shaking)
 		err = flush(s);
 	if (err < 0)
 		lost(s, err);
@@ -414,6 +477,31 @@ static int error_of(const struct stream *s)
 	return -err;
 }
 
+/* Done with it, or with s: then lost() has been told. */
+static void shake(struct stream *s)
+{
+	int r = tls_handshake(s->tls);
+
+	if (r == -EAGAIN) {
+		set_blocked(s, tls_wants_write(s->tls));
+		return;
+	}
+	if (r < 0) {
+		s->net->stats.tls_failed++;
+		s->ended = true;
+		watch(s);
+		lost(s, r);
+		return;
+	}
+	s->shaking = false;
+	set_blocked(s, false);
+	attend(s);
+	if (s->ops->secured)
+		s->ops->secured(s);
+	if (s->state == STREAM_OPEN && !s->paused && tls_has_more(s->tls))
+		on_readable(s); /* said along with the last of the handshake */
+}
+
 static void on_poll(uv_poll_t *p, int status, int events)
 {
 	struct stream *s = container_of(p, struct stream, poll);
@@ -425,13 +513,17 @@ static void on_poll(uv_poll_t *p, int status, int events)
 		lost(s, error_of(s));
 		return;
 	}
+	if (s->shaking) {
+		shake(s);
+		return;
+	}
 	if (events & UV_WRITABLE) {
 		s->blocked = false;
 		stream_attend(s);
-		if (s->state == STREAM_OPEN || s->state == STREAM_CLOSING)
+		if (usable(s))
 			watch(s);
 	}
-	if (!(events & UV_READABLE) || (s->state != STREAM_OPEN && s->state != STREAM_CLOSING))
+	if (!(events & UV_READABLE) || !usable(s))
 		return;
 	if (s->paused)
 		watch(s);
@@ -466,4 +558,30 @@ int stream_open(struct stream *s, int fd)
 	if (s->out_n)
 		attend(s);
 	return 0;
+}
+
+static int open_tls(struct stream *s, int fd, struct tls_link *l)
+{
+	int err;
+
+	if (!l) {
+		close(fd);
+		return s->net->tls ? -ENOMEM : -ENOTSUP;
+	}
+	s->tls = l; /* freed with the stream, whatever happens */
+	s->shaking = true;
+	err = stream_open(s, fd);
+	if (err == 0)
+		set_blocked(s, true); /* the first turn of the loop begins the handshake */
+	return err;
+}
+
+int stream_open_tls_server(struct stream *s, int fd)
+{
+	return open_tls(s, fd, s->net->tls ? tls_accept(s->net->tls, fd) : NULL);
+}
+
+int stream_open_tls_client(struct stream *s, int fd, struct span name, const struct addr *ip)
+{
+	return open_tls(s, fd, s->net->tls ? tls_connect(s->net->tls, fd, name, ip) : NULL);
 }

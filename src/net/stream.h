@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A TCP connection as two byte queues.  Bytes in are read into one buffer shared by all connections and fed
+ * A TCP connection, plain or with TLS, as two byte queues.  Bytes in are read into one buffer shared by all connections and fed
  * at once; a connection owns memory only for what its consumer did not take and for what the socket did not
  * take.  Idle it costs sizeof(struct stream).
  */
@@ -8,6 +8,7 @@
 #define PARLEY_NET_STREAM_H
 
 #include "net/priv.h"
+#include "net/tls.h"
 
 enum stream_state {
 	STREAM_OPENING, /* no descriptor yet; writes are queued */
@@ -26,6 +27,7 @@ struct stream_ops { /* called from the loop only */
 	/* 0: the peer ended it, else -errno.  Must stream_close() or stream_end(). */
 	void (*broken)(struct stream *s, int err);
 	void (*gone)(struct stream *s);                  /* the last: free what s is part of */
+	void (*secured)(struct stream *s);               /* NULL is fine: the TLS handshake is done */
 	void (*trace)(struct stream *s, struct span in); /* NULL is fine: bytes as read */
 };
 
@@ -34,8 +36,9 @@ struct stream {
 	struct net *net;
 	const struct stream_ops *ops;
 	struct list attention;
-	struct timer timer; /* the owner's; from stream_end() on the bound on closing */
-	char *in, *out;     /* owned; NULL when empty */
+	struct timer timer;   /* the owner's; from stream_end() on the bound on closing */
+	struct tls_link *tls; /* owned; NULL: plain */
+	char *in, *out;       /* owned; NULL when empty */
 	uint32_t in_n, in_cap, in_max;
 	uint32_t out_off, out_n, out_cap, out_max; /* out holds [off, off + n) */
 	int fd;
@@ -46,6 +49,7 @@ struct stream {
 	bool blocked;    /* the socket is full */
 	bool room_short; /* the writer wants to hear of room */
 	bool ended;      /* the peer sends no more */
+	bool shaking;    /* TLS handshake under way: what is written waits */
 };
 
 /* Storage is the owner's, zeroed.  in_max bounds what is kept unread, out_max what is kept unwritten: a write
@@ -53,6 +57,9 @@ struct stream {
 void stream_init(struct stream *s, struct net *n, const struct stream_ops *ops, uint32_t in_max,
 		 uint32_t out_max);
 MUST_CHECK int stream_open(struct stream *s, int fd); /* takes fd, also on error; what was written leaves */
+/* The same with TLS, as the side that was connected to, or that connects to name at ip.  -ENOTSUP: the net has none. */
+MUST_CHECK int stream_open_tls_server(struct stream *s, int fd);
+MUST_CHECK int stream_open_tls_client(struct stream *s, int fd, struct span name, const struct addr *ip);
 void stream_write(struct stream *s, const struct span *piece, unsigned n);
 void stream_want_room(struct stream *s); /* ops->drained once out is low */
 void stream_pause(struct stream *s);

@@ -5,7 +5,10 @@
 # step is a file in sipp/, and the scenarios are those files one after the other.  Each side checks what reaches it,
 # so a request of the wrong method, a description that is not the server's, or a wrong answer fails the call.
 #
-#	sipp.sh CASE udp|tcp PARLEYD
+# Over tls there is a Kamailio between parleyd and either SIPp (which has no TLS in Debian): it speaks UDP with them and
+# TLS with parleyd, each of the two showing a certificate and looking at the other's.
+#
+#	sipp.sh CASE udp|tcp|tls PARLEYD
 #	sipp.sh --list
 #
 # Exit: 0 good, 77 there is no SIPp here, 1 else.
@@ -43,7 +46,7 @@ if [ "${1-}" = --list ]; then
 	sed -n 's/ *|.*//p' <<<"$cases"
 	exit 0
 fi
-[ $# = 3 ] || { sed -n '3,12p' "$0" >&2 && exit 2; }
+[ $# = 3 ] || { sed -n '3,15p' "$0" >&2 && exit 2; }
 name=$1 transport=$2 parleyd=$3
 IFS='|' read -r _ client_allow far_allow client_steps far_steps < <(grep "^$name *|" <<<"$cases")
 [ -n "${far_steps-}" ] || { echo "no such case: $name" >&2 && exit 2; }
@@ -51,8 +54,9 @@ command -v sipp >/dev/null || { echo "no sipp here" && exit 77; }
 [ -x "$parleyd" ] || { echo "no $parleyd" && exit 77; }
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-sipp.XXXXXX") || exit 1
-server='' far=''
+server='' far='' core=''
 cleanup() {
+	[ -z "$core" ] || kill "$core" 2>/dev/null
 	[ -z "$far" ] || kill "$far" 2>/dev/null
 	[ -z "$server" ] || kill "$server" 2>/dev/null
 	wait
@@ -88,11 +92,44 @@ scenario alice "${!client_allow}" $client_steps >"$tmp/client.xml"
 # shellcheck disable=SC2086
 scenario bob "${!far_allow}" $far_steps >"$tmp/far.xml"
 
+# identity NAME: a key, and a certificate of the authority for this machine's address.
+identity() {
+	openssl req -batch -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$tmp/$1.key" -subj "/CN=$1" \
+		-x509 -CA "$tmp/ca.pem" -CAkey "$tmp/ca.key" -days 1 -addext subjectAltName=IP:127.0.0.1 \
+		-addext basicConstraints=critical,CA:FALSE -out "$tmp/$1.pem" 2>>"$tmp/openssl.log"
+}
+
+# A core of one Kamailio: what comes from parleyd (by TLS) goes to the far side, what begins elsewhere to parleyd.
+start_core() {
+	local modules=/usr/lib/x86_64-linux-gnu/kamailio/modules
+	[ -e $modules/tls.so ] || { echo "no Kamailio with TLS here" && exit 77; }
+	port core_port && port core_tls_port
+	if ! openssl req -batch -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$tmp/ca.key" -x509 \
+		-days 1 -subj /CN=authority -out "$tmp/ca.pem" 2>"$tmp/openssl.log" || ! identity core || ! identity parley; then
+		cat "$tmp/openssl.log"
+		exit 1
+	fi
+	sed "s|@MODULES@|$modules|; s|@UDP@|$core_port|; s|@TLS@|$core_tls_port|; s|@DIR@|$tmp|
+		s|@FAR@|$far_port|; s|@PARLEY@|$sip_port|" "$here/sipp/core.cfg" >"$tmp/core.cfg"
+	kamailio -DD -E -m 64 -M 8 -f "$tmp/core.cfg" -w "$tmp" -Y "$tmp" >"$tmp/core.log" 2>&1 </dev/null &
+	core=$!
+	wait_open $core tcp "$core_tls_port" || { echo "Kamailio did not start:" && cat "$tmp/core.log" && exit 1; }
+}
+
 port sip_port && port msrp_port && port client_port && port far_port
+listen="\"udp:127.0.0.1:$sip_port\", \"tcp:127.0.0.1:$sip_port\""
+next_hop="sip:127.0.0.1:$far_port;transport=$transport" tls='' near_port=$sip_port peers=$transport
+if [ "$transport" = tls ]; then
+	start_core
+	listen="\"tls:127.0.0.1:$sip_port\"" next_hop="sip:127.0.0.1:$core_tls_port;transport=tls"
+	tls="  tls: { certificate: \"$tmp/parley.pem\", key: \"$tmp/parley.key\", ca: \"$tmp/ca.pem\", require_clients: true }"
+	near_port=$core_port peers=udp
+fi
 cat >"$tmp/parleyd.yaml" <<YAML
 sip:
-  listen: ["udp:127.0.0.1:$sip_port", "tcp:127.0.0.1:$sip_port"]
-  next_hop: "sip:127.0.0.1:$far_port;transport=$transport"
+  listen: [$listen]
+  next_hop: "$next_hop"
+$tls
 im:
   served_domains: ["example.com"]
 msrp:
@@ -100,18 +137,18 @@ msrp:
 YAML
 "$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
 server=$!
-wait_open $server udp "$sip_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
+wait_open $server "${transport/tls/tcp}" "$sip_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
 
 calls=20
-common=(-i 127.0.0.1 -mi 127.0.0.1 -t "${transport:0:1}1" -m "$calls" -nostdin -timeout 40 -timeout_error
+common=(-i 127.0.0.1 -mi 127.0.0.1 -t "${peers:0:1}1" -m "$calls" -nostdin -timeout 40 -timeout_error
 	-trace_err -trace_msg -recv_timeout 15000)
 cd "$tmp" || exit 1
 sipp "${common[@]}" -sf far.xml -p "$far_port" -error_file far.err -message_file far.msg \
-	127.0.0.1:"$sip_port" >far.out 2>&1 </dev/null &
+	127.0.0.1:"$near_port" >far.out 2>&1 </dev/null &
 far=$!
-wait_open $far "$transport" "$far_port" || { echo "SIPp (far) did not start:" && cat far.out && exit 1; }
+wait_open $far "$peers" "$far_port" || { echo "SIPp (far) did not start:" && cat far.out && exit 1; }
 sipp "${common[@]}" -sf client.xml -p "$client_port" -error_file client.err -message_file client.msg -r 40 -l 8 \
-	127.0.0.1:"$sip_port" >client.out 2>&1 </dev/null
+	127.0.0.1:"$near_port" >client.out 2>&1 </dev/null
 client_rc=$?
 # Without its calls the far side would wait to the end of its time.
 [ $client_rc = 0 ] || { sleep 1 && kill $far 2>/dev/null; }
@@ -133,7 +170,7 @@ rc=$?
 server=''
 [ $rc = 0 ] || complain "parleyd ended with $rc on SIGTERM"
 if [ $bad = 1 ]; then
-	for f in client.err far.err parleyd.log; do
+	for f in client.err far.err parleyd.log core.log; do
 		[ ! -s $f ] || { echo "--- $f" && head -n 60 $f; }
 	done
 	echo "--- what the client saw"

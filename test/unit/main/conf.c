@@ -247,18 +247,22 @@ static void faults_of_values(void **state)
 
 static void faults_of_addresses(void **state)
 {
-	one_fault("sip:\n  listen:\n    - udp:127.0.0.1:5060\n    - tls:127.0.0.1:5061\n",
-		  "f.yaml:4: sip.listen: tls: is not in this version; use udp: or tcp:");
+	one_fault(
+		"sip:\n  listen:\n    - udp:127.0.0.1:5060\n    - tls:127.0.0.1:5061\n  tls: { key: k.pem }\n",
+		"f.yaml: sip.tls.certificate (default): is needed, since sip.listen has tls:; name a PEM file");
+	one_fault("sip:\n  listen: tls:127.0.0.1:5061\n  tls: { certificate: c.pem }\n",
+		  "f.yaml: sip.tls.key (default): is needed, since sip.listen has tls:; name a PEM file");
 	one_fault("msrp: { listen: \"tls:127.0.0.1:5061\" }\n",
 		  "f.yaml:1: msrp.listen: tls: is not in this version; use tcp:");
 	one_fault(
 		"sip: { listen: \"127.0.0.1:5060\" }\n",
-		"f.yaml:1: sip.listen: \"127.0.0.1:5060\" begins with no transport; write udp:ADDRESS:PORT or "
-		"tcp:ADDRESS:PORT");
-	one_fault("sip: { listen: \"udp:localhost:5060\" }\n",
-		  "f.yaml:1: sip.listen: \"udp:localhost:5060\" is not an address with a port; write "
-		  "udp:ADDRESS:PORT or tcp:ADDRESS:PORT, for example 127.0.0.1:5060 or [::1]:5060 (names are "
-		  "not resolved here)");
+		"f.yaml:1: sip.listen: \"127.0.0.1:5060\" begins with no transport; write udp:ADDRESS:PORT, "
+		"tcp:ADDRESS:PORT or tls:ADDRESS:PORT");
+	one_fault(
+		"sip: { listen: \"udp:localhost:5060\" }\n",
+		"f.yaml:1: sip.listen: \"udp:localhost:5060\" is not an address with a port; write "
+		"udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT, for example 127.0.0.1:5060 or [::1]:5060 (names are "
+		"not resolved here)");
 	one_fault("mgmt: { listen: \"8060\" }\n",
 		  "f.yaml:1: mgmt.listen: \"8060\" is not an address with a port; write ADDRESS:PORT, for "
 		  "example 127.0.0.1:5060 or [::1]:5060 (names are not resolved here)");
@@ -267,7 +271,7 @@ static void faults_of_addresses(void **state)
 	one_fault("sip: { next_hop: \"core.example.com\" }\n",
 		  "f.yaml:1: sip.next_hop: \"core.example.com\" is not a SIP URI; write sip:HOST:PORT");
 	one_fault("sip: { next_hop: \"sips:core.example.com\" }\n",
-		  "f.yaml:1: sip.next_hop: tls: is not in this version; use sip: with transport udp or tcp");
+		  "f.yaml:1: sip.next_hop: wants TLS, but nothing in sip.listen begins with tls:; add it");
 	one_fault(
 		"sip: { advertise: \"a b\" }\n",
 		"f.yaml:1: sip.advertise: \"a b\" is not a host; write HOST or HOST:PORT, at most 63 bytes");

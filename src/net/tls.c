@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLS by OpenSSL (tls.h).  What is hard is not the handshake but its errors: OpenSSL keeps them in a queue of the thread,
+ * where one connection's leftovers look like the next one's failure.  So the queue is emptied before each call and
+ * read right after it, and a certificate that was refused is named by its own result, not by "handshake failure".
+ */
+#include "net/tls.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct tls {
+	SSL_CTX *server, *client;
+};
+
+struct tls_link {
+	SSL *ssl;
+	bool wants_write;
+	char why[128];
+};
+
+/* Forward secrecy and authenticated encryption only (RFC 9325 4.2); TLS 1.3 has nothing else. */
+static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK";
+
+/* ---- contexts ---- */
+
+static const char *last_error(void)
+{
+	unsigned long e = ERR_peek_last_error();
+	const char *text = e ? ERR_reason_error_string(e) : NULL;
+
+	return text ? text : "no reason given";
+}
+
+static int refuse(char why[256], const char *what, const char *file)
+{
+	snprintf(why, 256, "%s \"%.150s\": %.60s", what, file, last_error());
+	return -EINVAL;
+}
+
+static SSL_CTX *context(const SSL_METHOD *m)
+{
+	SSL_CTX *c = SSL_CTX_new(m);
+
+	if (!c)
+		return NULL;
+	/* A peer that just closes (many SIP stacks do) is an end like another: SIP and MSRP frame themselves. */
+	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+				       SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	/* What could not be written is tried again from the queue it was copied to, perhaps with more behind it. */
+	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				    SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(c, 1);
+	if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) == 1 && SSL_CTX_set_cipher_list(c, ciphers) == 1)
+		return c;
+	SSL_CTX_free(c);
+	return NULL;
+}
+
+static int load_authorities(SSL_CTX *c, const char *ca, char why[256])
+{
+	struct stat st;
+	int ok;
+
+	if (!ca[0])
+		ok = SSL_CTX_set_default_verify_paths(c);
+	else if (stat(ca, &st) == 0 && S_ISDIR(st.st_mode))
+		ok = SSL_CTX_load_verify_dir(c, ca);
+	else
+		ok = SSL_CTX_load_verify_file(c, ca);
+	return ok == 1 ? 0 : refuse(why, "cannot use the authorities", ca);
+}
+
+static int load_identity(SSL_CTX *c, const struct net_tls_conf *conf, char why[256])
+{
+	if (SSL_CTX_use_certificate_chain_file(c, conf->certificate) != 1)
+		return refuse(why, "cannot use the certificate", conf->certificate);
+	if (SSL_CTX_use_PrivateKey_file(c, conf->key, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_check_private_key(c) != 1)
+		return refuse(why, "cannot use the key", conf->key);
+	return 0;
+}
+
+static int set_up(SSL_CTX *c, const struct net_tls_conf *conf, int verify, char why[256])
+{
+	static const unsigned char id[] = "parley";
+
+	if (!c) {
+		snprintf(why, 256, "no memory for TLS");
+		return -ENOMEM;
+	}
+	/* Resumption must not outlive a change of who may connect: sessions are ours alone. */
+	SSL_CTX_set_session_id_context(c, id, sizeof(id) - 1);
+	SSL_CTX_set_verify(c, verify, NULL);
+	if (load_identity(c, conf, why) < 0)
+		return -EINVAL;
+	return load_authorities(c, conf->ca, why);
+}
+
+struct tls *tls_create(const struct net_tls_conf *conf, char why[256])
+{
+	struct tls *t = calloc(1, sizeof(*t));
+	int of_clients =
+		conf->require_clients ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_NONE;
+	int of_servers = conf->verify_servers ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
+
+	snprintf(why, 256, "no memory for TLS");
+	if (!t)
+		return NULL;
+	ERR_clear_error();
+	t->server = context(TLS_server_method());
+	t->client = context(TLS_client_method());
+	if (set_up(t->server, conf, of_clients, why) == 0 && set_up(t->client, conf, of_servers, why) == 0)
+		return t;
+	tls_destroy(t);
+	return NULL;
+}
+
+void tls_destroy(struct tls *t)
+{
+	if (!t)
+		return;
+	SSL_CTX_free(t->server);
+	SSL_CTX_free(t->client);
+	free(t);
+}
+
+/* ---- links ---- */
+
+static struct tls_link *link_new(SSL_CTX *c, int fd)
+{
+	struct tls_link *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	ERR_clear_error();
+	l->ssl = SSL_new(c);
+	if (l->ssl && SSL_set_fd(l->ssl, fd) == 1)
+		return l;
+	tls_free(l);
+	return NULL;
+}
+
+struct tls_link *tls_accept(struct tls *t, int fd)
+{
+	struct tls_link *l = link_new(t->server, fd);
+
+	if (l)
+		SSL_set_accept_state(l->ssl);
+	return l;
+}
+
+/* Whom the certificate must name (RFC 5922 7.1), and what the server is told we came for (SNI, names only). */
+static bool expect(SSL *ssl, struct span name, const struct addr *ip)
+{
+	char host[256];
+	struct wbuf w = wbuf_on(host, sizeof(host) - 1);
+
+	if (!name.n)
+		return X509_VERIFY_PARAM_set1_ip(SSL_get0_param(ssl), (const unsigned char *)ip->ip,
+						 ip->family == 4 ? 4 : 16) == 1;
+	w_span(&w, name);
+	host[w.n] = '\0';
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_WILDCARDS); /* RFC 5922 7.2 */
+	return w_ok(&w) && SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+struct tls_link *tls_connect(struct tls *t, int fd, struct span name, const struct addr *ip)
+{
+	struct tls_link *l = link_new(t->client, fd);
+
+	if (!l)
+		return NULL;
+	SSL_set_connect_state(l->ssl);
+	if (expect(l->ssl, name, ip))
+		return l;
+	tls_free(l);
+	return NULL;
+}
+
+void tls_free(struct tls_link *l)
+{
+	if (!l)
+		return;
+	SSL_free(l->ssl);
+	free(l);
+}
+
+/* ---- calls ---- */
+
+static void name_failure(struct tls_link *l)
+{
+	long verdict = SSL_get_verify_result(l->ssl);
+
+	snprintf(l->why, sizeof(l->why), "%s",
+		 verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : last_error());
+}
+
+static ssize_t failed(struct tls_link *l, int r)
+{
+	int sys = errno;
+
+	l->wants_write = false;
+	switch (SSL_get_error(l->ssl, r)) {
+	case SSL_ERROR_WANT_READ:
+		return -EAGAIN;
+	case SSL_ERROR_WANT_WRITE:
+		l->wants_write = true;
+		return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	case SSL_ERROR_SYSCALL:
+		snprintf(l->why, sizeof(l->why), "the connection was lost");
+		return sys ? -sys : -ECONNRESET;
+	default:
+		name_failure(l);
+		return -EPROTO;
+	}
+}
+
+int tls_handshake(struct tls_link *l)
+{
+	int r;
+
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_do_handshake(l->ssl);
+	if (r == 1)
+		return 0;
+	r = (int)failed(l, r);
+	return r ? r : -ECONNRESET;
+}
+
+static int clamp(size_t n)
+{
+	return n < INT32_MAX ? (int)n : INT32_MAX;
+}
+
+ssize_t tls_read(struct tls_link *l, void *p, size_t n)
+{
+	int r;
+
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_read(l->ssl, p, clamp(n));
+	return r > 0 ? r : failed(l, r);
+}
+
+ssize_t tls_write(struct tls_link *l, const void *p, size_t n)
+{
+	ssize_t r;
+
+	ERR_clear_error();
+	errno = 0;
+	r = SSL_write(l->ssl, p, clamp(n));
+	if (r > 0)
+		return r;
+	r = failed(l, (int)r);
+	return r ? r : -EPIPE;
+}
+
+bool tls_wants_write(const struct tls_link *l)
+{
+	return l->wants_write;
+}
+
+bool tls_has_more(const struct tls_link *l)
+{
+	return SSL_has_pending(l->ssl) == 1;
+}
+
+void tls_say_end(struct tls_link *l)
+{
+	ERR_clear_error();
+	if (SSL_is_init_finished(l->ssl))
+		SSL_shutdown(l->ssl);
+}
+
+const char *tls_why(const struct tls_link *l)
+{
+	return l->why[0] ? l->why : "the connection was lost";
+}

@@ -52,13 +52,19 @@ void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned stat
 	struct pup_kept *k = pup_pending(&ua->d, method, cseq);
 	struct wbuf w = wbuf_on(text, sizeof(text));
 	struct sip_src back;
+	struct pup_edit echo = { '=', SPAN("X-Echo"), SPAN_EMPTY };
 	const char *why = "";
 	char bad[64];
 	bool offer = sdp && strcmp(sdp, "offer") == 0;
 	struct psdp before = ua->d.sdp;
 	if (k == NULL || ua->crashed)
 		return;
+	echo.value = wire_hdr(&k->m, "X-Ask", 0);
+	o.edit = &echo;
+	o.n_edit = echo.value.p != NULL;
 	if (sdp && !offer) {
+		for (unsigned i = 0; i < ua->d.sdp.n; i++)
+			memcpy(ua->d.sdp.line[i].dir, ua->wish[i], sizeof(ua->wish[i]));
 		psdp_answer_to(&ua->d.sdp, k->m.body);
 		if (!psdp_apply(&ua->d.sdp, sdp, bad))
 			abort();
@@ -77,13 +83,15 @@ void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned stat
 	net_up(ua, bytes, NULL, ok);
 	if (status < 200)
 		return;
+	if (strcmp(method, "INVITE") == 0)
+		ua->asked_to_offer = false;
 	if (ok && !ua->up) {
 		ua->up = true;
 		plan_next(ua);
 	}
 	if (sdp && status < 300 && !offer) {
 		ua->offer_in = false;
-		media_commit(ua, false);
+		media_commit(ua, k->m.body, false);
 	} else if (status >= 300) {
 		ua->offer_in = false;
 	}
@@ -156,6 +164,8 @@ static void answer_modification(struct ua *ua, const struct wire *m)
 	}
 	if (offer)
 		ua->offer_in = true;
+	else if (invite)
+		ua->asked_to_offer = true;
 	if (!sim->healed && chance(sim, sim->f.silent))
 		return;
 	uint64_t t = thinking(sim);
@@ -211,5 +221,5 @@ void answer_ack(struct ua *ua, const struct wire *m)
 	}
 	struct sip_src src = { 0 };
 	pup_learn(&ua->p, &ua->d, m, &src);
-	media_commit(ua, true);
+	media_commit(ua, m->body, true);
 }

@@ -48,6 +48,8 @@ static void answered(struct ua *ua, const struct wire *m)
 		if (!c->delivered)
 			sim_fail(ua->sim, "%s%u: an answer to %s %u, which never arrived", ua->p.name,
 				 ua->s->id, c->method, c->cseq);
+		if (m->status / 100 == 2 && !c->answered && (c->invite || is(m, "UPDATE")))
+			ua->target = c->contact;
 		if (m->status >= 200)
 			c->answered = true;
 		if (m->status >= 300 && c->invite && !ua->up)
@@ -70,23 +72,55 @@ static void check_ack(struct ua *ua, const struct wire *m)
 			 ua->s->id, m->cseq);
 }
 
+/* Where a request goes: to the peer's last address that was agreed on, or to a newer one (MOD-34, MOD-35). */
+static void check_target(struct ua *ua, const struct wire *m)
+{
+	unsigned to = ua_contact_of(ua, m->ruri);
+	bool initial = wire_param(wire_hdr(m, "To", 0), "tag").p == NULL;
+	if (initial || is(m, "ACK") || is(m, "CANCEL") || ua->sim->f.oom) /* no memory: the old one holds */
+		return;
+	if (to < ua->target || to > ua->contact)
+		sim_fail(ua->sim, "%s%u: %.*s %u goes to its address %u, which is %u", ua->p.name, ua->s->id,
+			 (int)m->method.n, m->method.p, m->cseq, to, ua->target);
+}
+
+/* A description in a few words: port, direction and types of each line. */
+static void brief(struct span sdp, char *out, size_t cap)
+{
+	size_t n = (size_t)snprintf(out, cap, "%s", sdp.n ? " body" : "");
+	for (unsigned i = 0; i < wire_n_media(sdp) && n < cap; i++) {
+		struct span m = wire_media(sdp, i), port = wire_line(m, "m=", 0);
+		span_split(&port, ' ');
+		n += (size_t)snprintf(out + n, cap - n, "%s %u %s %" SPAN_FMT, i ? " |" : "",
+				      (unsigned)wire_u64(port), media_direction(m),
+				      SPAN_ARG(wire_line(m, "a=accept-types:", 0)));
+	}
+}
+
 void check_out(struct ua *ua, const struct wire *m)
 {
 	struct sim *sim = ua->sim;
 	char why[200];
+	bool seen = m->request && m->cseq <= ua->far_cseq;
+	char text[200];
+	brief(m->body, text, sizeof(text));
 	if (m->request)
 		sim_trace(sim, "as > %s%u %.*s cseq=%u%s", ua->p.name, ua->s->id, (int)m->method.n,
-			  m->method.p, m->cseq, m->body.n ? " (body)" : "");
+			  m->method.p, m->cseq, text);
 	else
 		sim_trace(sim, "as > %s%u %u %.*s cseq=%u%s", ua->p.name, ua->s->id, m->status,
-			  (int)m->method.n, m->method.p, m->cseq, m->body.n ? " (body)" : "");
+			  (int)m->method.n, m->method.p, m->cseq, text);
 	if (!lint_out(&ua->lint, ua->p.name, m, why))
 		sim_fail(sim, "%s%u: %s\n%.*s", ua->p.name, ua->s->id, why, (int)m->raw.n, m->raw.p);
+	if (m->request && m->cseq > ua->far_cseq)
+		ua->far_cseq = m->cseq;
 	if (m->request && is(m, "INVITE") && ua->far_invite_cseq != m->cseq) {
 		ua->far_invite_cseq = m->cseq;
 		ua->far_invite_us = sim->w.now_us;
 	}
 	check_offer(ua, m);
+	if (m->request && !seen)
+		check_target(ua, m);
 	if (!m->request)
 		answered(ua, m);
 	else if (is(m, "ACK"))
@@ -99,6 +133,12 @@ void check_out(struct ua *ua, const struct wire *m)
 
 void check_in(struct ua *ua, const struct wire *m)
 {
+	if (!m->request && m->status / 100 == 2 && wire_hdr(m, "Contact", 0).p) {
+		/* an UPDATE of the server's own is not waited for: its answer may come too late to count (MOD-35) */
+		unsigned named = ua_contact_of(ua, wire_uri(wire_hdr(m, "Contact", 0)));
+		if (named < ua->target || is(m, "INVITE") || (ua->far_offer && m->cseq == ua->far_offer_cseq))
+			ua->target = named;
+	}
 	if (!m->request && m->status >= 200 && ua->far_offer && m->cseq == ua->far_offer_cseq &&
 	    (is(m, "INVITE") || is(m, "UPDATE")))
 		ua->far_offer = false;
@@ -120,11 +160,97 @@ static void check_legs(struct sess *s)
 	}
 }
 
+/* Nothing is open at this end, and nothing that was said is still to be heard. */
+static bool is_quiet(struct ua *ua)
+{
+	if (!ua->up || ua->over || ua->crashed || ua->far_offer || ua_busy(ua))
+		return false;
+	for (unsigned i = 0; i < CALLS; i++)
+		if (ua->call[i].used && !ua->call[i].done &&
+		    (ua->call[i].invite || strcmp(ua->call[i].method, "UPDATE") == 0))
+			return false;
+	for (unsigned i = 0; i < PUP_KEPT; i++) {
+		const struct pup_kept *k = &ua->d.kept[i];
+		if (k->raw && !k->answered && (is(&k->m, "INVITE") || is(&k->m, "UPDATE")))
+			return false;
+	}
+	return true;
+}
+
+struct seek {
+	const char *call_id;
+	bool settled;
+};
+
+static void find_one(const struct im_session_view *v, void *u)
+{
+	struct seek *k = u;
+	if (strcmp(v->call_id[0], k->call_id) == 0 || strcmp(v->call_id[1], k->call_id) == 0)
+		k->settled = !v->locked && strcmp(v->state, "up") == 0;
+}
+
+static bool is_dir(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+static void differ(struct sess *s, unsigned i, const char *what, const char *a, const char *b)
+{
+	sim_fail(
+		s->sim,
+		"session %u is quiet, and line %u differs: %s is %s to the client, %s to the controlling side",
+		s->id, i, what, a, b);
+}
+
+/* Does what one end says of itself and of the other let it send?  Who is inactive where the other does not listen may
+ * as well be sendonly. */
+static bool flows(const char *sender, const char *receiver)
+{
+	return (is_dir(sender, "sendrecv") || is_dir(sender, "sendonly")) &&
+	       (is_dir(receiver, "sendrecv") || is_dir(receiver, "recvonly"));
+}
+
+static void flow(struct sess *s, unsigned i, const char *what, bool a, bool b)
+{
+	if (a != b)
+		differ(s, i, what, a ? "open" : "held", b ? "open" : "held");
+}
+
+/* What one end agreed to is what the other end was told, and the other way round. */
+static void check_agreed(struct sess *s)
+{
+	struct ua *a = &s->ua[SIDE_A], *b = &s->ua[SIDE_B];
+	struct seek k = { .call_id = a->d.call_id };
+	if (!s->committed || s->rude || s->in_flight || !is_quiet(a) || !is_quiet(b) || s->sim->f.oom)
+		return;
+	im_view_sessions(s->sim->w.im, find_one, &k);
+	if (!k.settled)
+		return;
+	s->committed = false;
+	s->sim->n_compared++;
+	for (unsigned i = 0; i < LINES; i++) {
+		const struct mline *x = &a->line[i], *y = &b->line[i];
+		if (x->on != y->on)
+			differ(s, i, "it", x->on ? "on" : "off", y->on ? "on" : "off");
+		if (!x->on)
+			continue;
+		flow(s, i, "what the client sends", flows(x->dir, x->far_dir), flows(y->far_dir, y->dir));
+		flow(s, i, "what the controlling side sends", flows(x->far_dir, x->dir),
+		     flows(y->dir, y->far_dir));
+		if (strcmp(x->types, y->far_types) != 0)
+			differ(s, i, "what the client accepts", x->types, y->far_types);
+		if (strcmp(x->far_types, y->types) != 0)
+			differ(s, i, "what the controlling side accepts", x->far_types, y->types);
+	}
+}
+
 void check_event(void *u)
 {
 	struct sim *sim = u;
 	sim->n_events++;
 	im_check(sim->w.im);
+	for (unsigned i = 0; i < sim->n_sess; i++)
+		check_agreed(&sim->sess[i]);
 	if (sim->n_events % 64 == 0)
 		for (unsigned i = 0; i < sim->n_sess; i++)
 			if (sim->sess[i].used)

@@ -107,14 +107,25 @@ static bool sends(struct span m, const char *dir)
 	       strcmp(dir, "recvonly") != 0 && strcmp(dir, "inactive") != 0;
 }
 
-void media_commit(struct ua *ua, bool offerer)
+const char *media_direction(struct span m)
 {
+	return wire_line(m, "a=sendonly", 0).p   ? "sendonly"
+	       : wire_line(m, "a=recvonly", 0).p ? "recvonly"
+	       : wire_line(m, "a=inactive", 0).p ? "inactive"
+						 : "sendrecv";
+}
+
+void media_commit(struct ua *ua, struct span sdp, bool offerer)
+{
+	ua->s->committed = true;
 	for (unsigned i = 0; i < ua->d.sdp.n && i < LINES; i++) {
 		const struct psdp_line *mine = &ua->d.sdp.line[i];
 		struct mline *l = &ua->line[i];
-		struct span far = wire_media(span_of(ua->d.far_sdp), i), mline = wire_line(far, "m=", 0);
+		struct span far = wire_media(sdp, i), mline = wire_line(far, "m=", 0);
 		struct span path = wire_line(far, "a=path:", 0), setup = wire_line(far, "a=setup:", 0);
 		span_split(&mline, ' ');
+		if (offerer)
+			memcpy(ua->wish[i], mine->dir, sizeof(ua->wish[i]));
 		if (mine->port == 0 || wire_u64(mline) == 0 || path.p == NULL) {
 			l->on = false;
 			continue;
@@ -127,6 +138,10 @@ void media_commit(struct ua *ua, bool offerer)
 				: !span_eq(setup, SPAN("active")) && strcmp(ua->p.setup_pref, "active") == 0;
 		l->on = true;
 		l->may_send = sends(far, mine->dir);
+		snprintf(l->dir, sizeof(l->dir), "%s", mine->dir[0] ? mine->dir : "sendrecv");
+		snprintf(l->types, sizeof(l->types), "%s", mine->accept);
+		put(l->far_types, sizeof(l->far_types), wire_line(far, "a=accept-types:", 0));
+		snprintf(l->far_dir, sizeof(l->far_dir), "%s", media_direction(far));
 		l->port = mine->port;
 		snprintf(l->mine, sizeof(l->mine), "%s", mine->session);
 		put(l->far, sizeof(l->far), path);

@@ -36,6 +36,7 @@ static struct packet *packet(struct ua *ua, struct span bytes)
 	if (p == NULL)
 		abort();
 	*p = (struct packet){ .ua = ua, .n = bytes.n };
+	ua->s->in_flight++;
 	memcpy(p->bytes, bytes.p, bytes.n);
 	return p;
 }
@@ -45,6 +46,7 @@ static void arrive_up(struct world *w, void *arg, uint64_t n)
 	struct packet *p = arg;
 	struct wire m;
 	struct span bytes = { p->bytes, p->n };
+	p->ua->s->in_flight--;
 	if (p->call && p->call->serial == p->serial)
 		p->call->delivered = true;
 	/* a 2xx after Timer B has nobody left to take it (RFC 6026) */
@@ -81,6 +83,7 @@ static void arrive_down(struct world *w, void *arg, uint64_t n)
 {
 	struct packet *p = arg;
 	struct wire m;
+	p->ua->s->in_flight--;
 	if (!p->ua->crashed && wire_read(&m, (struct span){ p->bytes, p->n }))
 		ua_input(p->ua, &m, &p->src);
 	free(p);
@@ -90,6 +93,7 @@ static void arrive_down(struct world *w, void *arg, uint64_t n)
 static void unreachable(struct world *w, void *arg, uint64_t token)
 {
 	struct ua *ua = arg;
+	ua->s->in_flight--;
 	ua->far_offer = false;
 	ua->far_invite_us = 0;
 	world_sip_unreachable(w, token);
@@ -128,6 +132,7 @@ void net_on_sip_out(void *u, const struct sip_dest *to, struct span bytes, uint6
 	check_out(ua, &m);
 	if (!sim->healed && token && chance(sim, sim->f.icmp)) {
 		sim_trace(sim, "as is told that %s%u cannot be reached", ua->p.name, ua->s->id);
+		ua->s->in_flight++;
 		world_at(&sim->w, sim->w.now_us + delay_us(sim), unreachable, ua, token);
 		return;
 	}

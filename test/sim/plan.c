@@ -19,6 +19,36 @@ void plan_retry(struct ua *ua, uint64_t delay_us)
 	world_at(&ua->sim->w, ua->sim->w.now_us + delay_us, on_action, ua, ua->n_actions);
 }
 
+static void on_cancel(struct world *w, void *arg, uint64_t n)
+{
+	struct ua *ua = arg;
+	struct call *c = &ua->call[n & 0xff];
+	if (!c->used || c->serial != n >> 8 || c->done || ua->crashed || c->cseq != ua->d.invite_cseq)
+		return;
+	c->canceled = true;
+	if (c->provisional && !c->cancel_sent) {
+		c->cancel_sent = true;
+		ua_send(ua, "CANCEL", NULL, NULL);
+	}
+}
+
+/* Perhaps it changes its mind. */
+static void invite(struct ua *ua, const char *sdp)
+{
+	struct sim *sim = ua->sim;
+	struct call *c = ua_send(ua, "INVITE", sdp, NULL);
+	if (c && chance(sim, sim->f.cancel))
+		world_at(&sim->w, sim->w.now_us + between(sim, 0, 2000) * US_PER_MS, on_cancel, ua,
+			 (uint64_t)(c - ua->call) | (uint64_t)c->serial << 8);
+}
+
+/* A new address of its own, which its next target refresh brings to the server. */
+static void move(struct ua *ua)
+{
+	snprintf(ua->d.contact, sizeof(ua->d.contact), "<sip:%s-%u@%s:%u>%s", ua->p.name, ++ua->contact,
+		 ua->p.host, ua->p.addr.port, ua->p.contact_params);
+}
+
 static void modify(struct ua *ua)
 {
 	static const char *const words[] = {
@@ -40,18 +70,29 @@ static void modify(struct ua *ua)
 		"sendrecv",
 		"sendrecv",
 		"path",
+		"again2",
+		"chat",
+		"audio",
+		"drop",
+		"null=0.0.0.0",
+		"setup=passive",
+		"setup=active",
+		"setup=holdconn",
+		"v=1",
 	};
 	struct sim *sim = ua->sim;
 	char word[64];
 	bool update = chance(sim, 500);
 	if (ua_busy(ua) && !chance(sim, sim->f.rude))
 		return;
+	if (chance(sim, sim->f.move))
+		move(ua);
 	if (chance(sim, 60)) {
 		ua_send(ua, "UPDATE", NULL, NULL);
 		return;
 	}
 	if (chance(sim, sim->f.offerless) && !ua_busy(ua)) {
-		ua_send(ua, "INVITE", NULL, NULL);
+		invite(ua, NULL);
 		return;
 	}
 	snprintf(word, sizeof(word), "%s", words[rng_below(&sim->rng, ARRAY_LEN(words))]);
@@ -59,11 +100,17 @@ static void modify(struct ua *ua)
 		snprintf(word, sizeof(word), "port1=%u,path1", (unsigned)between(sim, 7000, 8000));
 	else if (strcmp(word, "file") == 0 && ua->d.sdp.n > 2)
 		snprintf(word, sizeof(word), "path1");
-	else if (strcmp(word, "zero2") == 0 && ua->d.sdp.n < 2)
+	else if (strcmp(word, "again2") == 0 && ua->d.sdp.n > 1 && ua->d.sdp.line[1].port == 0)
+		snprintf(word, sizeof(word), "port2=7001,path2");
+	else if (strcmp(word, "again2") == 0 || (strcmp(word, "zero2") == 0 && ua->d.sdp.n < 2))
 		snprintf(word, sizeof(word), "same");
+	ua->s->rude |= ua_busy(ua);
 	if (ua->offer_out || ua->offer_in) /* rude, but not mad: what it offers is what it offered */
 		snprintf(word, sizeof(word), "same");
-	ua_send(ua, update ? "UPDATE" : "INVITE", word, NULL);
+	if (update)
+		ua_send(ua, "UPDATE", word, NULL);
+	else
+		invite(ua, word);
 }
 
 static void crash(struct ua *ua)
@@ -99,6 +146,8 @@ static void on_action(struct world *w, void *arg, uint64_t n)
 		ua_send(ua, "INFO", NULL, "info");
 	else if (what < 48)
 		ua_send(ua, "MESSAGE", NULL, "message");
+	else if (what < 51)
+		ua_send(ua, "OPTIONS", NULL, NULL);
 	else
 		media_say(ua);
 	plan_next(ua);
@@ -124,27 +173,11 @@ void plan_repair(struct ua *ua)
 		 ua->repairs);
 }
 
-static void on_cancel(struct world *w, void *arg, uint64_t n)
-{
-	struct ua *ua = arg;
-	struct call *c = &ua->call[n];
-	if (!c->used || c->done || !c->invite || ua->crashed)
-		return;
-	c->canceled = true;
-	if (c->provisional && !c->cancel_sent) {
-		c->cancel_sent = true;
-		ua_send(ua, "CANCEL", NULL, NULL);
-	}
-}
-
 static void on_begin(struct world *w, void *arg, uint64_t n)
 {
 	struct ua *ua = arg;
 	struct sim *sim = ua->sim;
-	struct call *c = ua_send(ua, "INVITE", chance(sim, sim->f.offerless) ? NULL : "same", NULL);
-	if (c && chance(sim, sim->f.cancel))
-		world_at(w, w->now_us + between(sim, 0, 2000) * US_PER_MS, on_cancel, ua,
-			 (uint64_t)(c - ua->call));
+	invite(ua, chance(sim, sim->f.offerless) ? NULL : "same");
 }
 
 /* Whatever still lives when the load stops is hung up by both sides, so that each side gets to know. */

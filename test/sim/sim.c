@@ -97,6 +97,7 @@ static void draw_faults(struct sim *sim)
 	f->no_update = sometimes(sim, 600);
 	f->offerless = sometimes(sim, 150);
 	f->cancel = sometimes(sim, 200);
+	f->move = sometimes(sim, 100);
 }
 
 static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
@@ -171,7 +172,7 @@ static void sim_end(struct sim *sim)
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
 struct totals {
-	uint64_t seeds, sessions, events, sip, bytes, oom;
+	uint64_t seeds, sessions, events, sip, bytes, oom, compared;
 	struct im_metrics mx;
 	bool dirty; /* a failed seed left its memory behind: no more leak checks */
 };
@@ -200,6 +201,7 @@ static bool run_seed(uint64_t seed, unsigned sessions, bool ladder, struct total
 	t->sip += sim->n_sip;
 	t->bytes += sim->n_bytes;
 	t->oom += sim->n_oom;
+	t->compared += sim->n_compared;
 	if (ok) {
 		struct im_metrics mx;
 		im_metrics(sim->w.im, &mx);
@@ -266,10 +268,11 @@ int main(int argc, char **argv)
 	}
 	for (unsigned long long s = from; s <= to && bad < 5; s++)
 		bad += !run_seed(s, sessions, ladder, &t);
-	printf("%llu seeds, %llu sessions, %llu events, %llu SIP messages out, %llu MSRP bytes in, %llu failed allocations: "
-	       "%d failures\n",
+	printf("%llu seeds, %llu sessions, %llu events, %llu SIP messages out, %llu MSRP bytes in, %llu failed allocations, "
+	       "%llu times both ends compared: %d failures\n",
 	       (unsigned long long)t.seeds, (unsigned long long)t.sessions, (unsigned long long)t.events,
-	       (unsigned long long)t.sip, (unsigned long long)t.bytes, (unsigned long long)t.oom, bad);
+	       (unsigned long long)t.sip, (unsigned long long)t.bytes, (unsigned long long)t.oom,
+	       (unsigned long long)t.compared, bad);
 	printf("%llu set up, %llu changed, %llu refused here, %llu refused or failed there, %llu led back, %llu in glare; "
 	       "%llu MSRP messages through, %llu failed\n",
 	       (unsigned long long)t.mx.sessions_total, (unsigned long long)t.mx.modifications,

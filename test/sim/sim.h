@@ -28,7 +28,7 @@ struct faults {
 	unsigned cut;                                  /* per MSRP message */
 	unsigned msrp_refuse, msrp_silent;
 	unsigned oom; /* one allocation in so many fails; 0: none */
-	unsigned no_update, offerless, cancel;
+	unsigned no_update, offerless, cancel, move;
 };
 
 struct call { /* a request the peer sent, from first sending to its end */
@@ -38,7 +38,9 @@ struct call { /* a request the peer sent, from first sending to its end */
 	bool provisional, canceled, cancel_sent;
 	char method[16];
 	uint32_t cseq;
-	unsigned lines; /* m= lines of its offer */
+	unsigned lines;   /* m= lines of its offer */
+	unsigned contact; /* which of its addresses it named */
+	unsigned asked;   /* number the answer has to bring back (X-Echo); 0: none */
 	char *bytes;
 	size_t n;
 	char *ack; /* of its 2xx */
@@ -59,6 +61,7 @@ struct mconn { /* an MSRP connection of a peer */
 struct mline { /* one media line as committed */
 	bool on;
 	char mine[64], far[256];
+	char dir[16], far_dir[16], types[256], far_types[256]; /* as agreed */
 	unsigned port;
 	bool active, may_send;
 	int conn; /* -1: none */
@@ -93,11 +96,12 @@ struct ua {
 	struct pup_dialog d;
 	struct lint lint;
 	bool up, over, crashed;
-	uint64_t over_us;   /* when the server knew (its BYE was seen here, or ours reached it) */
-	bool server_ended;  /* the server sent BYE, CANCEL or a final refusal to our INVITE */
-	bool offer_out;     /* our offer has no answer */
-	bool offer_in;      /* an offer to us that we have not answered */
-	struct psdp before; /* as it was when we offered */
+	uint64_t over_us;    /* when the server knew (its BYE was seen here, or ours reached it) */
+	bool server_ended;   /* the server sent BYE, CANCEL or a final refusal to our INVITE */
+	bool offer_out;      /* our offer has no answer */
+	bool offer_in;       /* an offer to us that we have not answered */
+	bool asked_to_offer; /* an INVITE without an offer that we have not answered */
+	struct psdp before;  /* as it was when we offered */
 	struct call call[CALLS];
 	unsigned serial;
 	/* our 2xx to its INVITE: repeated until the ACK */
@@ -107,15 +111,18 @@ struct ua {
 	size_t n_ok;
 	uint64_t ok_since_us, ok_interval_us;
 	unsigned ok_serial;
-	bool ok_delivered;      /* in time */
-	uint64_t far_invite_us; /* when the server first sent the INVITE that is being answered */
-	uint32_t far_invite_cseq;
-	char *far_ack; /* the server's ACK, to compare repetitions */
+	bool ok_delivered;                  /* in time */
+	uint64_t far_invite_us;             /* when the server first sent the INVITE that is being answered */
+	uint32_t far_invite_cseq, far_cseq; /* far_cseq: of its last new request */
+	char *far_ack;                      /* the server's ACK, to compare repetitions */
 	size_t n_far_ack;
 	/* offers of the server that are open on this leg */
 	bool far_offer;
 	uint32_t far_offer_cseq;
 	uint64_t far_offer_us;
+	char wish[LINES][16]; /* the directions it wants, whatever it had to answer */
+	unsigned contact;     /* it has moved so often */
+	unsigned target;      /* the address the server has to use, or a later one */
 	struct mline line[LINES];
 	struct mconn conn[CONNS];
 	struct piece piece[PIECES];
@@ -129,6 +136,9 @@ struct sess {
 	struct ua ua[2];
 	enum side caller;
 	uint64_t end_us;
+	unsigned in_flight; /* SIP messages on their way */
+	bool committed;     /* something was agreed on since it was last compared */
+	bool rude; /* a peer offered over an open offer: what it holds to be agreed is its own affair */
 };
 
 struct sim {
@@ -143,7 +153,8 @@ struct sim {
 	bool healed, ladder;
 	char *trace[TRACE_KEPT];
 	unsigned n_trace;
-	uint64_t n_events, n_sip, n_bytes, n_oom;
+	unsigned n_asked;
+	uint64_t n_events, n_sip, n_bytes, n_oom, n_compared;
 	jmp_buf failed;
 	char why[400];
 };
@@ -159,6 +170,9 @@ static inline uint64_t between(struct sim *sim, uint64_t a, uint64_t b)
 {
 	return a + rng_below(&sim->rng, b - a + 1);
 }
+
+/* The address of this number (ua->contact) as a URI's user part; from one: its number. */
+unsigned ua_contact_of(const struct ua *ua, struct span uri);
 
 /* net.c */
 void net_up(struct ua *ua, struct span bytes, struct call *c, bool ok); /* to the server */
@@ -184,13 +198,15 @@ void plan_retry(struct ua *ua, uint64_t delay_us);
 void plan_repair(struct ua *ua);
 
 /* media.c */
-void media_commit(struct ua *ua, bool offerer); /* the exchange just done is in force */
+void media_commit(struct ua *ua, struct span sdp,
+		  bool offerer); /* sdp, the far side.s, and ours are in force */
 void media_say(struct ua *ua);
 void media_close_all(struct ua *ua);
 int media_incoming(void *u, struct wconn *c, const struct addr *to, void **peer);
 void media_up(void *u, struct wconn *c, void *peer, bool up);
 size_t media_bytes(void *u, struct wconn *c, void *peer, struct span bytes);
 void media_down(void *u, struct wconn *c, void *peer);
+const char *media_direction(struct span m); /* of one media section */
 char media_byte(unsigned message, uint64_t at);
 
 /* check.c */

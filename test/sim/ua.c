@@ -70,7 +70,7 @@ bool ua_busy(const struct ua *ua)
 	for (unsigned i = 0; i < CALLS; i++)
 		if (ua->call[i].used && !ua->call[i].done && (ua->call[i].invite || ua->call[i].offer))
 			return true;
-	return ua->offer_out || ua->offer_in || ua->accepted;
+	return ua->offer_out || ua->offer_in || ua->accepted || ua->asked_to_offer;
 }
 
 static struct span copy(struct span s)
@@ -127,25 +127,36 @@ static void forget(struct ua *ua, struct call *c)
 	call_free(c);
 }
 
+unsigned ua_contact_of(const struct ua *ua, struct span uri)
+{
+	size_t n = strlen("sip:") + strlen(ua->p.name);
+	bool numbered = uri.n > n && uri.p[n] == '-';
+	return numbered ? (unsigned)wire_u64(span_skip(uri, n + 1)) : 0;
+}
+
 struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const char *extra)
 {
 	static char out[PUP_MSG_MAX], text[8192];
-	struct pup_edit e[2] = { { '=', SPAN("X-Session"), SPAN_EMPTY } };
+	struct pup_edit e[1] = { { '=', SPAN_EMPTY, SPAN_EMPTY } };
 	struct pup_opts o = { 0 };
 	struct call *c = NULL;
 	const char *why = "";
 	char number[16], bad[64];
+	bool ask = strcmp(method, "INFO") == 0 || strcmp(method, "MESSAGE") == 0 ||
+		   strcmp(method, "OPTIONS") == 0;
 	for (unsigned i = 0; i < CALLS && c == NULL; i++)
 		if (!ua->call[i].used)
 			c = &ua->call[i];
 	if (c == NULL || ua->crashed)
 		return NULL;
-	snprintf(number, sizeof(number), "%u", ua->s->id);
-	e[0].value = span_of(number);
 	o.initial = strcmp(method, "INVITE") == 0 && ua->d.remote_tag[0] == 0;
 	o.edit = e;
-	o.n_edit = o.initial;
-	*c = (struct call){ .used = true, .serial = ++ua->serial };
+	o.n_edit = o.initial || ask;
+	*c = (struct call){ .used = true, .serial = ++ua->serial, .contact = ua->contact };
+	c->asked = ask ? ++ua->sim->n_asked : 0;
+	snprintf(number, sizeof(number), "%u", ask ? c->asked : ua->s->id);
+	e[0].name = ask ? SPAN("X-Ask") : SPAN("X-Session");
+	e[0].value = span_of(number);
 	struct wbuf w = wbuf_on(text, sizeof(text));
 	if (sdp) {
 		ua->before = ua->d.sdp;
@@ -191,6 +202,8 @@ static void send_ack(struct ua *ua, struct call *c, const struct wire *m)
 		return;
 	}
 	if (c->offerless && m->status < 300) {
+		for (unsigned i = 0; i < ua->d.sdp.n; i++)
+			memcpy(ua->d.sdp.line[i].dir, ua->wish[i], sizeof(ua->wish[i]));
 		psdp_answer_to(&ua->d.sdp, m->body);
 		psdp_write(&ua->d.sdp, &w, false);
 		o.body = w_span_of(&w);
@@ -202,7 +215,7 @@ static void send_ack(struct ua *ua, struct call *c, const struct wire *m)
 	net_up(ua, ack, NULL, false);
 	sim_trace(ua->sim, "%s%u > as ACK cseq=%u", ua->p.name, ua->s->id, c->cseq);
 	if (c->offerless && m->status < 300)
-		media_commit(ua, false);
+		media_commit(ua, m->body, false);
 }
 
 static void send_cancel(struct ua *ua, struct call *c)
@@ -225,7 +238,7 @@ static void accepted(struct ua *ua, struct call *c, const struct wire *m)
 				 ua->s->id, c->method, c->cseq, wire_n_media(m->body), c->lines);
 		/* lost, and repeated when a later offer has its answer already: of no use any more */
 		if (c->lines == ua->d.sdp.n)
-			media_commit(ua, true);
+			media_commit(ua, m->body, true);
 	}
 	if (c->offerless && m->body.n == 0)
 		sim_fail(ua->sim, "%s%u: 2xx to the offerless INVITE %u without an offer", ua->p.name,
@@ -277,6 +290,10 @@ static void response(struct ua *ua, const struct wire *m)
 			return;
 		}
 		c->done = true;
+		struct span echo = wire_hdr(m, "X-Echo", 0);
+		if (echo.p && wire_u64(echo) != c->asked)
+			sim_fail(ua->sim, "%s%u: %s %u got the answer to another request", ua->p.name,
+				 ua->s->id, c->method, c->cseq);
 		if (m->status < 300)
 			accepted(ua, c, m);
 		else

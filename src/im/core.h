@@ -52,6 +52,7 @@ struct leg {
 	struct sip_ctxn *update_out;   /* our UPDATE, until its final answer */
 	struct sip_stxn *update_in;    /* peer's UPDATE, until our final answer */
 	struct target_try *target_try; /* owned: modify_target.c; NULL: none */
+	struct stimer *stimer;         /* owned: stimer.c; NULL: never ran one */
 	struct sip_ctxn *bye_out;
 	bool owes_answer; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
 	bool bye_wanted; /* waits for the ACK of our 2xx (RFC 3261 15) */
@@ -82,10 +83,12 @@ struct setup {
 
 enum mod_stage {
 	MOD_NONE, /* the lock is free */
+	MOD_WAIT, /* accepted; the responder's leg is busy with a refresh of ours */
 	MOD_OUT,  /* passed on; the responder has not answered finally */
 	MOD_ACK,  /* both sides agreed; the initiator's ACK is missing */
 	MOD_LATE, /* the initiator was answered; the responder's final is still due */
 	MOD_UNDO, /* compensation: the responder is being led back (MOD-30) */
+	MOD_OWN,  /* ours: nobody asked for it (MOD-44) */
 };
 
 /* One modification as one transaction over both legs; holding it is holding the lock (MOD-6). */
@@ -131,6 +134,7 @@ struct session {
 	struct plane *plane; /* owned; anchored only */
 	struct setup *setup; /* owned; NULL once answered */
 	struct modify mod;
+	struct own *own;      /* owned: modify_own.c; NULL: no modification of ours is wanted */
 	struct list relays;   /* requests of other methods under way (relay.c) */
 	struct timer t_media; /* media lost and not repaired; last line disabled */
 	uint64_t n_modified, n_refused;
@@ -209,6 +213,8 @@ void leg_note_contact(struct leg *l, const struct sip_msg *m); /* the one its di
 void leg_refresh(struct leg *l, const struct sip_msg *m);      /* its Contact: target and features (MOD-34) */
 /* Do P- headers cross between the request t on l, its answer included, and the other leg (IMS-2)? */
 bool leg_trusts(const struct leg *l, const struct sip_stxn *t);
+/* Until we try again after a 491 on this leg (RFC 3261 14.1). */
+unsigned leg_back_off_ms(const struct leg *l);
 sip_ctxn_fn leg_on_invite; /* user: the leg; to setup.c or modify.c */
 sip_ctxn_fn leg_on_update;
 /* Begin an in-dialog request in im->out: head, then the caller's lines; -EINVAL: no next hop. */
@@ -260,6 +266,12 @@ struct span offer_make(struct leg *l, enum sdp_kind kind, const struct sdp *from
 struct span offer_restore(struct leg *l, struct span old, const struct sdp *now);
 /* What leg l was last sent, as the answer to its peer's repeated offer (MOD-32). */
 struct span offer_again(struct leg *l, const struct sdp *offer);
+/* What leg l was last sent, to the letter, as an offer that is to change nothing (TIMER-6). */
+struct span offer_same(struct leg *l);
+/* The lines leg l was last told are off, a bit each. */
+uint32_t offer_lines_off(const struct leg *l);
+/* Would leg `other` be told something else than it was told last, now that the far peer said `from`? */
+bool offer_concerns(struct leg *other, const struct sdp *from);
 /* An answer that refuses every line of an offer (all ports 0). */
 struct span offer_refuse_all(struct leg *l, const struct sdp *offer);
 
@@ -290,11 +302,27 @@ void modify_response(struct leg *l, const struct sip_msg *resp, enum sip_end end
 MUST_CHECK int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, uint64_t now_us);
 void modify_answer_initiator(struct session *s, unsigned status, struct span reason, const char *extra,
 			     uint64_t now_us);
+void modify_pass_on(struct session *s, const struct sdp *offer, uint64_t now_us);
+/* The answer of a 2xx into im->sdp[0], judged against what was sent: 0, or the status to refuse with. */
+unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, struct sdp **answer,
+			     struct verdict *v);
+/* Does this answer to a re-INVITE or UPDATE mean that the dialog is gone (MOD-28, MOD-28a)? */
+bool modify_ends_dialog(unsigned status, enum sip_method out);
 void modify_release(struct session *s); /* the lock is free */
 
 /* ---- modify_busy.c: may it begin now? ---- */
 /* 0, 491 or 500; offer: it carries one or asks for one (MOD-6). */
 unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool local, uint64_t now_us);
+/* The lock is taken, and the responder's leg is busy with a refresh of ours: goes on with modify_resume(). */
+void modify_wait(struct session *s, uint64_t now_us);
+void modify_resume(struct session *s, uint64_t now_us);
+
+/* ---- modify_own.c ---- */
+/* A modification nobody asked for (MOD-44): the leg on this side is offered what the other side has committed.  Begins
+ * when the lock is free; a failure leaves everything as it was. */
+void modify_own(struct session *s, enum side to, uint64_t now_us);
+void modify_own_response(struct session *s, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
+void modify_own_drop(struct session *s); /* not wanted any more; fine when none was */
 
 /* ---- modify_offerless.c ---- */
 void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_msg *resp, uint64_t now_us);
@@ -319,6 +347,27 @@ void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t
 /* The responder's answer to an SDP that leaves all as it was: 0, or -EINVAL when it cannot be used. */
 MUST_CHECK int modify_take_same(struct session *s, const struct sip_msg *resp, uint64_t now_us);
 void modify_undo_response(struct session *s, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
+
+/* ---- stimer.c: session timers, each leg its own ---- */
+/* Session-Expires and Min-SE of a request: 0, or the status to refuse with, and its header line (TIMER-2). */
+unsigned stimer_check(const struct im *im, const struct sip_msg *m, char extra[64], const char **reason);
+bool stimer_running(const struct leg *l);
+/* Their header lines: in our dialog-creating INVITE; in every INVITE and UPDATE we send in the dialog; in our 2xx. */
+void stimer_w_invite(const struct leg *l, struct wbuf *w);
+void stimer_w_request(const struct leg *l, struct wbuf *w);
+void stimer_w_2xx(const struct leg *l, const struct sip_msg *req, struct wbuf *w);
+/* A 2xx to an INVITE or UPDATE was given, or came: the timer starts anew, or is off (TIMER-7). */
+void stimer_given(struct leg *l, const struct sip_msg *req, uint64_t now_us);
+void stimer_on_2xx(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
+/* A 422 named a Min-SE: true, once, when the request should be made again, now with that (TIMER-5). */
+bool stimer_raise(struct leg *l, const struct sip_msg *resp);
+void stimer_stop(struct leg *l, uint64_t now_us); /* the session ends */
+void stimer_drop(struct leg *l);
+
+/* ---- refresh.c ---- */
+bool refresh_open(const struct leg *l); /* our refresh is this leg's open INVITE or UPDATE */
+void refresh_response(struct leg *l, const struct sip_msg *resp, enum sip_end end, bool invite,
+		      uint64_t now_us);
 
 /* ---- relay.c ---- */
 void relay_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);

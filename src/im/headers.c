@@ -181,8 +181,10 @@ void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 	if (!m || takes_contact(m->method))
 		w_contact(w, l, m);
 	w_allow(w);
+	w_str(w, "Supported: timer");
 	if (known && known[0])
-		w_str(w, "Supported: "), w_str(w, known), w_str(w, "\r\n");
+		w_str(w, ", "), w_str(w, known);
+	w_str(w, "\r\n");
 	if (m && l->supported)
 		w_required(w, m, span_of(l->supported));
 }
@@ -251,7 +253,7 @@ bool headers_unsupported(const struct leg *l, const struct sip_msg *m, struct wb
 	const char *known = l ? l->s->leg[side_other(l->side)].supported : NULL;
 	struct sip_iter it = { 0 };
 	for (struct span tag; sip_each(m, SIP_H_REQUIRE, &it, &tag);) {
-		if (!tag.n || (known && in_list(span_of(known), tag)))
+		if (!tag.n || span_ieq(tag, SPAN("timer")) || (known && in_list(span_of(known), tag)))
 			continue;
 		if (bad->n)
 			w_str(bad, ", ");

@@ -26,6 +26,8 @@ void im_conf_defaults(struct im_conf *c)
 		.max_chats = 1,
 		.file_transfer = true,
 		.update_guard_ms = 20000,
+		.session_expires_s = 1800,
+		.min_se_s = 90,
 		.plane = {
 			.ack_end = true,
 			.accept_types = "*",

@@ -66,6 +66,7 @@ void leg_finish(struct leg *l)
 	detach(&l->update_out);
 	detach(&l->bye_out);
 	modify_target_drop(l);
+	stimer_drop(l);
 	let_go(&l->invite_in);
 	let_go(&l->update_in);
 	sip_dialog_finish(&l->dlg);
@@ -162,6 +163,13 @@ bool leg_trusts(const struct leg *l, const struct sip_stxn *t)
 	       role_trusted(&l->s->im->conf, &sip_stxn_src(t)->ip);
 }
 
+unsigned leg_back_off_ms(const struct leg *l)
+{
+	/* By who made its Call-ID, in steps of 10 ms. */
+	return l->dlg.call_id_ours ? 2100 + 10 * im_random_below(l->s->im, 191)
+				   : 10 * im_random_below(l->s->im, 201);
+}
+
 static void w_sent_by(struct wbuf *w, const struct im_listen *at)
 {
 	w_str(w, at->host), w_chr(w, ':'), w_u64(w, at->port);
@@ -182,6 +190,8 @@ int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uint32_t cseq,
 	*w = wbuf_on(im->out, SIP_MSG_MAX);
 	sip_dialog_request(&l->dlg, w, m, cseq, max_forwards, to->tp, w_span_of(&sent_by),
 			   sip_tl_branch(im->tl, branch));
+	if (m == SIP_INVITE || m == SIP_UPDATE)
+		stimer_w_request(l, w);
 	return 0;
 }
 
@@ -319,14 +329,18 @@ bool leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, 
 		 struct span sdp, uint64_t now_us)
 {
 	struct im *im = l->s->im;
+	const struct sip_msg *req = sip_stxn_request(t);
 	struct wbuf w = wbuf_on(im->out, SIP_MSG_MAX);
+	bool agrees = status / 100 == 2 && (req->method == SIP_INVITE || req->method == SIP_UPDATE);
 
-	w_reply(&w, sip_stxn_request(t), &sip_stxn_src(t)->ip, status,
-		status == resp->status ? resp->reason : SPAN_EMPTY, span_of(l->tag));
+	w_reply(&w, req, &sip_stxn_src(t)->ip, status, status == resp->status ? resp->reason : SPAN_EMPTY,
+		span_of(l->tag));
 	if (status < 300)
 		w_ours(&w, l, resp);
 	else if (status == 405 || status == 501)
 		w_allow(&w);
+	if (agrees)
+		stimer_w_2xx(l, req, &w);
 	w_pass(&w, resp, leg_trusts(l, t));
 	if (sdp.n)
 		w_sdp_body(&w, im, resp, sdp);
@@ -338,6 +352,8 @@ bool leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, 
 		leg_reply(l, t, 500, SPAN("Answer too large"), "", now_us);
 		return false;
 	}
+	if (agrees)
+		stimer_given(l, req, now_us);
 	sip_stxn_reply(t, status, w_span_of(&w), now_us);
 	settle(l, t, status);
 	return true;
@@ -374,9 +390,11 @@ void leg_on_invite(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 	if (!resp || resp->status >= 200)
 		l->invite_out = NULL;
 	if (resp && resp->status / 100 == 2)
-		acked_add(l, t, resp->cseq);
+		acked_add(l, t, resp->cseq), stimer_on_2xx(l, resp, now_us);
 	if (l->state == LEG_INVITING || l->dlg.text == NULL)
 		setup_response(l, resp, end, now_us);
+	else if (l->s->state < SESS_ENDING && refresh_open(l))
+		refresh_response(l, resp, end, true, now_us);
 	else if (l->s->state < SESS_ENDING)
 		modify_response(l, resp, end, now_us);
 	else if (resp && resp->status / 100 == 2)
@@ -391,7 +409,13 @@ void leg_on_update(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 	if (t != l->update_out || (resp && resp->status < 200))
 		return;
 	l->update_out = NULL;
-	if (l->s->state < SESS_ENDING)
+	if (l->s->state >= SESS_ENDING)
+		return;
+	if (resp && resp->status / 100 == 2)
+		stimer_on_2xx(l, resp, now_us);
+	if (refresh_open(l))
+		refresh_response(l, resp, end, false, now_us);
+	else
 		modify_response(l, resp, end, now_us);
 }
 

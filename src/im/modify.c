@@ -133,6 +133,7 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 
 	w_reply(&w, m, &sip_stxn_src(t)->ip, 200, SPAN_EMPTY, span_of(l->tag));
 	w_ours(&w, l, NULL);
+	stimer_w_2xx(l, m, &w);
 	w_product(&w, im, SIP_H_SERVER);
 	w_end(&w, sdp.n ? SPAN("application/sdp") : SPAN_EMPTY, sdp);
 	if (m->method == SIP_INVITE) {
@@ -144,6 +145,7 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 		return;
 	}
 	leg_refresh(l, m); /* MOD-34 */
+	stimer_given(l, m, now_us);
 	sip_stxn_reply(t, 200, w_span_of(&w), now_us);
 }
 
@@ -223,14 +225,42 @@ int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, u
 	return *slot ? 0 : -ENOMEM;
 }
 
+/* The lock is held, the responder's leg free.  offer: the initiator's, NULL: there is none. */
+void modify_pass_on(struct session *s, const struct sdp *offer, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct sdp_oa *oa = &mod_responder(s)->oa;
+	enum sip_method out = modify_method(mod_responder(s), mod->in);
+	const struct sdp_oa was = *oa;
+	char retry[32];
+	int r = 0;
+
+	mod->stage = MOD_OUT;
+	if (offer || (mod->bare && out == SIP_INVITE))
+		r = modify_offer(s, offer, now_us);
+	if (r == 0)
+		r = modify_send(s, out, sip_stxn_request(mod->txn)->max_forwards - 1u, now_us);
+	if (r == 0) {
+		modify_arm(s, now_us);
+		return;
+	}
+	/* MOD-26: a fault of ours before anything left: nothing has changed, nor was a version used (SDP-4). */
+	im_retry_after(s->im, retry);
+	s->im->mx.modifications_failed++;
+	sdp_oa_abort(oa);
+	oa->version = was.version;
+	oa->last_sent_hash = was.last_sent_hash;
+	if (s->plane)
+		plane_rollback(s->plane, now_us);
+	modify_answer_initiator(s, 500, SPAN_EMPTY, retry, now_us);
+	modify_release(s);
+}
+
 static void modify_begin(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, const struct sdp *offer,
 			 uint32_t off, uint64_t now_us)
 {
 	struct session *s = l->s;
 	struct modify *mod = &s->mod;
-	enum sip_method out = modify_method(leg_other(l), m->method);
-	const struct sdp_oa was = leg_other(l)->oa;
-	int r = 0;
 
 	*mod = (struct modify){ .stage = MOD_OUT,
 				.from = l->side,
@@ -245,26 +275,10 @@ static void modify_begin(struct leg *l, struct sip_stxn *t, const struct sip_msg
 		l->invite_in = t, leg_reply(l, t, 100, SPAN_EMPTY, "", now_us);
 	else
 		l->update_in = t;
-	if (offer || (mod->bare && out == SIP_INVITE))
-		r = modify_offer(s, offer, now_us);
-	if (r == 0)
-		r = modify_send(s, out, m->max_forwards - 1u, now_us);
-	if (r < 0) {
-		/* MOD-26: a fault of ours before anything left: nothing has changed, nor was a version used (SDP-4). */
-		struct sdp_oa *oa = &leg_other(l)->oa;
-		char retry[32];
-		im_retry_after(s->im, retry);
-		s->im->mx.modifications_failed++;
-		sdp_oa_abort(oa);
-		oa->version = was.version;
-		oa->last_sent_hash = was.last_sent_hash;
-		if (s->plane)
-			plane_rollback(s->plane, now_us);
-		modify_answer_initiator(s, 500, SPAN_EMPTY, retry, now_us);
-		modify_release(s);
-		return;
-	}
-	modify_arm(s, now_us);
+	if (refresh_open(leg_other(l)))
+		modify_wait(s, now_us);
+	else
+		modify_pass_on(s, offer, now_us);
 }
 
 /* An UPDATE without SDP waits for nobody: what it brings goes along with the next message when the way is not free, be it
@@ -335,8 +349,8 @@ static void modify_provisional(struct session *s, const struct sip_msg *resp, ui
  * The answer of a 2xx into sdp[0], judged against what we offered: 0, or the status to refuse with.  One that fails gets
  * a second look beside what this peer had said before, since what it only repeats is not judged again (ACC-1).
  */
-static unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, struct sdp **answer,
-				    struct verdict *v)
+unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, struct sdp **answer,
+			     struct verdict *v)
 {
 	struct im *im = s->im;
 	struct sdp *sent = im->sdp[1], *before = im->sdp[3];
@@ -462,7 +476,7 @@ static void modify_accepted(struct session *s, const struct sip_msg *resp, uint6
 }
 
 /* Codes after which the dialog of the responder's leg is gone (MOD-28, MOD-28a, RFC 3261 12.2.1.2, RFC 5057 5.1). */
-static bool ends_dialog(unsigned status, enum sip_method out)
+bool modify_ends_dialog(unsigned status, enum sip_method out)
 {
 	switch (status) {
 	case 404:
@@ -485,17 +499,19 @@ static bool ends_dialog(unsigned status, enum sip_method out)
 	}
 }
 
-/* MOD-15, MOD-28a: the one retry that is ours to make, since the fault was ours. */
-static bool modify_retry(struct session *s, unsigned status, uint64_t now_us)
+/* MOD-15, MOD-28a, TIMER-5: the one retry that is ours to make, since the fault was ours. */
+static bool modify_retry(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us)
 {
 	enum { LEAST_LEFT_MS = 5000 };
 	struct modify *mod = &s->mod;
 	bool no_update = mod->out == SIP_UPDATE && (status == 405 || status == 501);
+	bool interval = resp && stimer_raise(mod_responder(s), resp);
 	bool hops = status == 483 && mod->txn && sip_stxn_request(mod->txn)->max_forwards <= 70;
 
 	if (no_update)
 		mod_responder(s)->dlg.no_update = true;
-	if ((!no_update && !hops) || mod->retried || mod->canceled || !mod->txn || mod->stage != MOD_OUT)
+	if ((!no_update && !hops && !interval) || mod->retried || mod->canceled || !mod->txn ||
+	    mod->stage != MOD_OUT)
 		return false;
 	if (mod->in == SIP_UPDATE && mod->t_guard.at_us < now_us + LEAST_LEFT_MS * US_PER_MS)
 		return false;
@@ -516,6 +532,8 @@ static unsigned modify_mapped(const struct session *s, unsigned status, bool ans
 		return 487; /* MOD-39 */
 	if (!answered)
 		return status == 503 ? 500 : mod->in == SIP_INVITE ? 408 : 504;
+	if (status == 422)
+		return 500; /* TIMER-5: the interval was ours, and is of this leg alone */
 	if (status == 408 && mod->in == SIP_UPDATE)
 		return 504; /* no 408 to a non-INVITE (RFC 4320) */
 	if (mod->out == SIP_UPDATE && (status == 405 || status == 501))
@@ -529,7 +547,7 @@ static void modify_refused(struct session *s, const struct sip_msg *resp, unsign
 	struct modify *mod = &s->mod;
 	struct leg *l = mod_initiator(s);
 	unsigned mapped = modify_mapped(s, status, resp != NULL);
-	bool over = ends_dialog(status, mod->out);
+	bool over = modify_ends_dialog(status, mod->out);
 	char extra[64] = "";
 
 	sdp_oa_abort(&mod_responder(s)->oa);
@@ -563,6 +581,10 @@ void modify_response(struct leg *l, const struct sip_msg *resp, enum sip_end end
 		modify_undo_response(s, resp, end, now_us);
 		return;
 	}
+	if (mod->stage == MOD_OWN) {
+		modify_own_response(s, resp, end, now_us);
+		return;
+	}
 	if (mod->stage == MOD_NONE || l != mod_responder(s))
 		return;
 	if (status < 200) {
@@ -576,6 +598,6 @@ void modify_response(struct leg *l, const struct sip_msg *resp, enum sip_end end
 	}
 	if (resp)
 		leg_learn(l, resp);
-	if (!modify_retry(s, status, now_us))
+	if (!modify_retry(s, resp, status, now_us))
 		modify_refused(s, resp, status, now_us);
 }

@@ -6,6 +6,7 @@
  */
 #include "im/core.h"
 
+enum { LEG_WAIT_MS = 4000 };      /* MOD-6: for a refresh of ours on the responder's leg */
 enum { LOCK_PATIENCE_MS = 4000 }; /* MOD-6a: then 500 with Retry-After, so that nobody starves on 491 */
 
 /* The initiator of the open modification sees only that the other leg holds the lock. */
@@ -37,4 +38,36 @@ unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool lo
 		return lock_answer(s, sip_stxn_since(other->invite_in ? other->invite_in : other->update_in),
 				   now_us);
 	return 0;
+}
+
+/* MOD-6: an UPDATE sent over our own open one would earn a 500 (RFC 3311 5.2), and the initiator does not know of it. */
+static void on_waited(struct timer *t, uint64_t now_us)
+{
+	struct modify *mod = container_of(t, struct modify, t_guard);
+	struct session *s = container_of(mod, struct session, mod);
+	char retry[32];
+
+	s->im->mx.modifications_failed++;
+	modify_answer_initiator(s, 500, SPAN_EMPTY, im_retry_after(s->im, retry), now_us);
+	modify_release(s);
+}
+
+void modify_wait(struct session *s, uint64_t now_us)
+{
+	s->mod.stage = MOD_WAIT;
+	timer_set(&s->im->wheel, &s->mod.t_guard, now_us + LEG_WAIT_MS * US_PER_MS, on_waited);
+}
+
+void modify_resume(struct session *s, uint64_t now_us)
+{
+	struct sdp *offer;
+	char fault[96];
+
+	if (s->mod.stage != MOD_WAIT)
+		return;
+	timer_stop(&s->im->wheel, &s->mod.t_guard);
+	/* It was read and judged when it came. */
+	if (request_sdp(s->im, sip_stxn_request(s->mod.txn), 0, fault, &offer) != 0)
+		offer = NULL;
+	modify_pass_on(s, offer, now_us);
 }

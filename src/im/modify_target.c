@@ -58,6 +58,7 @@ static void on_answer(void *user, struct sip_ctxn *t, const struct sip_msg *resp
 		leg_note_contact(try->l, sip_stxn_request(try->txn));
 		leg_learn(try->l, resp);
 		leg_refresh(try->l, resp);
+		stimer_on_2xx(try->l, resp, now_us);
 		finish(try, true, now_us);
 		return;
 	}

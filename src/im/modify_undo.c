@@ -80,6 +80,11 @@ void modify_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now
 	char reason[1024];
 	struct wbuf w = wbuf_on(reason, sizeof(reason));
 
+	if (mod->stage == MOD_WAIT) { /* nothing was passed on */
+		modify_answer_initiator(s, 487, SPAN_EMPTY, "", now_us);
+		modify_release(s);
+		return;
+	}
 	if (mod->stage != MOD_OUT || mod->in != SIP_INVITE || mod->canceled)
 		return;
 	mod->canceled = true;
@@ -233,7 +238,6 @@ void modify_undo_response(struct session *s, const struct sip_msg *resp, enum si
 	struct modify *mod = &s->mod;
 	struct leg *r = mod_responder(s);
 	unsigned status = resp ? resp->status : end == SIP_END_TRANSPORT ? 503 : 408;
-	unsigned wait_ms;
 
 	if (status < 200)
 		return;
@@ -249,12 +253,13 @@ void modify_undo_response(struct session *s, const struct sip_msg *resp, enum si
 		return;
 	}
 	sdp_oa_abort(&r->oa);
+	if (resp && stimer_raise(r, resp)) {
+		undo_send(s, now_us);
+		return;
+	}
 	if (status != 491 || ++mod->undo_tries >= UNDO_TRIES_MAX) {
 		undo_failed(s, now_us);
 		return;
 	}
-	/* RFC 3261 14.1: our band on this leg, by who made its Call-ID, in steps of 10 ms. */
-	wait_ms = r->dlg.call_id_ours ? 2100 + 10 * im_random_below(s->im, 191)
-				      : 10 * im_random_below(s->im, 201);
-	timer_set(&s->im->wheel, &mod->t_say, now_us + wait_ms * US_PER_MS, on_undo_retry);
+	timer_set(&s->im->wheel, &mod->t_say, now_us + leg_back_off_ms(r) * US_PER_MS, on_undo_retry);
 }

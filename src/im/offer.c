@@ -249,6 +249,56 @@ struct span offer_again(struct leg *l, const struct sdp *offer)
 	return finish(l, &w, &l->s->im->conf.plane, host_is_ip6(&l->s->im->conf.plane));
 }
 
+struct span offer_same(struct leg *l)
+{
+	struct wbuf w = begin(l);
+	w_span(&w, after_origin(sdp_oa_local(&l->oa)));
+	return finish(l, &w, &l->s->im->conf.plane, host_is_ip6(&l->s->im->conf.plane));
+}
+
+uint32_t offer_lines_off(const struct leg *l)
+{
+	struct span text = sdp_oa_local(&l->oa);
+	uint32_t off = 0;
+
+	for (int i = -1; text.n;) {
+		struct span line = span_split(&text, '\n');
+		if (!span_starts(line, SPAN("m=")) || ++i >= 32)
+			continue;
+		span_split(&line, ' ');
+		if (span_eq(span_split(&line, ' '), SPAN("0")))
+			off |= 1u << i;
+	}
+	return off;
+}
+
+/* The m= sections alone, and of them not a=setup, which differs between offers and answers that say the same. */
+static bool same_media(struct span a, struct span b)
+{
+	size_t at_a = span_find(a, SPAN("\r\nm=")), at_b = span_find(b, SPAN("\r\nm="));
+
+	a = at_a == SPAN_NONE ? SPAN_EMPTY : span_skip(a, at_a + 2);
+	b = at_b == SPAN_NONE ? SPAN_EMPTY : span_skip(b, at_b + 2);
+	while (a.n || b.n) {
+		struct span x = span_split(&a, '\n'), y = span_split(&b, '\n');
+		if (span_starts(x, SPAN("a=setup:")) && span_starts(y, SPAN("a=setup:")))
+			continue;
+		if (!span_eq(x, y))
+			return false;
+	}
+	return true;
+}
+
+/* Would the other leg be told something else now than it was told last? */
+bool offer_concerns(struct leg *other, const struct sdp *from)
+{
+	struct sdp_oa kept = other->oa; /* a text that is not sent must not use up a version (SDP-4) */
+	struct span text = offer_make(other, SDP_OFFER, from, NULL, offer_lines_off(other));
+
+	other->oa = kept;
+	return text.n && !same_media(text, sdp_oa_local(&other->oa));
+}
+
 struct span offer_refuse_all(struct leg *l, const struct sdp *offer)
 {
 	const struct plane_conf *pc = &l->s->im->conf.plane;

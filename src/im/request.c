@@ -98,9 +98,23 @@ static bool bad_routes(const struct sip_msg *m, struct refusal *r)
 	return false;
 }
 
-static bool bad_session_request(const struct leg *l, const struct sip_msg *m, struct refusal *r)
+/* TIMER-2. */
+static bool bad_timer(const struct im *im, const struct sip_msg *m, struct refusal *r)
 {
-	return bad_require(l, m, r) || bad_contact(l, m, r) || bad_accept(m, r);
+	char line[64] = "";
+	const char *why;
+	unsigned status = stimer_check(im, m, line, &why);
+
+	if (!status)
+		return false;
+	snprintf(r->extra, sizeof(r->extra), "%s", line);
+	return refuse(r, status, why);
+}
+
+static bool bad_session_request(const struct im *im, const struct leg *l, const struct sip_msg *m,
+				struct refusal *r)
+{
+	return bad_require(l, m, r) || bad_contact(l, m, r) || bad_accept(m, r) || bad_timer(im, m, r);
 }
 
 int request_sdp(struct im *im, const struct sip_msg *m, unsigned slot, char fault[96], struct sdp **out)
@@ -154,7 +168,7 @@ static void outside_dialog(struct im *im, struct sip_stxn *t, const struct sip_m
 
 	switch (m->method) {
 	case SIP_INVITE:
-		if (bad_session_request(NULL, m, &r) || bad_routes(m, &r))
+		if (bad_session_request(im, NULL, m, &r) || bad_routes(m, &r))
 			break;
 		setup_request(im, t, m, now_us);
 		return;
@@ -209,7 +223,7 @@ static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const st
 				im_retry_after(im, r.extra);
 			break;
 		}
-		if (bad_session_request(l, m, &r))
+		if (bad_session_request(im, l, m, &r))
 			break;
 		modify_request(l, t, m, now_us);
 		return;

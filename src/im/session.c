@@ -52,6 +52,7 @@ void session_free(struct session *s, uint64_t now_us)
 {
 	struct im *im = s->im;
 	modify_abandon(s, now_us);
+	modify_own_drop(s);
 	relay_abandon(s, now_us);
 	timer_stop(&im->wheel, &s->t_media);
 	setup_free(s->setup);
@@ -79,6 +80,9 @@ static void close_down(struct session *s, uint64_t now_us)
 	       (unsigned long)((now_us - s->since_us) / US_PER_MS), (unsigned long)s->n_modified);
 	session_move(s, SESS_ENDING);
 	modify_abandon(s, now_us);
+	modify_own_drop(s);
+	stimer_stop(&s->leg[SIDE_A], now_us);
+	stimer_stop(&s->leg[SIDE_B], now_us);
 	relay_abandon(s, now_us);
 	setup_quiet(s->setup);
 	timer_stop(&im->wheel, &s->t_media);

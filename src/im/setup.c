@@ -141,6 +141,7 @@ static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, con
 	w_party(w, SIP_H_TO, m->to, NULL);
 	w_str(w, "Call-ID: "), w_str(w, call_id), w_str(w, "\r\nCSeq: 1 INVITE\r\n");
 	w_ours(w, l, m);
+	stimer_w_invite(l, w);
 	w_pass(w, m, l->trusted && leg_other(l)->trusted);
 	if (sdp.n)
 		w_sdp_body(w, im, m, sdp);

@@ -71,8 +71,11 @@ static void check_session(const struct session *s)
 		assert(!l->linked || l->dlg.text);
 		if (l->state == LEG_OVER)
 			assert(!l->bye_out);
+		if (s->state == SESS_UP && refresh_open(l))
+			assert(!l->invite_out != !l->update_out);
 		if (mod->stage == MOD_NONE && s->state == SESS_UP) {
-			assert(l->oa.state == SDP_STABLE);             /* the lock is free: nothing is open */
+			/* The lock is free: nothing is open but a refresh of ours. */
+			assert(l->oa.state == SDP_STABLE || (refresh_open(l) && l->invite_out));
 			assert(l->update_in == NULL || l->target_try); /* MOD-35 */
 		}
 	}
@@ -81,6 +84,10 @@ static void check_session(const struct session *s)
 	if (mod->stage == MOD_OUT)
 		assert(mod->txn && (s->leg[side_other(mod->from)].invite_out ||
 				    s->leg[side_other(mod->from)].update_out));
+	if (mod->stage == MOD_WAIT)
+		assert(mod->txn && refresh_open(&s->leg[side_other(mod->from)]));
+	if (mod->stage == MOD_OWN)
+		assert(!mod->txn && s->own);
 	if (s->state == SESS_UP)
 		assert(s->leg[SIDE_A].state == LEG_UP && s->leg[SIDE_B].state == LEG_UP && !s->setup);
 	if (s->state >= SESS_ENDING)

@@ -303,6 +303,10 @@ void conf_check_all(struct conf *c)
 		conf_fault(c, item("sip.advertise"), 0,
 			   "has %u entries, sip.listen %u; give one, or one for each", c->n_sip_advert,
 			   c->im.n_listen);
+	if (c->im.session_expires_s && c->im.session_expires_s < c->im.min_se_s)
+		conf_fault(c, item("im.session_timer.expires"), 0,
+			   "is below im.session_timer.min_se (%u); raise it, or say 0 to ask for no timer",
+			   c->im.min_se_s);
 	if (c->im.max_chats > c->im.max_streams)
 		conf_fault(c, item("im.media.max_chats"), 0, "is above im.media.max_streams (%u); lower it",
 			   c->im.max_streams);

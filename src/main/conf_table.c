@@ -61,6 +61,11 @@ const struct conf_item conf_items[] = {
   "Let P-Preferred-Service of an untrusted peer decide what kind of session it is." },
 { "im.update_guard", CONF_MS, 1000, 30 * 1000, NULL, "20s", FIELD(im.update_guard_ms), NULL,
   "How long the far side may take to answer a change that came as UPDATE." },
+{ "im.session_timer.expires", CONF_S, 0, 86400, NULL, "1800", FIELD(im.session_expires_s), NULL,
+  "How long a session may go without a sign of life on either side (RFC 4028), refreshed at half of it: what we ask of "
+  "peers, and the most we grant them. From 90 on; 0: timers run only where a peer asks for one." },
+{ "im.session_timer.min_se", CONF_S, 90, 86400, NULL, "90", FIELD(im.min_se_s), NULL,
+  "The shortest such interval: a request for less is refused with 422." },
 { "im.media.accept_types", CONF_LIST, 1, 64, "a MIME type, type/* or *", "*", NO_FIELD, conf_set_accept_type,
   "MIME types the server accepts in messages." },
 { "im.media.max_size", CONF_SIZE, 0, 1ull << 40, NULL, "10485760", FIELD(im.max_size), NULL,

@@ -35,6 +35,8 @@ static const struct key {
 	{ "im.media.deny_loopback", H_BOOL, AT(deny_loopback), NULL },
 	{ "im.trust_preferred_service", H_BOOL, AT(trust_preferred_service), NULL },
 	{ "im.update_guard", H_MS, AT(update_guard_ms), NULL },
+	{ "im.session_timer.expires", H_U32, AT(session_expires_s), NULL },
+	{ "im.session_timer.min_se", H_U32, AT(min_se_s), NULL },
 	{ "msrp.acknowledge", H_WORD, AT(plane.ack_end), "end" },
 	{ "msrp.queue_max", H_U32, AT(plane.queue_max), NULL },
 	{ "msrp.connections_max", H_U32, AT(plane.connections_max), NULL },

@@ -52,6 +52,8 @@ static void defaults_agree_with_the_rooms_they_configure(void **state)
 	SAME(allow_downgrade);
 	SAME(deny_loopback);
 	SAME(update_guard_ms);
+	SAME(session_expires_s);
+	SAME(min_se_s);
 	SAME(plane.ack_end);
 	SAME(plane.max_size);
 	SAME(plane.queue_max);
@@ -293,6 +295,10 @@ static void faults_between_keys(void **state)
 		"f.yaml:2: msrp.listen: listens on every address; say in msrp.advertise which one peers reach");
 	one_fault("sip:\n  advertise: [a, b, c]\n",
 		  "f.yaml:2: sip.advertise: has 3 entries, sip.listen 2; give one, or one for each");
+	one_fault(
+		"im: { session_timer: { expires: 120, min_se: 180 } }\n",
+		"f.yaml:1: im.session_timer.expires: is below im.session_timer.min_se (180); raise it, or say 0 to "
+		"ask for no timer");
 	one_fault("im: { media: { max_streams: 2, max_chats: 3 } }\n",
 		  "f.yaml:1: im.media.max_chats: is above im.media.max_streams (2); lower it");
 }

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The session timer of a leg (RFC 4028): stimer.c negotiates and keeps time, refresh.c sends our refreshes. */
+#ifndef PARLEY_IM_STIMER_H
+#define PARLEY_IM_STIMER_H
+
+#include "im/core.h"
+
+struct stimer {
+	struct leg *l;       /* owner */
+	struct timer t;      /* our refresh, its next try, or the end of the session */
+	uint64_t since_us;   /* the 2xx that agreed on it */
+	uint32_t interval_s; /* 0: off */
+	uint32_t min_se_s;   /* largest Min-SE the peer has named in this dialog; 0: none */
+	uint8_t tries;       /* of this refresh, so far */
+	bool ours;           /* we refresh, not the peer */
+	bool raised;         /* a 422 was taken; the next one is a failure */
+	bool open;           /* our refresh is under way, in the leg's invite_out or update_out */
+};
+
+uint64_t stimer_end_us(const struct stimer *st);
+void stimer_wait(struct stimer *st, uint64_t at_us);
+
+/* refresh.c: send it, or, while the leg is busy, come back later. */
+void refresh_start(struct leg *l, uint64_t now_us);
+
+#endif

@@ -186,6 +186,17 @@ static struct span attr_or(const struct line *l, const char *key, const char *ot
 	return v.p ? v : span_of(otherwise);
 }
 
+/* "\n" in a ladder is a line end. */
+static void w_unescaped(struct wbuf *w, struct span body)
+{
+	for (size_t i = 0; i < body.n; i++) {
+		if (body.p[i] == '\\' && i + 1 < body.n && body.p[i + 1] == 'n')
+			w_str(w, "\r\n"), i++;
+		else
+			w_chr(w, body.p[i]);
+	}
+}
+
 static bool text_of(struct run *r, const struct line *l, struct wbuf *w)
 {
 	struct span body = line_attr(l, "body"), size = line_attr(l, "size");
@@ -197,12 +208,7 @@ static bool text_of(struct run *r, const struct line *l, struct wbuf *w)
 	}
 	if (size.p)
 		return run_fail(r, "size too large");
-	for (size_t i = 0; i < body.n; i++) {
-		if (body.p[i] == '\\' && i + 1 < body.n && body.p[i + 1] == 'n')
-			w_str(w, "\r\n"), i++;
-		else
-			w_chr(w, body.p[i]);
-	}
+	w_unescaped(w, body);
 	return true;
 }
 
@@ -431,9 +437,12 @@ static bool msrp_attr(struct run *r, const struct attr *a, const struct emit *e)
 		got = wire_msrp_hdr(m, "Failure-Report");
 	else if (span_eq(k, SPAN("flag")))
 		got = (struct span){ &m->flag, 1 };
-	else if (span_eq(k, SPAN("body")))
+	else if (span_eq(k, SPAN("body"))) {
+		struct wbuf w = wbuf_on(want, sizeof(want));
+		w_unescaped(&w, v);
+		v = w_span_of(&w);
 		got = m->body;
-	else if (span_eq(k, SPAN("size"))) {
+	} else if (span_eq(k, SPAN("size"))) {
 		size_t n = (size_t)wire_u64(v);
 		media_body(v, want, n);
 		return span_eq((struct span){ want, n }, m->body) ||

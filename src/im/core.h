@@ -63,22 +63,33 @@ struct leg {
 	char *supported; /* owned: option tags of this peer that we pass on (MODE-12) */
 };
 
-/* The dialog-creating INVITE while it has no final answer. */
+/* The dialog-creating INVITE while it is open on either leg: shared by the early dialogs it makes (early.c). */
 struct setup {
-	struct session *s;
-	struct sip_stxn *in; /* initiator's INVITE; NULL once answered finally */
-	char *invite;        /* owned: our INVITE as sent; creates the responder's dialog */
+	struct im *im;
+	struct list pairs; /* early.link, at least one; a leg of the first is the user of both transactions */
+	unsigned n_pairs;  /* ever made */
+	struct sip_stxn *in;  /* initiator's INVITE; NULL once answered finally */
+	struct sip_ctxn *out; /* ours; NULL once answered finally */
+	char *invite;         /* owned: ours as sent; with a response it makes a dialog of the responder's */
 	size_t invite_n;
 	char *offer; /* owned: SDP we offered in it; NULL: offerless */
 	size_t offer_n;
-	uint32_t off;  /* lines policy set to port 0 */
-	char *preview; /* owned: SDP given upstream in an unreliable 1xx (SETUP-7) */
+	uint32_t off;         /* lines policy set to port 0 */
+	unsigned last_1xx;    /* last provisional passed upstream, not 100 */
+	struct session *last; /* the pair it was of; NULL: any will do */
+	struct timer t_ring;  /* repeats it every 60 s (SETUP-19) */
+	struct timer t_c;     /* Timer C */
+};
+
+/* What a session has while it is an early pair: one early dialog towards the initiator, one towards the responder. */
+struct early {
+	struct session *s; /* owner */
+	struct setup *st;  /* NULL: its INVITE is answered */
+	struct list link;  /* st->pairs */
+	bool uncounted;    /* a sibling: limits and metrics count a set-up once */
+	char *preview;     /* owned: SDP given upstream in an unreliable 1xx (SETUP-7) */
 	size_t preview_n;
-	unsigned last_1xx;       /* last provisional passed upstream, not 100 */
-	char early_tag[64];      /* the early dialog a 1xx spoke for, and what it can do (MOD-13) */
-	struct sip_dialog early; /* its capabilities only */
-	struct timer t_ring;     /* repeats it every 60 s (SETUP-19) */
-	struct timer t_c;        /* Timer C */
+	struct timer t_linger; /* another fork was first: what comes from this one is still known (PROV-3) */
 };
 
 enum mod_stage {
@@ -132,7 +143,7 @@ struct session {
 	enum side initiator;                        /* side the dialog-creating INVITE came from */
 	struct leg leg[2];
 	struct plane *plane; /* owned; anchored only */
-	struct setup *setup; /* owned; NULL once answered */
+	struct early *early; /* owned; NULL once set up */
 	struct modify mod;
 	struct own *own;      /* owned: modify_own.c; NULL: no modification of ours is wanted */
 	struct list relays;   /* requests of other methods under way (relay.c) */
@@ -149,6 +160,7 @@ struct im {
 	struct htab dialogs; /* legs by our tag */
 	struct list in_state[SESS_N_STATES];
 	uint64_t n_in_state[SESS_N_STATES];
+	uint64_t n_uncounted[SESS_N_STATES]; /* of them, siblings of others (early.c) */
 	uint64_t next_id;
 	bool draining;
 	struct im_metrics mx;
@@ -189,6 +201,10 @@ struct session *session_create(struct im *im, enum side initiator, uint64_t now_
 void session_move(struct session *s, enum sess_state to);
 /* Both legs are to end: whatever is pending is answered, BYE or CANCEL goes out with `extra` header lines. */
 void session_end(struct session *s, const char *extra, uint64_t now_us);
+/* What is common to every way of ending: nothing stays pending, MSRP is refused from now on; once. */
+void session_close(struct session *s, uint64_t now_us);
+void session_hang_up(struct session *s, const char *extra,
+		     uint64_t now_us); /* all of session_end() but the last step */
 void session_over_check(struct session *s, uint64_t now_us);
 void session_free(struct session *s, uint64_t now_us);
 void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
@@ -203,10 +219,10 @@ static inline struct leg *leg_other(struct leg *l)
 
 /* ---- leg.c ---- */
 void leg_init(struct leg *l, struct session *s, enum side side);
-void leg_finish(struct leg *l); /* safe twice */
-void leg_link(struct leg *l);   /* its tag can be found from now on */
-struct leg *leg_find(struct im *im, const struct sip_msg *m);
-void leg_learn(struct leg *l, const struct sip_msg *m); /* Allow, option tags of the peer */
+void leg_finish(struct leg *l);                               /* safe twice */
+void leg_link(struct leg *l);                                 /* its tag can be found from now on */
+struct leg *leg_find(struct im *im, const struct sip_msg *m); /* whose dialog the peer's message m is in */
+void leg_learn(struct leg *l, const struct sip_msg *m);       /* Allow, option tags of the peer */
 /* Is the message's Contact the one this peer had before, to the letter? */
 bool leg_same_contact(const struct leg *l, const struct sip_msg *m);
 void leg_note_contact(struct leg *l, const struct sip_msg *m); /* the one its dialog began with */
@@ -215,7 +231,11 @@ void leg_refresh(struct leg *l, const struct sip_msg *m);      /* its Contact: t
 bool leg_trusts(const struct leg *l, const struct sip_stxn *t);
 /* Until we try again after a 491 on this leg (RFC 3261 14.1). */
 unsigned leg_back_off_ms(const struct leg *l);
-sip_ctxn_fn leg_on_invite; /* user: the leg; to setup.c or modify.c */
+sip_ctxn_fn leg_on_invite; /* user: the leg; to setup_answer.c or modify.c */
+/* t was answered 2xx: it is l's from now on, until Timer M. */
+void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq);
+bool leg_ack_again(struct leg *l,
+		   uint32_t cseq); /* the ACK of this number as it went; false: there was none */
 sip_ctxn_fn leg_on_update;
 /* Begin an in-dialog request in im->out: head, then the caller's lines; -EINVAL: no next hop. */
 MUST_CHECK int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uint32_t cseq,
@@ -272,20 +292,61 @@ struct span offer_same(struct leg *l);
 uint32_t offer_lines_off(const struct leg *l);
 /* Would leg `other` be told something else than it was told last, now that the far peer said `from`? */
 bool offer_concerns(struct leg *other, const struct sdp *from);
+/* `text` went out as leg l's offer, under this o= id. */
+MUST_CHECK int offer_was_sent(struct leg *l, uint64_t origin_id, struct span text);
 /* An answer that refuses every line of an offer (all ports 0). */
 struct span offer_refuse_all(struct leg *l, const struct sdp *offer);
 
-/* ---- setup.c ---- */
+/* ---- setup.c: the INVITE comes in and goes out ---- */
+static inline struct leg *setup_initiator(struct session *s)
+{
+	return &s->leg[s->initiator];
+}
+static inline struct leg *setup_responder(struct session *s)
+{
+	return &s->leg[side_other(s->initiator)];
+}
 void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+/* It failed as a whole: the initiator is told, whatever there is on the other side is ended. */
+void setup_fail(struct setup *st, unsigned status, struct span reason, const char *extra, uint64_t now_us);
+void setup_end(struct setup *st, const char *extra, uint64_t now_us); /* all its pairs */
 void setup_shut(struct session *s, uint64_t now_us);
-void setup_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now_us);
-void setup_response(struct leg *l, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
-void setup_quiet(
-	struct setup *st); /* answered or given up: only our own INVITE is still open; NULL is fine */
+void setup_cancel(struct setup *st, const struct sip_msg *cancel, uint64_t now_us);
+void setup_arm(struct setup *st, uint64_t now_us);                    /* Timer C, from the start or anew */
+void setup_rang(struct session *s, unsigned status, uint64_t now_us); /* said upstream; to be said again */
+void setup_quiet(struct setup *st); /* the initiator is answered: nothing more is said to it */
+void setup_over_check(struct setup *st, uint64_t now_us); /* both INVITEs answered: it is freed */
 void setup_free(struct setup *st);
 
-/* ---- setup_fork.c ---- */
-void setup_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
+/* ---- setup_answer.c: what the responder says to it ---- */
+void setup_response(struct setup *st, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
+
+/* ---- early.c: pairs of early dialogs ---- */
+MUST_CHECK int early_create(struct session *s, struct setup *st); /* -ENOMEM */
+void early_free(struct session *s);                               /* fine when there is none */
+static inline struct setup *early_setup(const struct session *s)
+{
+	return s->early ? s->early->st : NULL;
+}
+bool early_alive(const struct session *s);
+bool early_alone(const struct session *s);           /* no other pair of its set-up is alive */
+struct session *early_first(const struct setup *st); /* one that is alive, or else any; never NULL */
+/* The pair a response speaks of, made when it is new; NULL: none, it is to be ignored. */
+struct session *early_of(struct setup *st, const struct sip_msg *resp, uint64_t now_us);
+/* Dialog of the far leg from our INVITE and a response: made, or its route set and target made anew (RFC 3261
+ * 13.2.2.4).  0, -EBADMSG: it cannot be used. */
+MUST_CHECK int early_dialog(struct session *s, const struct sip_msg *resp);
+/* This pair's 2xx was first: the others end in silence. */
+void early_won(struct session *s, uint64_t now_us);
+void early_linger(struct session *s, uint64_t now_us); /* kept for 64*T1 more */
+/* One leg of a pair ends.  The last one alive takes the INVITE with it: 487, CANCEL. */
+void early_leave(struct leg *l, uint64_t now_us);
+void early_terminated(struct session *s, const struct sip_msg *resp, uint64_t now_us); /* 199 */
+void early_detach(struct session *s);
+bool early_holds(const struct session *s); /* it may not be freed yet */
+/* A 2xx to an INVITE that is up, of another fork. */
+void early_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
+void early_stranger(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 
 /* ---- modify.c: the heart ---- */
 /* Named by the request that is under way, not by the side. */

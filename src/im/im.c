@@ -149,8 +149,8 @@ static void on_cancel(void *u, struct sip_stxn *t, const struct sip_msg *m, uint
 	(void)u;
 	if (!l)
 		return;
-	if (l->s->setup)
-		setup_cancel(l->s, m, now_us);
+	if (early_setup(l->s) && early_setup(l->s)->in == t)
+		setup_cancel(early_setup(l->s), m, now_us);
 	else
 		modify_cancel(l->s, m, now_us);
 }
@@ -310,8 +310,8 @@ void im_end_all(struct im *im, unsigned cause, const char *text, uint64_t now_us
 {
 	char extra[128];
 	snprintf(extra, sizeof(extra), "Reason: SIP;cause=%u;text=\"%.64s\"\r\n", cause, text);
-	list_each(e, &im->in_state[SESS_SETUP])
-		setup_shut(container_of(e, struct session, link), now_us);
+	while (!list_empty(&im->in_state[SESS_SETUP])) /* with its siblings, each time */
+		setup_shut(container_of(im->in_state[SESS_SETUP].next, struct session, link), now_us);
 	list_each(e, &im->in_state[SESS_UP])
 		session_end(container_of(e, struct session, link), extra, now_us);
 	im_reap(im, now_us);

@@ -46,6 +46,7 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	bool trust_preferred_service; /* im.trust_preferred_service (CLASS-3) */
 	bool allow_downgrade;         /* im.media.allow_downgrade (ACC-2q) */
 	bool deny_loopback;           /* im.media.deny_loopback (ACC-2o) */
+	bool single_early_dialog;     /* im.single_early_dialog (PROV-2) */
 	uint32_t update_guard_ms;     /* im.update_guard: 20000 (MOD-18) */
 	uint32_t session_expires_s;   /* im.session_timer.expires: 1800; 0: we ask for none */
 	uint32_t min_se_s;            /* im.session_timer.min_se: 90 */

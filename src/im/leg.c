@@ -84,22 +84,21 @@ void leg_link(struct leg *l)
 	l->linked = true;
 }
 
-static bool tag_eq(const struct htab_link *link, const void *key)
+static bool is_dialog_of(const struct htab_link *link, const void *key)
 {
-	return span_eq(span_of(container_of(link, struct leg, link)->tag), *(const struct span *)key);
+	return sip_dialog_matches(&container_of(link, struct leg, link)->dlg, key);
 }
 
-/* A dialog is found by our own tag, which nobody else makes; Call-ID and the peer's tag must then agree. */
+/* A dialog is found by our own tag, which nobody else makes; Call-ID and the peer's tag, which tells the forks of one
+ * INVITE apart, must then agree. */
 struct leg *leg_find(struct im *im, const struct sip_msg *m)
 {
-	struct span key = m->to_tag;
+	struct span tag = m->request ? m->to_tag : m->from_tag;
 	struct htab_link *link;
-	struct leg *l;
 
-	if (!key.n || !(link = htab_get(&im->dialogs, htab_hash(&im->dialogs, key), tag_eq, &key)))
+	if (!tag.n || !(link = htab_get(&im->dialogs, htab_hash(&im->dialogs, tag), is_dialog_of, m)))
 		return NULL;
-	l = container_of(link, struct leg, link);
-	return sip_dialog_matches(&l->dlg, m) ? l : NULL;
+	return container_of(link, struct leg, link);
 }
 
 static void keep_text(char **slot, char *text)
@@ -229,15 +228,15 @@ static struct acked **acked_find(struct leg *l, const struct sip_ctxn *t, uint32
 }
 
 /* A 2xx came: t is heard of until Timer M. */
-static void acked_add(struct leg *l, struct sip_ctxn *t, uint32_t cseq)
+void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq)
 {
 	struct acked *a = calloc(1, sizeof(*a)), **at = &l->acked;
 	unsigned n = 1;
 
-	if (!a) {
-		sip_ctxn_set_user(t, NULL); /* no memory: acknowledged once */
+	if (t)
+		sip_ctxn_set_user(t, a ? l : NULL); /* no memory: acknowledged once */
+	if (!a)
 		return;
-	}
 	*a = (struct acked){ .next = l->acked, .t = t, .cseq = cseq };
 	l->acked = a;
 	for (; *at; n++) {
@@ -281,6 +280,16 @@ void leg_ack(struct leg *l, uint32_t cseq, struct span sdp)
 	im_send(l->s->im, &to, w_span_of(&w));
 	if (a)
 		acked_keep(a, &to, w_span_of(&w));
+}
+
+bool leg_ack_again(struct leg *l, uint32_t cseq)
+{
+	struct acked *a = *acked_find(l, NULL, cseq);
+
+	if (!a || !a->ack)
+		return false;
+	im_send(l->s->im, &a->to, (struct span){ a->ack, a->n });
+	return true;
 }
 
 void leg_ack_refusing(struct leg *l, const struct sip_msg *resp)
@@ -367,9 +376,9 @@ static void on_again(struct leg *l, struct acked **at, const struct sip_msg *res
 	if (!resp)
 		acked_free(at);
 	else if (!span_eq(resp->to_tag, l->dlg.remote_tag))
-		setup_other_fork(l, resp, now_us);
-	else if (a->ack)
-		im_send(l->s->im, &a->to, (struct span){ a->ack, a->n });
+		early_other_fork(l, resp, now_us);
+	else
+		leg_ack_again(l, a->cseq);
 }
 
 /*
@@ -380,7 +389,12 @@ void leg_on_invite(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 		   uint64_t now_us)
 {
 	struct leg *l = user;
+	struct setup *st = early_setup(l->s);
 
+	if (st && t == st->out) {
+		setup_response(st, resp, end, now_us);
+		return;
+	}
 	if (*acked_find(l, t, 0)) {
 		on_again(l, acked_find(l, t, 0), resp, now_us);
 		return;
@@ -390,10 +404,8 @@ void leg_on_invite(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 	if (!resp || resp->status >= 200)
 		l->invite_out = NULL;
 	if (resp && resp->status / 100 == 2)
-		acked_add(l, t, resp->cseq), stimer_on_2xx(l, resp, now_us);
-	if (l->state == LEG_INVITING || l->dlg.text == NULL)
-		setup_response(l, resp, end, now_us);
-	else if (l->s->state < SESS_ENDING && refresh_open(l))
+		leg_accepted(l, t, resp->cseq), stimer_on_2xx(l, resp, now_us);
+	if (l->s->state < SESS_ENDING && refresh_open(l))
 		refresh_response(l, resp, end, true, now_us);
 	else if (l->s->state < SESS_ENDING)
 		modify_response(l, resp, end, now_us);
@@ -465,6 +477,8 @@ static void refuse_pending(struct leg *l, uint64_t now_us)
 /* Theirs came, perhaps crossing ours, whose answer then no longer matters. */
 void leg_bye_received(struct leg *l, uint64_t now_us)
 {
+	if (l->state == LEG_INVITED || (l->state == LEG_INVITING && early_alone(l->s)))
+		early_leave(l, now_us);
 	modify_target_drop(l);
 	refuse_pending(l, now_us);
 	if (l->invite_in)
@@ -483,17 +497,8 @@ void leg_end(struct leg *l, const char *extra, uint64_t now_us)
 		l->state = LEG_OVER;
 		break;
 	case LEG_INVITED:
-		if (l->invite_in)
-			leg_reply(l, l->invite_in, 487, SPAN_EMPTY, "", now_us);
-		l->state = LEG_OVER;
-		break;
 	case LEG_INVITING:
-		/* A 2xx may already be on the wire: setup.c then acknowledges it and says BYE (SETUP-13). */
-		l->state = LEG_ENDING;
-		if (l->invite_out)
-			sip_ctxn_cancel(l->invite_out, span_of(l->bye_extra ? l->bye_extra : ""), now_us);
-		else
-			l->state = LEG_OVER;
+		early_leave(l, now_us);
 		break;
 	case LEG_UP:
 		modify_target_drop(l);

@@ -299,6 +299,13 @@ bool offer_concerns(struct leg *other, const struct sdp *from)
 	return text.n && !same_media(text, sdp_oa_local(&other->oa));
 }
 
+int offer_was_sent(struct leg *l, uint64_t origin_id, struct span text)
+{
+	sdp_oa_init(&l->oa, origin_id, 1);
+	sdp_oa_version(&l->oa, span_hash(after_origin(text), 0));
+	return sdp_oa_offer_out(&l->oa, text);
+}
+
 struct span offer_refuse_all(struct leg *l, const struct sdp *offer)
 {
 	const struct plane_conf *pc = &l->s->im->conf.plane;

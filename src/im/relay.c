@@ -86,12 +86,12 @@ void relay_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 	struct wbuf w;
 	char branch[40];
 
-	if (s->state == SESS_SETUP) {
+	if (early_alive(s) && (!far->dlg.text || !sip_dialog_allows(&far->dlg, m->method))) {
 		/* Early: there is nobody to relay it to yet, and a 481 would end the dialog. */
 		leg_reply(l, t, 500, SPAN_EMPTY, "Retry-After: 5\r\n", now_us);
 		return;
 	}
-	if (s->state != SESS_UP || far->state != LEG_UP) {
+	if (!early_alive(s) && (s->state != SESS_UP || far->state != LEG_UP)) {
 		leg_reply(l, t, 481, SPAN_EMPTY, "", now_us);
 		return;
 	}

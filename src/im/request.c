@@ -198,6 +198,19 @@ static void outside_dialog(struct im *im, struct sip_stxn *t, const struct sip_m
 	answer(im, NULL, t, &r, now_us);
 }
 
+/* A session that is not up cannot be modified: early, or ended (MOD-11). */
+static void not_up(const struct leg *l, const struct sip_msg *m, struct refusal *r)
+{
+	if (!early_alive(l->s)) {
+		refuse(r, 481, NULL);
+	} else if (m->method == SIP_INVITE && l->state == LEG_INVITING) {
+		refuse(r, 491, NULL); /* our own is open (RFC 3261 14.2) */
+	} else {
+		refuse(r, 500, NULL);
+		im_retry_after(l->s->im, r->extra);
+	}
+}
+
 static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const struct sip_msg *m,
 		      uint64_t now_us)
 {
@@ -217,10 +230,7 @@ static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const st
 	case SIP_INVITE:
 	case SIP_UPDATE:
 		if (l->state != LEG_UP) {
-			/* Early, or ended: no session there to modify (MOD-11). */
-			refuse(&r, l->state == LEG_INVITED ? 500 : 481, NULL);
-			if (r.status == 500)
-				im_retry_after(im, r.extra);
+			not_up(l, m, &r);
 			break;
 		}
 		if (bad_session_request(im, l, m, &r))

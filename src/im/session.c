@@ -25,6 +25,8 @@ void session_move(struct session *s, enum sess_state to)
 	list_del(&s->link);
 	im->n_in_state[s->state]--;
 	im->n_in_state[to]++;
+	if (s->early && s->early->uncounted)
+		im->n_uncounted[s->state]--, im->n_uncounted[to]++;
 	list_push(&im->in_state[to], &s->link);
 	s->state = to;
 }
@@ -55,7 +57,7 @@ void session_free(struct session *s, uint64_t now_us)
 	modify_own_drop(s);
 	relay_abandon(s, now_us);
 	timer_stop(&im->wheel, &s->t_media);
-	setup_free(s->setup);
+	early_free(s);
 	free(s->served_user);
 	leg_finish(&s->leg[SIDE_A]);
 	leg_finish(&s->leg[SIDE_B]);
@@ -67,15 +69,18 @@ void session_free(struct session *s, uint64_t now_us)
 
 void session_over_check(struct session *s, uint64_t now_us)
 {
-	(void)now_us;
+	if (early_holds(s))
+		return; /* a 2xx may still come */
 	if (s->leg[SIDE_A].state == LEG_OVER && s->leg[SIDE_B].state == LEG_OVER)
 		session_move(s, SESS_OVER);
 }
 
-/* What is common to every way of ending: nothing stays pending, MSRP is refused from now on (TERM-7). */
-static void close_down(struct session *s, uint64_t now_us)
+/* TERM-7. */
+void session_close(struct session *s, uint64_t now_us)
 {
 	struct im *im = s->im;
+	if (s->state >= SESS_ENDING)
+		return;
 	im_log(im, IM_NOTICE, "session-end", "sess=%lu age_ms=%lu modifications=%lu", (unsigned long)s->id,
 	       (unsigned long)((now_us - s->since_us) / US_PER_MS), (unsigned long)s->n_modified);
 	session_move(s, SESS_ENDING);
@@ -84,20 +89,32 @@ static void close_down(struct session *s, uint64_t now_us)
 	stimer_stop(&s->leg[SIDE_A], now_us);
 	stimer_stop(&s->leg[SIDE_B], now_us);
 	relay_abandon(s, now_us);
-	setup_quiet(s->setup);
 	timer_stop(&im->wheel, &s->t_media);
 	plane_destroy(s->plane, now_us);
 	s->plane = NULL;
 }
 
-void session_end(struct session *s, const char *extra, uint64_t now_us)
+void session_hang_up(struct session *s, const char *extra, uint64_t now_us)
 {
 	if (s->state >= SESS_ENDING)
 		return;
-	close_down(s, now_us);
+	session_close(s, now_us);
 	leg_end(&s->leg[SIDE_A], extra, now_us);
 	leg_end(&s->leg[SIDE_B], extra, now_us);
+}
+
+/* With the set-up it was the last pair of. */
+static void all_over_check(struct session *s, uint64_t now_us)
+{
+	if (early_setup(s))
+		setup_over_check(early_setup(s), now_us);
 	session_over_check(s, now_us);
+}
+
+void session_end(struct session *s, const char *extra, uint64_t now_us)
+{
+	session_hang_up(s, extra, now_us);
+	all_over_check(s, now_us);
 }
 
 /* TERM-1: 200 at once, then BYE on the other leg with the same Reason. */
@@ -110,11 +127,10 @@ void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 	w_hdr_copy(&w, m, SIP_H_REASON);
 	extra[w_ok(&w) ? w.n : 0] = '\0';
 	leg_reply(l, t, 200, SPAN_EMPTY, "", now_us);
-	if (s->state < SESS_ENDING)
-		close_down(s, now_us);
+	session_close(s, now_us);
 	leg_bye_received(l, now_us);
 	leg_end(leg_other(l), extra, now_us);
-	session_over_check(s, now_us);
+	all_over_check(s, now_us);
 }
 
 /* An ACK for a 2xx of ours, matched by CSeq and nothing else (MOD-8, lesson 3). */

@@ -18,6 +18,8 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	for (unsigned i = 0; i < SESS_OVER; i++) {
 		list_each(e, &im->in_state[i]) {
 			const struct session *s = container_of(e, struct session, link);
+			if (s->early && s->early->uncounted)
+				continue; /* one of several early dialogs: the set-up is shown once */
 			struct im_session_view v = {
 				.id = s->id,
 				.state = state_names[s->state],
@@ -48,7 +50,9 @@ void im_metrics(struct im *im, struct im_metrics *out)
 	const struct planes_stats *ps = planes_stats(im->planes);
 
 	*out = im->mx;
-	out->sessions = im->n_in_state[SESS_SETUP] + im->n_in_state[SESS_UP] + im->n_in_state[SESS_ENDING];
+	out->sessions = 0;
+	for (unsigned i = 0; i < SESS_OVER; i++)
+		out->sessions += im->n_in_state[i] - im->n_uncounted[i];
 	out->transactions = tl->server + tl->client;
 	out->sip_retransmissions = tl->retrans_out;
 	out->over_limit += tl->refused;
@@ -89,7 +93,7 @@ static void check_session(const struct session *s)
 	if (mod->stage == MOD_OWN)
 		assert(!mod->txn && s->own);
 	if (s->state == SESS_UP)
-		assert(s->leg[SIDE_A].state == LEG_UP && s->leg[SIDE_B].state == LEG_UP && !s->setup);
+		assert(s->leg[SIDE_A].state == LEG_UP && s->leg[SIDE_B].state == LEG_UP && !early_setup(s));
 	if (s->state >= SESS_ENDING)
 		assert(!s->plane && mod->stage == MOD_NONE);
 }

@@ -66,6 +66,8 @@ const struct conf_item conf_items[] = {
   "peers, and the most we grant them. From 90 on; 0: timers run only where a peer asks for one." },
 { "im.session_timer.min_se", CONF_S, 90, 86400, NULL, "90", FIELD(im.min_se_s), NULL,
   "The shortest such interval: a request for less is refused with 422." },
+{ "im.single_early_dialog", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.single_early_dialog), NULL,
+  "Show the inviting side one early dialog, however many devices ring: for clients that cannot tell them apart." },
 { "im.media.accept_types", CONF_LIST, 1, 64, "a MIME type, type/* or *", "*", NO_FIELD, conf_set_accept_type,
   "MIME types the server accepts in messages." },
 { "im.media.max_size", CONF_SIZE, 0, 1ull << 40, NULL, "10485760", FIELD(im.max_size), NULL,

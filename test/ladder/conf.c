@@ -34,6 +34,7 @@ static const struct key {
 	{ "im.media.allow_downgrade", H_BOOL, AT(allow_downgrade), NULL },
 	{ "im.media.deny_loopback", H_BOOL, AT(deny_loopback), NULL },
 	{ "im.trust_preferred_service", H_BOOL, AT(trust_preferred_service), NULL },
+	{ "im.single_early_dialog", H_BOOL, AT(single_early_dialog), NULL },
 	{ "im.update_guard", H_MS, AT(update_guard_ms), NULL },
 	{ "im.session_timer.expires", H_U32, AT(session_expires_s), NULL },
 	{ "im.session_timer.min_se", H_U32, AT(min_se_s), NULL },

@@ -149,13 +149,20 @@ static bool send_built(struct run *r, const struct line *l, struct peer *p, stru
 		       struct pup_opts *o, char *method, char *out)
 {
 	const char *why = "cannot be built";
-	struct span bytes, tag = line_attr(l, "tag");
+	struct span bytes, tag = line_attr(l, "tag"), mine = line_attr(l, "mytag");
 	struct sip_src src = source(r, l, p);
-	char to_tag[64];
+	char to_tag[64], from_tag[64];
+	if (tag.p) {
+		struct span s = pattern_fill(&r->v, tag, to_tag, sizeof(to_tag) - 1);
+		to_tag[s.n] = 0;
+		o->to_tag = to_tag;
+	}
+	if (mine.p) {
+		snprintf(from_tag, sizeof(from_tag), "%" SPAN_FMT, SPAN_ARG(mine));
+		o->from_tag = from_tag;
+	}
 	if (l->status) {
 		if (tag.p) {
-			snprintf(to_tag, sizeof(to_tag), "%" SPAN_FMT, SPAN_ARG(tag));
-			o->to_tag = to_tag;
 			if (l->status >= 200 && l->status < 300)
 				snprintf(d->local_tag, sizeof(d->local_tag), "%s", to_tag);
 		}
@@ -166,7 +173,7 @@ static bool send_built(struct run *r, const struct line *l, struct peer *p, stru
 		o->tp = src.tp == SIP_TCP ? "TCP" : NULL;
 		bytes = pup_request(&p->p, d, method, o, out, &why);
 	}
-	o->to_tag = NULL; /* it was ours */
+	o->to_tag = o->from_tag = NULL; /* they were ours */
 	if (bytes.n == 0)
 		return run_fail(r, "%s", why);
 	deliver(r, p, &src, bytes);
@@ -185,7 +192,9 @@ bool send_line(struct run *r, const struct line *l)
 	if (span_eq(l->what, SPAN("raw")))
 		return send_raw(r, l, p);
 	struct pup_dialog *d = run_dialog(p, line_attr(l, "dlg"), true);
-	struct pup_opts o = { .edit = e, .cseq = (uint32_t)wire_u64(line_attr(l, "cseq")) };
+	struct pup_opts o = { .edit = e,
+			      .cseq = (uint32_t)wire_u64(line_attr(l, "cseq")),
+			      .rseq = (uint32_t)wire_u64(line_attr(l, "rseq")) };
 	if (d == NULL)
 		return run_fail(r, "too many dialogs");
 	bare_words(l, &o.ruri, method);

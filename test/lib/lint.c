@@ -12,15 +12,20 @@ struct sent { /* the final answer of one server transaction, or (method empty) a
 	struct span bytes;
 };
 
-struct lint_leg {
-	struct lint_leg *next;
-	char peer[16], call_id[160], tag[128];
-	bool tag_fixed;
+struct dialog { /* forks of one INVITE share our tag or the peer's, and count for themselves */
+	struct dialog *next;
+	char ours[128], theirs[128]; /* tags; theirs empty: not known yet */
 	uint32_t cseq;
-	bool gaps;      /* as in struct lint */
 	bool requested; /* we sent a request on it */
 	uint64_t sdp_id, sdp_version;
 	char *sdp; /* last sent, whole */
+};
+
+struct lint_leg {
+	struct lint_leg *next;
+	char peer[16], call_id[160];
+	bool gaps; /* as in struct lint */
+	struct dialog *dialog;
 	struct sent *sent;
 };
 
@@ -32,7 +37,12 @@ static void leg_free(struct lint_leg *g)
 		free((char *)f->bytes.p);
 		free(f);
 	}
-	free(g->sdp);
+	while (g->dialog) {
+		struct dialog *d = g->dialog;
+		g->dialog = d->next;
+		free(d->sdp);
+		free(d);
+	}
 	free(g);
 }
 
@@ -76,22 +86,55 @@ static bool method_is(const struct wire *m, const char *name)
 	return span_eq(m->method, span_of(name));
 }
 
+static struct dialog *dialog_find(struct lint_leg *g, struct span ours, struct span theirs)
+{
+	for (struct dialog *d = g->dialog; d; d = d->next)
+		if (span_eq(span_of(d->ours), ours) && span_eq(span_of(d->theirs), theirs))
+			return d;
+	return NULL;
+}
+
+static struct span our_tag(const struct wire *m)
+{
+	struct span tag = wire_param(wire_hdr(m, m->request ? "From" : "To", 0), "tag");
+	return tag.p ? tag : SPAN("");
+}
+
+/* The dialog of a message; one that our request began goes on where that request was. */
+static struct dialog *dialog_of(struct lint_leg *g, const struct wire *m)
+{
+	struct span ours = our_tag(m);
+	struct span theirs = wire_param(wire_hdr(m, m->request ? "To" : "From", 0), "tag");
+	struct dialog *d = dialog_find(g, ours, theirs.p ? theirs : SPAN("")), *base;
+	if (d)
+		return d;
+	base = dialog_find(g, ours, SPAN(""));
+	d = calloc(1, sizeof(*d));
+	if (d == NULL)
+		abort();
+	if (base) {
+		*d = *base;
+		d->sdp = base->sdp ? strdup(base->sdp) : NULL;
+	}
+	put(d->ours, sizeof(d->ours), ours);
+	put(d->theirs, sizeof(d->theirs), theirs.p ? theirs : SPAN(""));
+	d->next = g->dialog;
+	return g->dialog = d;
+}
+
 static bool check_tag(struct lint_leg *g, const struct wire *m, char why[200])
 {
-	struct span ours = wire_param(wire_hdr(m, m->request ? "From" : "To", 0), "tag");
-	if (m->request && ours.p == NULL)
+	struct span ours = our_tag(m);
+	if (m->request && ours.n == 0)
 		return bad(why, "request without From tag");
-	if (!m->request && m->status > 100 && ours.p == NULL)
+	if (!m->request && m->status > 100 && ours.n == 0)
 		return bad(why, "response without To tag");
-	if (ours.p == NULL)
-		return true;
-	if (g->tag_fixed && !span_eq(ours, span_of(g->tag)) && (m->request || m->status < 300))
-		return bad(why, "our tag changed");
-	if (m->request || (m->status >= 200 && m->status < 300 && method_is(m, "INVITE"))) {
-		g->tag_fixed = true;
-		snprintf(g->tag, sizeof(g->tag), "%" SPAN_FMT, SPAN_ARG(ours));
-	}
-	return true;
+	if (!m->request)
+		return true; /* each early dialog we begin as UAS has one of its own */
+	for (struct dialog *d = g->dialog; d; d = d->next)
+		if (span_eq(span_of(d->ours), ours))
+			return true;
+	return g->dialog == NULL || bad(why, "our tag changed");
 }
 
 static void remember(struct lint_leg *g, const struct wire *m)
@@ -108,7 +151,7 @@ static void remember(struct lint_leg *g, const struct wire *m)
 	g->sent = f;
 }
 
-static bool check_request(struct lint_leg *g, const struct wire *m, char why[200])
+static bool check_request(struct lint_leg *g, struct dialog *d, const struct wire *m, char why[200])
 {
 	if (wire_hdr(m, "Max-Forwards", 0).p == NULL)
 		return bad(why, "no Max-Forwards");
@@ -116,12 +159,12 @@ static bool check_request(struct lint_leg *g, const struct wire *m, char why[200
 		return bad(why, "branch without the cookie");
 	if (method_is(m, "ACK") || method_is(m, "CANCEL")) {
 		remember(g, m);
-		return m->cseq <= g->cseq || bad(why, "ACK or CANCEL for a number never used");
+		return m->cseq <= d->cseq || bad(why, "ACK or CANCEL for a number never used");
 	}
-	if (m->cseq < g->cseq || (m->cseq == g->cseq && g->requested))
+	if (m->cseq < d->cseq || (m->cseq == d->cseq && d->requested))
 		return bad(why, "CSeq did not rise");
-	g->cseq = m->cseq;
-	g->requested = true;
+	d->cseq = m->cseq;
+	d->requested = true;
 	remember(g, m);
 	return true;
 }
@@ -180,25 +223,25 @@ static struct span description(struct span body)
 }
 
 /* SDP-4, SDP-7: new content is one version more than last sent, the same content the same body. */
-static bool check_sdp(struct lint_leg *g, const struct wire *m, bool gaps, char why[200])
+static bool check_sdp(struct dialog *d, const struct wire *m, bool gaps, char why[200])
 {
 	struct span sdp = description(m->body);
 	uint64_t id, version;
-	if (sdp.n == 0 || span_eq(span_of(g->sdp), sdp))
+	if (sdp.n == 0 || span_eq(span_of(d->sdp), sdp))
 		return true;
 	if (!wire_origin(sdp, &id, &version))
 		return bad(why, "SDP without o=");
-	if (g->sdp) {
-		if (id != g->sdp_id)
+	if (d->sdp) {
+		if (id != d->sdp_id)
 			return bad(why, "our o= session id changed");
-		if (!gaps && wire_same_but_origin(sdp, span_of(g->sdp)))
+		if (!gaps && wire_same_but_origin(sdp, span_of(d->sdp)))
 			return bad(why, "same SDP content, other o= line");
-		if (gaps ? version <= g->sdp_version : version != g->sdp_version + 1)
+		if (gaps ? version <= d->sdp_version : version != d->sdp_version + 1)
 			return bad(why, "new SDP content, o= version not one more");
 	}
-	free(g->sdp);
-	g->sdp = span_dup(sdp);
-	g->sdp_id = id, g->sdp_version = version;
+	free(d->sdp);
+	d->sdp = span_dup(sdp);
+	d->sdp_id = id, d->sdp_version = version;
 	return true;
 }
 
@@ -214,12 +257,14 @@ static bool repeated(const struct lint_leg *g, const struct wire *m)
 bool lint_out(struct lint *l, const char *peer, const struct wire *m, char why[200])
 {
 	struct lint_leg *g = leg_of(l, peer, m);
+	struct dialog *d;
 	g->gaps = l->gaps;
 	if (l->proxy || repeated(g, m))
 		return true;
 	if (!check_tag(g, m, why) || !check_contact(m, why))
 		return false;
-	if (m->request ? !check_request(g, m, why) : !check_response(g, m, why))
+	d = dialog_of(g, m);
+	if (m->request ? !check_request(g, d, m, why) : !check_response(g, m, why))
 		return false;
-	return l->free_origin || check_sdp(g, m, l->gaps, why);
+	return l->free_origin || check_sdp(d, m, l->gaps, why);
 }

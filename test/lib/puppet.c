@@ -107,6 +107,7 @@ const char *pup_reason(unsigned status)
 	} t[] = { { 100, "Trying" },
 		  { 180, "Ringing" },
 		  { 183, "Session Progress" },
+		  { 199, "Early Dialog Terminated" },
 		  { 200, "OK" },
 		  { 202, "Accepted" },
 		  { 400, "Bad Request" },
@@ -289,8 +290,8 @@ struct span pup_request(struct pup *p, struct pup_dialog *d, const char *method,
 		addf(h, "Route", "%s", p->routes);
 	for (unsigned i = 0; !initial && i < d->n_routes; i++)
 		addf(h, "Route", "%s", d->route[i]);
-	addf(h, "From", "<%s>;tag=%s", d->local, d->local_tag);
-	addf(h, "To", tagged ? "<%s>;tag=%s" : "<%s>", d->remote, d->remote_tag);
+	addf(h, "From", "<%s>;tag=%s", d->local, o->from_tag ? o->from_tag : d->local_tag);
+	addf(h, "To", tagged ? "<%s>;tag=%s" : "<%s>", d->remote, o->to_tag ? o->to_tag : d->remote_tag);
 	addf(h, "Call-ID", "%s", d->call_id);
 	addf(h, "CSeq", "%u %s", cseq, method);
 	if (names_target(method)) {
@@ -300,6 +301,8 @@ struct span pup_request(struct pup *p, struct pup_dialog *d, const char *method,
 		if (p->supported[0])
 			addf(h, "Supported", "%s", p->supported);
 	}
+	if (is(method, "PRACK"))
+		addf(h, "RAck", "%s", d->rack);
 	if (o->initial) {
 		addf(h, "P-Asserted-Identity", "<%s>", d->local);
 		if (p->accept_contact[0])
@@ -343,6 +346,10 @@ struct span pup_response(struct pup *p, struct pup_dialog *d, const char *method
 			addf(h, "Allow", "%s", p->allow);
 		if (p->supported[0])
 			addf(h, "Supported", "%s", p->supported);
+	}
+	if (o->rseq) {
+		addf(h, "Require", "100rel");
+		addf(h, "RSeq", "%u", o->rseq);
 	}
 	if (status >= 200)
 		k->answered = true;
@@ -406,4 +413,7 @@ void pup_learn(struct pup *p, struct pup_dialog *d, const struct wire *m, const 
 		put(d->target, sizeof(d->target), wire_uri(contact));
 	if (m->body.n && wire_line(m->body, "v=0", 0).p)
 		learn_sdp(d, m);
+	if (!m->request && wire_hdr(m, "RSeq", 0).p)
+		snprintf(d->rack, sizeof(d->rack), "%" SPAN_FMT " %" SPAN_FMT,
+			 SPAN_ARG(wire_hdr(m, "RSeq", 0)), SPAN_ARG(wire_hdr(m, "CSeq", 0)));
 }

@@ -34,6 +34,7 @@ struct pup_dialog {
 	char invite_branch[64], invite_ruri[512];
 	bool invite_initial, invite_tagged; /* it created the dialog; its To had a tag */
 	unsigned invite_status;             /* last response to our last INVITE */
+	char rack[64];                      /* RAck of the reliable 1xx that came last */
 	unsigned n_kept, n_sent;
 	struct pup_kept kept[PUP_KEPT], sent[PUP_KEPT];
 	struct psdp sdp;
@@ -62,7 +63,9 @@ struct pup_opts {
 	unsigned n_edit;
 	struct span ruri;        /* empty: the target */
 	struct span body, ctype; /* ctype empty: application/sdp when there is a body */
-	const char *to_tag;      /* of a response; NULL: the dialog's */
+	const char *to_tag;      /* NULL: the dialog's */
+	const char *from_tag;    /* of a request; NULL: the dialog's */
+	uint32_t rseq;           /* the 1xx is reliable, under this number */
 	uint32_t cseq;           /* 0: the next; for a response: which request */
 	const char *tp;          /* Via transport; NULL: UDP */
 	const char *reason;      /* phrase; NULL: the standard one */

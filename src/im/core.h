@@ -290,6 +290,8 @@ struct span offer_again(struct leg *l, const struct sdp *offer);
 struct span offer_same(struct leg *l);
 /* The lines leg l was last told are off, a bit each. */
 uint32_t offer_lines_off(const struct leg *l);
+/* Do two descriptions say the same of their media, but for who connects? */
+bool offer_same_media(struct span a, struct span b);
 /* Would leg `other` be told something else than it was told last, now that the far peer said `from`? */
 bool offer_concerns(struct leg *other, const struct sdp *from);
 /* `text` went out as leg l's offer, under this o= id. */

@@ -101,6 +101,13 @@ static void own_back(struct session *s, uint64_t now_us)
 	modify_release(s);
 }
 
+/* Has another modification said it meanwhile? */
+static bool is_needed(struct session *s, struct leg *r)
+{
+	struct sdp *from = s->im->sdp[0];
+	return sdp_parse(from, sdp_oa_remote(&leg_other(r)->oa), NULL) == 0 && offer_concerns(r, from);
+}
+
 static timer_fn on_turn;
 
 static void own_later(struct own *own, unsigned wait_ms, uint64_t now_us)
@@ -116,6 +123,10 @@ static void own_begin(struct session *s, uint64_t now_us)
 
 	if (s->mod.stage != MOD_NONE || !leg_free(r) || !leg_free(leg_other(r))) {
 		own_later(own, BUSY_WAIT_MS, now_us);
+		return;
+	}
+	if (!is_needed(s, r)) {
+		modify_own_drop(s);
 		return;
 	}
 	s->mod = (struct modify){

@@ -273,7 +273,7 @@ uint32_t offer_lines_off(const struct leg *l)
 }
 
 /* The m= sections alone, and of them not a=setup, which differs between offers and answers that say the same. */
-static bool same_media(struct span a, struct span b)
+bool offer_same_media(struct span a, struct span b)
 {
 	size_t at_a = span_find(a, SPAN("\r\nm=")), at_b = span_find(b, SPAN("\r\nm="));
 
@@ -296,7 +296,7 @@ bool offer_concerns(struct leg *other, const struct sdp *from)
 	struct span text = offer_make(other, SDP_OFFER, from, NULL, offer_lines_off(other));
 
 	other->oa = kept;
-	return text.n && !same_media(text, sdp_oa_local(&other->oa));
+	return text.n && !offer_same_media(text, sdp_oa_local(&other->oa));
 }
 
 int offer_was_sent(struct leg *l, uint64_t origin_id, struct span text)

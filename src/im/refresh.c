@@ -111,7 +111,7 @@ static void take_answer(struct leg *l, const struct sip_msg *resp, uint64_t now_
 		return;
 	}
 	known = sdp_parse(before, sdp_oa_remote(&l->oa), NULL) == 0;
-	same = known && sdp_same_content(before, answer);
+	same = offer_same_media(sdp_oa_remote(&l->oa), answer->raw);
 	if (!same)
 		accept_answer(&im->conf, l->s->class, known ? before : NULL, sent, answer, &v);
 	if (v.status || sdp_oa_answer_in(&l->oa, answer->raw) < 0) {

@@ -111,13 +111,17 @@ static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
 				 .log = on_log,
 				 .check = check_event,
 				 .boundary = boundary };
+	struct rng timers; /* one of its own: the seeds of past failures go on meaning what they meant */
 	sim->seed = seed;
+	rng_seed(&timers, seed ^ 0x4028);
 	rng_seed(&sim->rng, seed);
 	world_init(&sim->w, seed ^ 0x5eed, &h);
 	draw_faults(sim);
 	if (!cidr_parse(&sim->w.conf.trusted[0], SPAN("10.0.0.0/8")))
 		abort();
 	sim->w.conf.plane.ack_end = chance(sim, 700);
+	if (rng_below(&timers, 2)) /* refreshes within the life of a session, which is up to 90 s */
+		sim->w.conf.session_expires_s = 90 + rng_below(&timers, 60);
 	sim->w.pipe_random = true;
 	sim->w.pipe_delay_us = between(sim, 0, 60) * US_PER_MS + 1;
 	sim->w.pipe_segment = (size_t)between(sim, 1, 3000) + 40;

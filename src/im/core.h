@@ -157,6 +157,7 @@ struct im {
 	struct timers wheel;
 	struct sip_tl *tl;
 	struct planes *planes;
+	struct proxy *proxy; /* owned; NULL but in mode proxy (proxy.h) */
 	struct htab dialogs; /* legs by our tag */
 	struct list in_state[SESS_N_STATES];
 	uint64_t n_in_state[SESS_N_STATES];
@@ -260,6 +261,7 @@ void leg_bye_received(struct leg *l, uint64_t now_us);
 
 /* ---- headers.c ---- */
 /* What crosses of a message, by trust: both sides must be trusted for the P- headers that need it (IMS-2). */
+void headers_drop_trusted(struct sip_hdr_set *set); /* those that count between trusted peers only */
 void w_pass(struct wbuf *w, const struct sip_msg *m, bool trusted);
 void w_contact(struct wbuf *w, const struct leg *l, const struct sip_msg *m);
 /* Contact, Allow, Supported.  m: the other side's message that is passed on, NULL: none (its last known). */

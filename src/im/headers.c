@@ -81,6 +81,11 @@ static struct sip_hdr_set pass_set(bool trusted)
 	return set;
 }
 
+void headers_drop_trusted(struct sip_hdr_set *set)
+{
+	drop(set, of_trust, sizeof(of_trust));
+}
+
 void w_pass(struct wbuf *w, const struct sip_msg *m, bool trusted)
 {
 	struct sip_hdr_set set = pass_set(trusted);

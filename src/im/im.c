@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "im/core.h"
+#include "im/proxy.h"
 
 void im_conf_defaults(struct im_conf *c)
 {
@@ -185,7 +185,7 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 {
 	struct sip_tl_hooks hooks = { NULL,      port_send, port_random, on_request, on_ack,
 				      on_cancel, on_no_ack, on_gone,     on_stray };
-	struct sip_tl_limits limits = { conf->sip_transactions_max };
+	struct sip_tl_limits limits = { conf->sip_transactions_max, .proxy = conf->mode == IM_PROXY };
 	uint64_t key[2];
 	struct im *im = calloc(1, sizeof(*im));
 	if (!im)
@@ -193,6 +193,10 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 	im->conf = *conf;
 	im->port = *port;
 	hooks.u = im;
+	if (conf->mode == IM_PROXY) {
+		proxy_hooks(&hooks);
+		im->proxy = proxy_create(im);
+	}
 	timers_init(&im->wheel, now_us);
 	for (unsigned i = 0; i < SESS_N_STATES; i++)
 		list_init(&im->in_state[i]);
@@ -204,7 +208,7 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 	im->tl = sip_tl_create(&im->wheel, &hooks, &limits);
 	im->planes = planes_create(&im->conf.plane, &im->port, &im->wheel);
 	if (!im->out || !im->sdp_out || !im->sdp[0] || !im->sdp[1] || !im->sdp[2] || !im->sdp[3] || !im->tl ||
-	    !im->planes || htab_init(&im->dialogs, key) < 0) {
+	    !im->planes || (conf->mode == IM_PROXY && !im->proxy) || htab_init(&im->dialogs, key) < 0) {
 		im_destroy(im);
 		return NULL;
 	}
@@ -226,6 +230,7 @@ void im_destroy(struct im *im)
 		list_each(e, &im->in_state[i])
 			session_free(container_of(e, struct session, link), im->wheel.tick * US_PER_MS);
 	}
+	proxy_destroy(im->proxy);
 	if (im->tl)
 		sip_tl_destroy(im->tl);
 	if (im->planes)

@@ -29,6 +29,7 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	X(sip_sent, counter, "SIP messages sent, retransmissions included") \
 	X(sip_broken, counter, "SIP messages refused or dropped because they could not be parsed") \
 	X(sip_refused, counter, "SIP requests refused by a generic check") \
+	X(proxied, counter, "SIP requests passed on as a proxy") \
 	X(sessions, gauge, "Sessions alive") \
 	X(sessions_total, counter, "Sessions set up (2xx sent)") \
 	X(setups_failed, counter, "Session set-ups that ended without a 2xx") \

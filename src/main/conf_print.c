@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of keys for people: the effective configuration, the help, the manual page. */
-#include "main/conf_table.h"
+#include "main/conf_set.h"
 
 /* The section of a dotted key: all before its last dot. */
 static struct span section_of(struct span key)
@@ -95,6 +95,8 @@ void conf_show(const struct conf *c, FILE *f)
 
 	for (unsigned i = 0; i < conf_n_items; i++) {
 		struct span key = span_of(conf_items[i].key), section = section_of(key), name = name_of(key);
+		if (!conf_applies(c, &conf_items[i]))
+			continue;
 		show_sections(f, open, section);
 		open = section;
 		fprintf(f, "%*s%" SPAN_FMT ": ", (int)(2 * depth_of(section)), "", (int)name.n, name.p);

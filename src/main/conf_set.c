@@ -295,8 +295,32 @@ static void check_tls(struct conf *c)
 	}
 }
 
+/* MODE-2, MODE-5: a proxy reads no body and has no user plane. */
+bool conf_applies(const struct conf *c, const struct conf_item *it)
+{
+	static const char *const no_proxy[] = { "msrp.", "im.media.", "im.sessions_max", "im.update_guard",
+						"im.trust_preferred_service" };
+
+	for (unsigned i = 0; c->im.mode == IM_PROXY && i < ARRAY_LEN(no_proxy); i++)
+		if (span_starts(span_of(it->key), span_of(no_proxy[i])))
+			return false;
+	return true;
+}
+
+/* Who sets such a key relies on it. */
+static void check_proxy(struct conf *c)
+{
+	for (unsigned i = 0; i < conf_n_items; i++)
+		if (c->value[i].line && !conf_applies(c, &conf_items[i]))
+			conf_fault(c, &conf_items[i], 0,
+				   "is not possible with im.mode proxy; leave it out, or use anchored");
+	if (c->im.mode == IM_PROXY)
+		c->n_msrp = 0;
+}
+
 void conf_check_all(struct conf *c)
 {
+	check_proxy(c);
 	check_wildcards(c);
 	check_tls(c);
 	if (c->n_sip_advert > 1 && c->n_sip_advert != c->im.n_listen)

@@ -22,7 +22,7 @@ const struct conf_item conf_items[] = {
   conf_set_trusted,
   "Peers that belong to the SIP/IP core: only their P- headers count, and only to them are such headers sent." },
 { "sip.next_hop", CONF_TEXT, 0, 255, "a SIP URI", "", FIELD(im.next_hop), conf_set_next_hop,
-  "Where requests go that carry no Route beyond ours. Empty: where their Request-URI says." },
+  "Where requests go that carry no Route beyond ours. Empty: where their Request-URI says; so always inside a dialog." },
 { "sip.tls.certificate", CONF_TEXT, 0, 255, "a PEM file", "", FIELD(tls.certificate), conf_set_line,
   "Our certificate, followed by those between it and the authority. It must name what sip.advertise says." },
 { "sip.tls.key", CONF_TEXT, 0, 255, "a PEM file", "", FIELD(tls.key), conf_set_line,
@@ -44,9 +44,10 @@ const struct conf_item conf_items[] = {
   "A SIP connection without traffic for this long is closed." },
 { "sip.message_wait", CONF_MS, 1000, 5 * MINUTE, NULL, "10s", FIELD(net.sip_header_ms), NULL,
   "A message begun on a SIP connection, and the first one after a peer connected, must be complete within this." },
-{ "im.mode", CONF_ENUM, 0, 0, "!proxy !unanchored anchored", "anchored", FIELD(im.mode), NULL,
+{ "im.mode", CONF_ENUM, 0, 0, "proxy !unanchored anchored", "anchored", FIELD(im.mode), NULL,
   "How sessions are handled: anchored means a back-to-back user agent that is in the path of the MSRP "
-  "messages too." },
+  "messages too; proxy, a SIP proxy that stays on the path of the requests and changes no body, so that nothing is "
+  "judged, and nothing in msrp and im.media may be set." },
 { "im.served_domains", CONF_LIST, 0, IM_DOMAINS_MAX, "a domain name", "", NO_FIELD, conf_set_domain,
   "Domains of our users. Without other evidence a request to one of them is handled for the recipient, a "
   "request from one of them for the sender." },

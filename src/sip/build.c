@@ -92,7 +92,7 @@ static bool via_tells_source(const struct sip_via *via, const struct addr *src)
 	       addr_same_ip(&sent_by, src);
 }
 
-static void w_vias(struct wbuf *w, const struct sip_msg *req, const struct addr *src)
+void w_vias(struct wbuf *w, const struct sip_msg *req, const struct addr *src)
 {
 	const struct sip_hdr *h = sip_hdr(req, SIP_H_VIA);
 

@@ -34,6 +34,8 @@ void w_hdr_copy_set(struct wbuf *w, const struct sip_msg *m, const struct sip_hd
 struct addr;
 void w_reply(struct wbuf *w, const struct sip_msg *req, const struct addr *src, unsigned status,
 	     struct span reason, struct span to_tag);
+/* All Via of req as w_reply() writes them: what an answer has, and a request that is passed on below ours. */
+void w_vias(struct wbuf *w, const struct sip_msg *req, const struct addr *src);
 /* Content-Length and the empty line; body may be empty (then no Content-Type either).  content_type empty: the
  * caller has written it. */
 void w_end(struct wbuf *w, struct span content_type, struct span body);

@@ -22,7 +22,7 @@ static bool is_invite(const struct sip_stxn *t)
 static void link_in(struct sip_stxn *t, uint64_t hash)
 {
 	htab_put(&t->tl->server, &t->link, hash);
-	t->in_merged = !t->req->to_tag.n;
+	t->in_merged = !t->req->to_tag.n && !t->tl->limits.proxy;
 	if (t->in_merged)
 		htab_put(&t->tl->merged, &t->merge, sip_match_merged_hash(t->tl, t->req));
 	t->tl->stats.server++;
@@ -201,6 +201,8 @@ static void on_unacked(struct timer *timer, uint64_t now_us)
 /* Whether status may be sent in this state to this request. */
 static bool reply_check(const struct sip_stxn *t, unsigned status)
 {
+	if (t->state == STXN_ACCEPTED && t->tl->limits.proxy)
+		return status >= 200 && status < 300;
 	if (t->state != STXN_PROCEEDING)
 		return false;
 	if (is_invite(t))
@@ -211,16 +213,18 @@ static bool reply_check(const struct sip_stxn *t, unsigned status)
 
 static void answered_invite(struct sip_stxn *t, unsigned status, uint64_t now_us)
 {
-	bool accepted = status < 300;
+	bool accepted = status < 300, passed_on = accepted && t->tl->limits.proxy;
 
+	if (t->state == STXN_ACCEPTED)
+		return; /* one more 2xx through a proxy: Timer L goes on */
 	close_count(t);
 	t->state = accepted ? STXN_ACCEPTED : STXN_COMPLETED;
 	t->interval_ms = SIP_T1_MS;
 	timer_stop(t->tl->wheel, &t->t_again);
 	/* A 2xx goes end to end, maybe over a datagram hop: it is repeated on any transport. */
-	if (accepted || !txn_reliable(t->src.tp))
+	if (accepted ? !passed_on : !txn_reliable(t->src.tp))
 		repeat(t, now_us);
-	txn_after(t->tl, &t->t_end, TXN_LIFE_MS, now_us, accepted ? on_unacked : on_end);
+	txn_after(t->tl, &t->t_end, TXN_LIFE_MS, now_us, accepted && !passed_on ? on_unacked : on_end);
 }
 
 /* At a high rate those answered long ago are many; the oldest goes first, from a timer as always. */

@@ -192,6 +192,10 @@ static void on_cancel(struct sip_tl *tl, const struct sip_msg *m, const struct s
 	char buf[TXN_TAG_LEN];
 	struct span tag;
 
+	if (!t && tl->limits.proxy) {
+		tl->hooks.ack(tl->hooks.u, m, src, now_us);
+		return;
+	}
 	if (!t) {
 		refuse(tl, m, src, 481, SPAN_EMPTY, SPAN_EMPTY);
 		return;

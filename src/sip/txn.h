@@ -69,6 +69,10 @@ struct sip_tl_limits {
 	/* Answered, and kept only to repeat the answer (Timer J): above, the oldest is forgotten early.  0: four
 	 * times transactions_max. */
 	uint32_t answered_max;
+	/* The TU is a proxy (RFC 3261 16): each 2xx to INVITE given to sip_stxn_reply() is sent once, and any number of them
+	 * (RFC 6026 7.1); there is no no_ack; a request that came another way is a request of its own; a CANCEL
+	 * that fits nothing is told to ack(). */
+	bool proxy;
 };
 
 struct sip_tl_stats {            /* gauges and counters, for metrics and idle checks */

@@ -149,6 +149,19 @@ static bool is_body_line(struct span s)
 	return s.n > 2 && s.p[0] >= 'a' && s.p[0] <= 'z' && s.p[1] == '=';
 }
 
+/* "#Via 2": so many lines of it; "^Via: pattern": the first of them. */
+static bool of_all(struct vars *v, struct span s, const struct wire *m)
+{
+	char n[64];
+	bool first = s.p[0] == '^';
+	s = span_skip(s, 1);
+	struct span name = span_trim(span_split(&s, first ? ':' : ' '));
+	snprintf(n, sizeof(n), "%" SPAN_FMT, SPAN_ARG(name));
+	if (!first)
+		return wire_hdr_count(m, n) == wire_u64(span_trim(s));
+	return wire_hdr(m, n, 0).p && pattern_match(v, span_trim(s), wire_hdr(m, n, 0));
+}
+
 bool pattern_sub(struct vars *v, struct span sub, const struct wire *m, char why[200])
 {
 	struct span s = span_trim(sub), body = m->body;
@@ -156,6 +169,8 @@ bool pattern_sub(struct vars *v, struct span sub, const struct wire *m, char why
 		return span_find(m->raw, span_skip(s, 2)) != SPAN_NONE || because(why, "not in it", sub);
 	if (span_starts(s, SPAN("!~ ")))
 		return span_find(m->raw, span_skip(s, 3)) == SPAN_NONE || because(why, "is in it", sub);
+	if (s.n > 1 && (s.p[0] == '#' || s.p[0] == '^'))
+		return of_all(v, s, m) || because(why, "another number, or another first one", sub);
 	if (s.n > 4 && s.p[0] == 'm' && s.p[1] >= '1' && s.p[1] <= '9' && s.p[2] == ':') {
 		body = wire_media(m->body, (unsigned)(s.p[1] - '1'));
 		s = span_trim(span_skip(s, 3));

@@ -315,6 +315,7 @@ static void run_finish(struct run *r)
 	for (unsigned i = 0; i < LOG_KEPT; i++)
 		free(r->log[i]);
 	free(r->emit);
+	free(r->said);
 	arrows_end(r);
 	arrows_free(r->arrows);
 	lint_finish(&r->lint);

@@ -82,6 +82,8 @@ struct run {
 	char why[400];
 	bool failed, verbose, torture;
 	bool explicit_msrp;
+	char *said; /* owned: what a peer said last, */
+	size_t said_n;
 	bool ignore_again; /* repetitions need not be listed */
 	bool free_origin;
 	char *log[LOG_KEPT];

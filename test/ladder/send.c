@@ -81,6 +81,9 @@ static void deliver(struct run *r, struct peer *p, const struct sip_src *src, st
 	}
 	snprintf(got, sizeof(got), "%" SPAN_FMT, SPAN_ARG(r->s.line[r->at].text));
 	row_add(r, got, got, false);
+	free(r->said);
+	r->said = span_dup(bytes);
+	r->said_n = bytes.n;
 	world_sip_in(&r->w, src, bytes);
 }
 

@@ -236,9 +236,8 @@ static void faults_of_values(void **state)
 	one_fault("log: { level: loud }\n",
 		  "f.yaml:1: log.level: \"loud\" is not one of its values; use error or "
 		  "warn or notice or info or debug");
-	one_fault("im:\n  mode: proxy\n", "f.yaml:2: im.mode: proxy is not in this version; use anchored");
 	one_fault("im:\n  mode: unanchored\n",
-		  "f.yaml:2: im.mode: unanchored is not in this version; use anchored");
+		  "f.yaml:2: im.mode: unanchored is not in this version; use proxy or anchored");
 	one_fault("im: { media: { other_media: pass } }\n",
 		  "f.yaml:1: im.media.other_media: pass is not in this version; use reject");
 	one_fault("store: { kind: redis }\n",
@@ -303,11 +302,37 @@ static void faults_between_keys(void **state)
 		  "f.yaml:1: im.media.max_chats: is above im.media.max_streams (2); lower it");
 }
 
+/* MODE-2, MODE-5: anchoring and what needs it cannot be had with a proxy. */
+static char *shown(const struct conf *c);
+
+static void mode_2_a_proxy_has_no_user_plane(void **state)
+{
+	struct conf c, again;
+
+	parse(&c, "im: { mode: proxy, served_domains: [example.com] }\n", 0);
+	assert_int_equal(c.im.mode, IM_PROXY);
+	assert_int_equal(c.n_msrp, 0);
+	char *first = shown(&c);
+	assert_null(strstr(first, "msrp"));
+	parse(&again, first, 0); /* what is shown can be read again */
+	free(first);
+	conf_finish(&again);
+	conf_finish(&c);
+	one_fault("im:\n  mode: proxy\nmsrp:\n  listen: [\"tcp:127.0.0.1:2855\"]\n",
+		  "f.yaml:4: msrp.listen: is not possible with im.mode proxy; leave it out, or use anchored");
+	one_fault(
+		"im:\n  mode: proxy\n  media: { max_size: 1000 }\n",
+		"f.yaml:3: im.media.max_size: is not possible with im.mode proxy; leave it out, or use anchored");
+	one_fault(
+		"im:\n  mode: proxy\n  sessions_max: 7\n",
+		"f.yaml:3: im.sessions_max: is not possible with im.mode proxy; leave it out, or use anchored");
+}
+
 static void every_fault_is_named_not_only_the_first(void **state)
 {
 	struct conf c;
 
-	parse(&c, "im:\n  mode: proxy\n  mood: good\nstore:\n  kind: lmdb\ndrain_s: x\n", 1);
+	parse(&c, "im:\n  mode: unanchored\n  mood: good\nstore:\n  kind: lmdb\ndrain_s: x\n", 1);
 	assert_int_equal(c.n_faults, 4);
 	assert_string_equal(c.faults[0], "f.yaml:3: im.mood: there is no such key; did you mean im.mode?");
 	conf_finish(&c);
@@ -430,6 +455,7 @@ int main(void)
 		cmocka_unit_test(faults_of_values),
 		cmocka_unit_test(faults_of_addresses),
 		cmocka_unit_test(faults_between_keys),
+		cmocka_unit_test(mode_2_a_proxy_has_no_user_plane),
 		cmocka_unit_test(every_fault_is_named_not_only_the_first),
 		cmocka_unit_test(what_a_fault_quotes_cannot_break_its_line),
 		cmocka_unit_test(a_file_that_is_not_there_is_a_fault),

@@ -214,12 +214,12 @@ static void a_port_in_use_names_key_and_line(void **state)
 static void faults_are_named_and_end_it(void **state)
 {
 	static const char *const modes[][4] = { { "-t", "-c", conf_path }, { "-c", conf_path } };
-	char want[256];
+	char want[320];
 
-	write_conf("im:\n  mode: proxy\nsip:\n  listn: []\n");
+	write_conf("im:\n  mode: unanchored\nsip:\n  listn: []\n");
 	snprintf(want, sizeof(want),
 		 "%s:4: sip.listn: there is no such key; did you mean sip.listen?\n"
-		 "%s:2: im.mode: proxy is not in this version; use anchored\n",
+		 "%s:2: im.mode: unanchored is not in this version; use proxy or anchored\n",
 		 conf_path, conf_path);
 	for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
 		struct run r;

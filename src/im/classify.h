@@ -7,7 +7,7 @@
 #include "im/im.h"
 #include "sdp/sdp.h"
 
-enum im_class {
+enum __attribute__((packed)) im_class {
 	IM_CLASS_NOT_IM,
 	IM_CLASS_PAGER,
 	IM_CLASS_LARGE_MESSAGE,

@@ -26,7 +26,7 @@ enum { TAG_LEN = 24, CALL_ID_LEN = 32, FEATURES_MAX = 1024, TAGS_MAX = 256 };
 
 struct session;
 
-enum leg_state {
+enum __attribute__((packed)) leg_state {
 	LEG_NONE,     /* no INVITE yet */
 	LEG_INVITED,  /* UAS: the peer's INVITE has no final answer */
 	LEG_INVITING, /* UAC: our INVITE has no final answer */
@@ -36,13 +36,15 @@ enum leg_state {
 };
 
 struct leg {
-	struct session *s; /* owner */
-	enum side side;
-	enum leg_state state;
+	struct session *s;          /* owner */
 	const struct im_listen *at; /* listening point our Via and Contact name */
 	struct htab_link link;      /* im->dialogs, by our tag */
+	enum side side;
+	enum leg_state state;
 	bool linked;
-	bool trusted;          /* this peer's P- headers count (IMS-2) */
+	bool trusted;     /* this peer's P- headers count (IMS-2) */
+	bool owes_answer; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
+	bool bye_wanted;       /* waits for the ACK of our 2xx (RFC 3261 15) */
 	char tag[TAG_LEN + 1]; /* ours */
 	struct sip_dialog dlg;
 	struct sdp_oa oa;
@@ -54,13 +56,11 @@ struct leg {
 	struct target_try *target_try; /* owned: modify_target.c; NULL: none */
 	struct stimer *stimer;         /* owned: stimer.c; NULL: never ran one */
 	struct sip_ctxn *bye_out;
-	bool owes_answer; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
-	bool bye_wanted; /* waits for the ACK of our 2xx (RFC 3261 15) */
-	char *bye_extra; /* owned: its Reason lines */
-	char *contact;   /* owned: this peer's Contact as it last wrote it */
-	char *features;  /* owned: Contact parameters of this peer, as passed to the other (MODE-10) */
-	uint64_t said;   /* hash of the Allow, Supported and Require it last sent */
-	char *supported; /* owned: option tags of this peer that we pass on (MODE-12) */
+	char *bye_extra;  /* owned: its Reason lines */
+	uint64_t contact; /* hash of this peer's Contact as it last wrote it; 0: none */
+	char *features;   /* owned: Contact parameters of this peer, as passed to the other (MODE-10) */
+	uint64_t said;    /* hash of the Allow, Supported and Require it last sent */
+	char *supported;  /* owned: option tags of this peer that we pass on (MODE-12) */
 };
 
 /* The dialog-creating INVITE while it is open on either leg: shared by the early dialogs it makes (early.c). */
@@ -92,7 +92,7 @@ struct early {
 	struct timer t_linger; /* another fork was first: what comes from this one is still known (PROV-3) */
 };
 
-enum mod_stage {
+enum __attribute__((packed)) mod_stage {
 	MOD_NONE, /* the lock is free */
 	MOD_WAIT, /* accepted; the responder's leg is busy with a refresh of ours */
 	MOD_OUT,  /* passed on; the responder has not answered finally */
@@ -107,40 +107,40 @@ struct modify {
 	enum mod_stage stage;
 	enum side from;          /* initiator side */
 	enum sip_method in, out; /* INVITE or UPDATE, as it came and as it went */
-	struct sip_stxn *txn;    /* initiator's request; NULL once answered finally */
 	bool offerless;          /* re-INVITE without an offer (MOD-37) */
 	bool bare;               /* UPDATE without SDP that must cross (MOD-33) */
 	bool retried;            /* MOD-15, 483: once */
 	bool canceled;
-	uint32_t off; /* lines policy set to port 0 */
-	char *offer;  /* owned: the initiator's (or, offerless, the responder's) offer */
+	struct sip_stxn *txn; /* initiator's request; NULL once answered finally */
+	unsigned last_1xx;
+	unsigned undo_tries;
+	uint32_t off;  /* lines policy set to port 0 */
+	uint32_t cseq; /* of our INVITE whose ACK waits for the answer (offerless); 0: none does */
+	char *offer;   /* owned: the initiator's (or, offerless, the responder's) offer */
 	size_t offer_n;
 	char *sent; /* owned: the offer as written to the other side */
 	size_t sent_n;
 	char *restore; /* owned: what the responder leg had committed before */
 	size_t restore_n;
-	uint32_t cseq; /* of our INVITE whose ACK waits for the answer (offerless); 0: none does */
-	unsigned last_1xx;
-	unsigned undo_tries;
 	uint64_t since_us;
 	struct timer t_guard;
 	struct timer
 		t_say; /* the 100, the 1xx repeated, or the next try of a compensation: never two of them */
 };
 
-enum sess_state { SESS_SETUP, SESS_UP, SESS_ENDING, SESS_OVER, SESS_N_STATES };
+enum __attribute__((packed)) sess_state { SESS_SETUP, SESS_UP, SESS_ENDING, SESS_OVER, SESS_N_STATES };
 
 struct session {
 	struct im *im;
 	struct list link; /* im->in_state[state] */
-	enum sess_state state;
 	uint64_t id, since_us;
 	enum im_mode mode;
+	enum sess_state state;
 	enum im_case scase;
 	enum im_class class;
+	enum side initiator;                        /* side the dialog-creating INVITE came from */
 	const char *role_evidence, *class_evidence; /* static: what decided them */
 	char *served_user;                          /* owned */
-	enum side initiator;                        /* side the dialog-creating INVITE came from */
 	struct leg leg[2];
 	struct plane *plane; /* owned; anchored only */
 	struct early *early; /* owned; NULL once set up */

@@ -72,7 +72,6 @@ void leg_finish(struct leg *l)
 	sip_dialog_finish(&l->dlg);
 	sdp_oa_finish(&l->oa);
 	free(l->bye_extra), l->bye_extra = NULL;
-	free(l->contact), l->contact = NULL;
 	free(l->features), l->features = NULL;
 	free(l->supported), l->supported = NULL;
 }
@@ -135,16 +134,23 @@ void leg_learn(struct leg *l, const struct sip_msg *m)
 		keep_text(&l->supported, headers_supported(m));
 }
 
+static uint64_t contact_hash(struct span value)
+{
+	return value.n ? span_hash(value, 1) | 1 : 0;
+}
+
 bool leg_same_contact(const struct leg *l, const struct sip_msg *m)
 {
 	const struct sip_hdr *h = sip_hdr(m, SIP_H_CONTACT);
-	return h && l->contact && !sip_hdr_next(m, h) && span_eq(sip_hdr_value(m, h), span_of(l->contact));
+	return h && l->contact && !sip_hdr_next(m, h) && contact_hash(sip_hdr_value(m, h)) == l->contact;
 }
 
 void leg_note_contact(struct leg *l, const struct sip_msg *m)
 {
-	keep_text(&l->contact, span_dup(sip_value(m, SIP_H_CONTACT)));
-	keep_text(&l->features, headers_features(m));
+	char *features = headers_features(m);
+	if (features)
+		l->contact = contact_hash(sip_value(m, SIP_H_CONTACT));
+	keep_text(&l->features, features);
 }
 
 void leg_refresh(struct leg *l, const struct sip_msg *m)

@@ -12,7 +12,10 @@
 #include "base/wbuf.h"
 #include "sdp/sdp.h"
 
-enum side { SIDE_A, SIDE_B }; /* A: the IM Client's leg, B: the Controlling Function's */
+enum __attribute__((packed)) side {
+	SIDE_A,
+	SIDE_B
+}; /* A: the IM Client's leg, B: the Controlling Function's */
 static inline enum side side_other(enum side s)
 {
 	return s == SIDE_A ? SIDE_B : SIDE_A;

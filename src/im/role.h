@@ -5,7 +5,7 @@
 
 #include "im/im.h"
 
-enum im_case { IM_ORIGINATING, IM_TERMINATING };
+enum __attribute__((packed)) im_case { IM_ORIGINATING, IM_TERMINATING };
 
 struct im_role {
 	enum im_case scase;

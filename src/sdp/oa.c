@@ -16,7 +16,7 @@ void sdp_oa_init(struct sdp_oa *oa, uint64_t origin_id, uint64_t first_version)
 	*oa = (struct sdp_oa){ .origin_id = origin_id, .version = first_version };
 }
 
-static void drop(char **text, size_t *n)
+static void drop(char **text, uint32_t *n)
 {
 	free(*text);
 	*text = NULL;
@@ -38,7 +38,7 @@ static int begin(struct sdp_oa *oa, enum sdp_oa_state to, struct span sdp)
 	if (!text)
 		return -ENOMEM;
 	oa->pending = text;
-	oa->pending_n = sdp.n;
+	oa->pending_n = (uint32_t)sdp.n;
 	oa->state = to;
 	return 0;
 }
@@ -53,11 +53,11 @@ int sdp_oa_offer_out(struct sdp_oa *oa, struct span sdp)
 	return begin(oa, SDP_OFFER_SENT, sdp);
 }
 
-static void replace(char **text, size_t *n, char *by, size_t by_n)
+static void replace(char **text, uint32_t *n, char *by, size_t by_n)
 {
 	free(*text);
 	*text = by;
-	*n = by_n;
+	*n = (uint32_t)by_n;
 }
 
 /* Both texts change over together or not at all: the one allocation comes first. */

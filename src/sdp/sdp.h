@@ -143,17 +143,16 @@ bool sdp_same_content(const struct sdp *a, const struct sdp *b);
 bool sdp_same_origin(const struct sdp *a, const struct sdp *b);
 
 /* ---- the offer/answer state of one dialog (RFC 3264, 3261 13.2.1, 6337; STATE-3) ---- */
-enum sdp_oa_state { SDP_STABLE, SDP_OFFER_SENT, SDP_OFFER_RECEIVED };
+enum __attribute__((packed)) sdp_oa_state { SDP_STABLE, SDP_OFFER_SENT, SDP_OFFER_RECEIVED };
 
-struct sdp_oa {
-	enum sdp_oa_state state;
+struct sdp_oa {               /* two in each idle session: small */
 	char *local, *remote; /* owned: committed texts; NULL before the first exchange */
-	size_t local_n, remote_n;
-	char *pending; /* owned: the open offer */
-	size_t pending_n;
+	char *pending;        /* owned: the open offer */
+	uint32_t local_n, remote_n, pending_n;
+	enum sdp_oa_state state;
+	bool sent_any;
 	uint64_t origin_id, version; /* ours on this dialog; version last *sent* (SDP-4, SDP-7) */
 	uint64_t last_sent_hash;     /* of the content last sent, so that the same keeps its version */
-	bool sent_any;
 };
 
 void sdp_oa_init(struct sdp_oa *oa, uint64_t origin_id, uint64_t first_version);

@@ -101,6 +101,17 @@ static struct span put(struct wbuf *w, struct span s)
 	return span_skip(w_span_of(w), at);
 }
 
+static bool lies_in(struct span part, struct span whole)
+{
+	return part.n && part.p >= whole.p && part.p + part.n <= whole.p + whole.n;
+}
+
+/* A tag that is part of a From or To which has been put already is not put again. */
+static struct span put_tag(struct wbuf *w, struct span tag, struct span of, struct span copy)
+{
+	return lies_in(tag, of) ? (struct span){ copy.p + (tag.p - of.p), tag.n } : put(w, tag);
+}
+
 static struct span put_routes(struct wbuf *w, const struct span *v, size_t n)
 {
 	size_t at = w->n;
@@ -125,23 +136,23 @@ static int copy_parts(struct sip_dialog *d, const struct parts *p)
 
 	if (record_routes(p, route, &n, &len) < 0)
 		return -EBADMSG;
-	size = len + p->call_id.n + p->local.n + p->remote.n + p->local_tag.n + p->remote_tag.n +
-	       (p->add_tag ? tag_param.n + p->local_tag.n : 0);
+	size = len + p->call_id.n + p->local.n + p->remote.n;
+	size += lies_in(p->remote_tag, p->remote) ? 0 : p->remote_tag.n;
+	size += p->add_tag ? tag_param.n : 0;
+	size += lies_in(p->local_tag, p->local) ? 0 : p->local_tag.n;
 	d->text = malloc(size);
 	if (!d->text)
 		return -ENOMEM;
 	w = wbuf_on(d->text, size);
 	d->call_id = put(&w, p->call_id);
-	d->local_tag = put(&w, p->local_tag);
-	d->remote_tag = put(&w, p->remote_tag);
 	d->remote = put(&w, p->remote);
+	d->remote_tag = put_tag(&w, p->remote_tag, p->remote, d->remote);
 	d->routes = put_routes(&w, route, n);
 	d->first_route = first_uri(d->routes);
 	d->local = put(&w, p->local);
-	if (p->add_tag) {
-		put(&w, tag_param);
-		d->local.n += tag_param.n + put(&w, p->local_tag).n;
-	}
+	if (p->add_tag)
+		d->local.n += put(&w, tag_param).n + p->local_tag.n;
+	d->local_tag = put_tag(&w, p->local_tag, p->local, d->local);
 	return 0;
 }
 

@@ -20,13 +20,12 @@ struct sip_dialog {
 	struct span first_route;   /* URI of the first; empty: none */
 	uint32_t local_cseq;       /* last used by us */
 	uint32_t remote_cseq;      /* last seen from the peer */
-	bool remote_cseq_known;
-	bool secure;       /* sips (RFC 3261 12.1.1) */
-	bool call_id_ours; /* we made the Call-ID: 491 back-off band (RFC 3261 14.1) */
-	uint32_t allow;    /* bit per enum sip_method, from the newest Allow */
-	bool allow_known;
-	bool no_update; /* UPDATE earned 405/501 (MOD-15): sticky till it sends one */
-	bool supports_timer, supports_100rel, supports_from_change, supports_199;
+	uint32_t allow;            /* bit per enum sip_method, from the newest Allow */
+	bool remote_cseq_known : 1, allow_known : 1;
+	bool secure : 1;       /* sips (RFC 3261 12.1.1) */
+	bool call_id_ours : 1; /* we made the Call-ID: 491 back-off band (RFC 3261 14.1) */
+	bool no_update : 1;    /* UPDATE earned 405/501 (MOD-15): sticky till it sends one */
+	bool supports_timer : 1, supports_100rel : 1, supports_from_change : 1, supports_199 : 1;
 };
 
 /* As UAS from the INVITE and the To tag we answer with; as UAC from our own INVITE (invite, as sent)

@@ -17,7 +17,7 @@ enum { SIP_HEADERS_MAX = 128, SIP_MSG_MAX = 65535 };
 	X(REFER) X(NOTIFY) X(SUBSCRIBE) X(PUBLISH) X(REGISTER)
 /* clang-format on */
 
-enum sip_method {
+enum __attribute__((packed)) sip_method {
 	SIP_UNKNOWN = 0,
 #define X(name) SIP_##name,
 	SIP_METHODS(X)

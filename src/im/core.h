@@ -70,7 +70,9 @@ struct setup {
 	unsigned n_pairs;  /* ever made */
 	struct sip_stxn *in;  /* initiator's INVITE; NULL once answered finally */
 	struct sip_ctxn *out; /* ours; NULL once answered finally */
-	char *invite;         /* owned: ours as sent; with a response it makes a dialog of the responder's */
+	char call_id[CALL_ID_LEN + 1];
+	uint32_t cseq; /* of ours, last sent */
+	char *invite;  /* owned: ours as sent; with a response it makes a dialog of the responder's */
 	size_t invite_n;
 	char *offer; /* owned: SDP we offered in it; NULL: offerless */
 	size_t offer_n;
@@ -314,6 +316,8 @@ void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 /* It failed as a whole: the initiator is told, whatever there is on the other side is ended. */
 void setup_fail(struct setup *st, unsigned status, struct span reason, const char *extra, uint64_t now_us);
 void setup_end(struct setup *st, const char *extra, uint64_t now_us); /* all its pairs */
+/* A 422 that names a Min-SE: our INVITE once more, with that (TIMER-5).  false: the 422 stands. */
+bool setup_again(struct setup *st, const struct sip_msg *resp, uint64_t now_us);
 void setup_shut(struct session *s, uint64_t now_us);
 void setup_cancel(struct setup *st, const struct sip_msg *cancel, uint64_t now_us);
 void setup_arm(struct setup *st, uint64_t now_us);                    /* Timer C, from the start or anew */

@@ -134,9 +134,10 @@ static void choose_transport(struct im *im, struct sip_dest *to, size_t size)
 }
 
 static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, const struct sip_dest *to,
-		     struct span routes, struct span branch, const char *call_id, struct span sdp)
+		     struct span routes, struct span branch, struct span sdp)
 {
 	struct im *im = l->s->im;
+	const struct setup *st = early_setup(l->s);
 
 	l->at = im_listen_for(im, to->tp, &to->ip);
 	*w = wbuf_on(im->out, SIP_MSG_MAX);
@@ -146,7 +147,8 @@ static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, con
 	w_span(w, routes);
 	w_party(w, SIP_H_FROM, m->from, l->tag);
 	w_party(w, SIP_H_TO, m->to, NULL);
-	w_str(w, "Call-ID: "), w_str(w, call_id), w_str(w, "\r\nCSeq: 1 INVITE\r\n");
+	w_str(w, "Call-ID: "), w_str(w, st->call_id), w_str(w, "\r\nCSeq: ");
+	w_u64(w, st->cseq), w_str(w, " INVITE\r\n");
 	w_ours(w, l, m);
 	stimer_w_invite(l, w);
 	w_pass(w, m, l->trusted && leg_other(l)->trusted);
@@ -162,7 +164,7 @@ static int setup_send(struct session *s, const struct sip_msg *m, struct span sd
 	struct im *im = s->im;
 	struct setup *st = early_setup(s);
 	struct leg *l = setup_responder(s);
-	char branch_buf[40], call_id[CALL_ID_LEN + 1], lines[4096];
+	char branch_buf[40], lines[4096];
 	struct wbuf routes = wbuf_on(lines, sizeof(lines)), w;
 	struct span branch = sip_tl_branch(im->tl, branch_buf);
 	struct sip_dest to = { 0 };
@@ -171,11 +173,12 @@ static int setup_send(struct session *s, const struct sip_msg *m, struct span sd
 	if (r < 0 || !w_ok(&routes) || !im_listen_for(im, to.tp, &to.ip))
 		return r < 0 ? r : -EINVAL;
 	l->trusted = to.ip.family ? role_trusted(&im->conf, &to.ip) : im->conf.next_hop[0] != '\0';
-	im_token(im, call_id, CALL_ID_LEN);
-	w_invite(&w, l, m, &to, w_span_of(&routes), branch, call_id, sdp);
+	if (st->cseq++ == 0)
+		im_token(im, st->call_id, CALL_ID_LEN);
+	w_invite(&w, l, m, &to, w_span_of(&routes), branch, sdp);
 	if (w_ok(&w) && w.n > 1300 && to.tp == SIP_UDP) {
 		choose_transport(im, &to, w.n);
-		w_invite(&w, l, m, &to, w_span_of(&routes), branch, call_id, sdp);
+		w_invite(&w, l, m, &to, w_span_of(&routes), branch, sdp);
 	}
 	if (!w_ok(&w) || im_keep(&st->invite, &st->invite_n, w_span_of(&w)) < 0)
 		return -ENOMEM;
@@ -403,6 +406,23 @@ void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 		return;
 	}
 	setup_arm(st, now_us);
+}
+
+bool setup_again(struct setup *st, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct session *s = early_first(st);
+	struct sdp *offer;
+	char fault[96];
+
+	/* Not when somebody rang: its early dialog, which the initiator has seen, is over with this answer. */
+	if (st->last_1xx || !stimer_raise(setup_responder(s), resp))
+		return false;
+	/* Read again for what stands beside the offer; the offer is the one made then, under its o= version. */
+	if (request_sdp(s->im, sip_stxn_request(st->in), 0, fault, &offer) < 0 ||
+	    setup_send(s, sip_stxn_request(st->in), (struct span){ st->offer, st->offer_n }, now_us) < 0)
+		return false;
+	setup_arm(st, now_us);
+	return true;
 }
 
 /* The server is going: who still waits for an answer may try elsewhere (UP-52). */

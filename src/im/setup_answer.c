@@ -198,7 +198,7 @@ static unsigned setup_mapped(unsigned status)
 {
 	if (status / 100 == 3)
 		return 480;
-	return status == 503 ? 500 : status;
+	return status == 503 || status == 422 ? 500 : status; /* TIMER-5: the interval was ours */
 }
 
 static void setup_refused(struct setup *st, const struct sip_msg *resp, uint64_t now_us)
@@ -226,8 +226,8 @@ void setup_response(struct setup *st, const struct sip_msg *resp, enum sip_end e
 	st->out = NULL;
 	if (!st->in)
 		setup_over_check(st, now_us); /* the answer to our CANCEL */
-	else if (resp)
+	else if (resp && !setup_again(st, resp, now_us))
 		setup_refused(st, resp, now_us);
-	else
+	else if (!resp)
 		setup_fail(st, end == SIP_END_TRANSPORT ? 500 : 408, SPAN_EMPTY, "", now_us);
 }

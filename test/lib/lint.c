@@ -106,9 +106,12 @@ static struct dialog *dialog_of(struct lint_leg *g, const struct wire *m)
 	struct span ours = our_tag(m);
 	struct span theirs = wire_param(wire_hdr(m, m->request ? "To" : "From", 0), "tag");
 	struct dialog *d = dialog_find(g, ours, theirs.p ? theirs : SPAN("")), *base;
-	if (d)
-		return d;
 	base = dialog_find(g, ours, SPAN(""));
+	if (d) { /* the request that began it may have been made again, in the next number (RFC 3261 8.1.3.5) */
+		if (base && base->cseq > d->cseq)
+			d->cseq = base->cseq;
+		return d;
+	}
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
 		abort();

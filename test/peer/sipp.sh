@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# parleyd between two SIPp: one plays the IM Client, one the controlling side.  A case is a list of steps for each; a
-# step is a file in sipp/, and the scenarios are those files one after the other.  Each side checks what reaches it,
-# so a request of the wrong method, a description that is not the server's, or a wrong answer fails the call.
+# parleyd between two SIPp: one plays the IM Client, one the controlling side, as cases.sh has it.  Each side checks
+# what reaches it, so a request of the wrong method, a description that is not the server's, or a wrong answer fails
+# the call.
 #
 # Over tls there is a Kamailio between parleyd and either SIPp (which has no TLS in Debian): it speaks UDP with them and
 # TLS with parleyd, each of the two showing a certificate and looking at the other's.
@@ -17,30 +17,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tools/loopback.sh
 source "$here/../../tools/loopback.sh"
 
-all='INVITE, ACK, CANCEL, BYE, UPDATE, PRACK, MESSAGE, OPTIONS'
-old='INVITE, ACK, CANCEL, BYE, OPTIONS'
-
-# name | client's Allow | far side's Allow | client's steps | far side's steps
-cases='
-client-hangs-up           |all|all|invite bye                          |answer answer-bye
-far-hangs-up              |all|all|invite answer-bye                   |answer bye
-client-reinvite           |all|all|invite reinvite bye                 |answer answer-reinvite answer-bye
-client-update             |all|all|invite update bye                   |answer answer-update answer-bye
-client-update-as-reinvite |all|old|invite update bye                   |answer answer-reinvite answer-bye
-client-reinvite-488-here  |all|all|invite reinvite-bad bye             |answer answer-bye
-client-update-488-here    |all|all|invite update-bad bye               |answer answer-bye
-client-reinvite-488-there |all|all|invite reinvite-refused bye         |answer refuse-reinvite answer-bye
-client-update-488-there   |all|all|invite update-refused bye           |answer refuse-update answer-bye
-client-update-488-reinvite|all|old|invite update-refused bye           |answer refuse-reinvite answer-bye
-far-reinvite              |all|all|invite answer-reinvite answer-bye   |answer pause reinvite bye
-far-update                |all|all|invite answer-update answer-bye     |answer pause update bye
-far-update-as-reinvite    |old|all|invite answer-reinvite answer-bye   |answer pause update bye
-far-reinvite-488-here     |all|all|invite answer-bye                   |answer pause reinvite-bad bye
-far-update-488-here       |all|all|invite answer-bye                   |answer pause update-bad bye
-far-reinvite-488-there    |all|all|invite refuse-reinvite answer-bye   |answer pause reinvite-refused bye
-far-update-488-there      |all|all|invite refuse-update answer-bye     |answer pause update-refused bye
-refused-then-taken        |all|all|invite reinvite-bad reinvite-refused update-refused reinvite bye|answer refuse-reinvite refuse-update answer-reinvite answer-bye
-'
+# shellcheck source=test/peer/cases.sh
+source "$here/cases.sh"
 
 if [ "${1-}" = --list ]; then
 	sed -n 's/ *|.*//p' <<<"$cases"
@@ -48,8 +26,7 @@ if [ "${1-}" = --list ]; then
 fi
 [ $# = 3 ] || { sed -n '3,15p' "$0" >&2 && exit 2; }
 name=$1 transport=$2 parleyd=$3
-IFS='|' read -r _ client_allow far_allow client_steps far_steps < <(grep "^$name *|" <<<"$cases")
-[ -n "${far_steps-}" ] || { echo "no such case: $name" >&2 && exit 2; }
+case_load "$name" || exit 2
 command -v sipp >/dev/null || { echo "no sipp here" && exit 77; }
 [ -x "$parleyd" ] || { echo "no $parleyd" && exit 77; }
 
@@ -65,32 +42,11 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-# description PROTO SETUP DIRECTION
-description() {
-	sed "s|@PROTO@|$1|; s|@SETUP@|$2|; s|@DIRECTION@|$3|" "$here/sipp/sdp.txt"
-}
-
-# scenario SIDE ALLOW STEP...: the steps as one scenario.
-scenario() {
-	local side=$1 allow=$2 step line
-	shift 2
-	echo "<?xml version=\"1.0\" encoding=\"us-ascii\"?><scenario name=\"$name, $side\">"
-	for step in "$@"; do
-		while IFS= read -r line; do
-			if [[ $line =~ ^@SDP\ (.*)\ (.*)\ (.*)@$ ]]; then
-				description "${BASH_REMATCH[@]:1}"
-			else
-				echo "$line"
-			fi
-		done <"$here/sipp/$step.xml"
-	done | sed "s|@SIDE@|$side|g; s|@ALLOW@|$allow|"
-	echo '</scenario>'
-}
-
-# shellcheck disable=SC2086  # steps are words
-scenario alice "${!client_allow}" $client_steps >"$tmp/client.xml"
-# shellcheck disable=SC2086
-scenario bob "${!far_allow}" $far_steps >"$tmp/far.xml"
+settle_ms=0 ruri=sip:bob@cf.example.net
+# shellcheck disable=SC2086,SC2154  # steps are words; case_load sets them
+scenario alice "${!client_allow}" "$ruri" $client_steps >"$tmp/client.xml"
+# shellcheck disable=SC2086,SC2154
+scenario bob "${!far_allow}" "$ruri" $far_steps >"$tmp/far.xml"
 
 # identity NAME: a key, and a certificate of the authority for this machine's address.
 identity() {

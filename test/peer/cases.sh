@@ -5,9 +5,10 @@
 # steps for each side; a step is a file in sipp/, with its argument behind a colon (a direction or a status), and the
 # scenario is those files one after the other.
 #
-# Over a network that loses packets SIPp needs help: it knows the last message it got and the last one it sent, and
-# takes an older one that comes again for a fault.  So with settle_ms a side waits, after an ACK, for as long as the
-# other side may repeat what the ACK was for; and an ACK that is overtaken by the next request may stay away.
+# Over a network that loses packets SIPp needs help: it knows the last message it got and what it sent at once, and takes
+# an older one that comes again for a fault.  So with settle_ms a side waits, after an ACK and where a case says pause
+# or a step @SETTLE@, for as long as the other side may repeat what it waits for; and an ACK that is overtaken by the
+# next request may stay away.
 
 # shellcheck disable=SC2034  # read by name, in the table
 all='INVITE, ACK, CANCEL, BYE, UPDATE, PRACK, MESSAGE, OPTIONS'
@@ -48,7 +49,7 @@ glare-client-first        |all|all|invite reinvite bye                 |answer a
 glare-far-first           |all|all|invite answer-glare answer-bye      |answer pause reinvite bye
 glare-update              |all|all|invite update bye                   |answer answer-glare-update answer-bye
 unchanged                 |all|all|invite refresh-reinvite refresh-update reinvite refresh-reinvite bye|answer answer-reinvite answer-bye
-other-requests            |all|all|invite message answer-message bye   |answer answer-message message answer-bye
+other-requests            |all|all|invite message answer-message pause bye|answer answer-message pause message answer-bye
 '
 
 # case_load NAME: sets client_allow, far_allow, client_steps, far_steps.
@@ -85,6 +86,8 @@ step() {
 			version=$((version + 1))
 			said=$(description "${BASH_REMATCH[@]:1}" "$version")
 			echo "$said"
+		elif [ "$line" = @SETTLE@ ]; then
+			[ "$settle_ms" = 0 ] || echo "<pause milliseconds=\"$settle_ms\"/>"
 		elif [ "$line" = @SAME@ ]; then
 			echo "$said"
 		else
@@ -114,7 +117,7 @@ scenario() {
 		if [ "$settle_ms" != 0 ] && [ $# -gt 1 ] && is_passive "$2"; then
 			# An ACK that brings a description is needed, any other may be overtaken.
 			[ "${1%%:*}" = answer-offerless ] || ack=' optional="true"'
-		elif [ "$settle_ms" != 0 ] && [[ $file = *ACK* ]]; then
+		elif [ "$settle_ms" != 0 ] && [[ $file = *ACK* || $1 = pause ]] && [ "${2-}" != pause ]; then
 			settle="<pause milliseconds=\"$settle_ms\"/>"
 		fi
 		step "$1" >"$out"

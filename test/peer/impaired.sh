@@ -65,7 +65,7 @@ else
 fi
 network=$!
 for ((i = 0; i < 100; i++)); do
-	! grep -q ^far "$tmp/network.log" || break
+	! grep -q ^far "$tmp/network.log" 2>/dev/null || break
 	if ! kill -0 $network 2>/dev/null; then
 		wait $network
 		rc=$?
@@ -112,7 +112,7 @@ YAML
 nsenter --net="$far" "$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
 server=$!
 for ((i = 0; i < 100; i++)); do
-	! grep -q '^ready$' "$tmp/parleyd.log" || break
+	! grep -q '^ready$' "$tmp/parleyd.log" 2>/dev/null || break
 	kill -0 $server 2>/dev/null || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
 	sleep 0.05
 done
@@ -147,10 +147,16 @@ start() {
 	local who=$1 port=$2 transport=$3
 	shift 3
 	(cd "$tmp" && exec nsenter --net="$near" sipp -i $near_ip -mi $near_ip -mp $((port * 16 - 290000)) -cp $((port - 10000)) -p "$port" -t "${transport:0:1}1" -sf "$who.xml" \
-		-m "$calls" -nostdin -timeout 150 -timeout_error -recv_timeout 60000 -trace_err -error_file "$who.err" \
+		-m "$calls" -default_behaviors "$([ "$transport" = udp ] && echo all || echo bye)" -nostdin -timeout 150 -timeout_error -recv_timeout 60000 -trace_err -error_file "$who.err" \
 		"$@" $far_ip:5060 >"$who.out" 2>&1 </dev/null) &
 	pids+=($!)
 	names+=("$who")
+}
+
+# Over TCP SIPp does not know a 2xx that comes twice, as it may (RFC 3261 13.3.1.4): there what is unexpected ends no call,
+# but is looked at in its log.
+twice() {
+	grep -h "received '" "$tmp"/*-tcp-*.err 2>/dev/null | sed "s/.*received '//" | grep -v '^SIP/2.0 200 OK' | sort | uniq -c
 }
 
 # write CASE PORT: its scenarios for both transports; the far sides are at PORT and PORT + 2.
@@ -165,6 +171,10 @@ write() {
 		scenario bob "${!far_allow}" "$ruri" $far_steps >"$tmp/$1-$transport-far.xml"
 		port=$((port + 2))
 	done
+	# Having sent a second message SIPp does not know the request any more that it sent the first for.
+	sed -i '/<!-- ringing -->/,/<!-- answer -->/d' "$tmp/$1-udp-far.xml"
+	# SIPp ends itself when the two come so close that its ACK is not out yet, and it was told of transactions.
+	sed -i -E 's/ (start|response|ack)_txn="[^"]*"//' "$tmp/$1-tcp-client.xml" "$tmp/$1-tcp-far.xml"
 }
 
 settle_ms=8000 first=20000 names=() plays=0 writers=()
@@ -209,6 +219,8 @@ for ((i = 0; i < plays; i++)); do
 done
 pids=()
 took=$((SECONDS - began))
+strange=$(twice)
+[ -z "$strange" ] || complain "not expected over TCP: $strange"
 
 # ---- what is left ----
 

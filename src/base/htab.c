@@ -109,6 +109,39 @@ void htab_del(struct htab *t, struct htab_link *l)
 	t->n--;
 }
 
+static void move_all(struct htab_link **from, size_t first, size_t mask, struct htab_link **to,
+		     size_t to_mask)
+{
+	for (size_t i = first; i <= mask; i++) {
+		struct htab_link *l = from[i];
+		while (l) {
+			struct htab_link *next = l->next;
+			chain_push(&to[l->hash & to_mask], l);
+			l = next;
+		}
+	}
+}
+
+void htab_fit(struct htab *t)
+{
+	size_t fit = BUCKETS_MIN;
+	struct htab_link **narrower;
+
+	while (fit < t->n)
+		fit *= 2;
+	/* Twice as many are left alone: they would soon be needed again. */
+	if (!t->now || fit * 2 > t->mask || (narrower = calloc(fit, sizeof(*narrower))) == NULL)
+		return;
+	move_all(t->now, 0, t->mask, narrower, fit - 1);
+	if (t->old)
+		move_all(t->old, t->moved, t->old_mask, narrower, fit - 1);
+	free(t->now);
+	free(t->old);
+	t->old = NULL;
+	t->now = narrower;
+	t->mask = fit - 1;
+}
+
 static void each_in(struct htab_link **buckets, size_t from, size_t mask,
 		    void (*fn)(struct htab_link *l, void *u), void *u)
 {

@@ -32,6 +32,9 @@ void htab_put(struct htab *t, struct htab_link *l, uint64_t hash);
 struct htab_link *htab_get(struct htab *t, uint64_t hash, htab_eq_fn *eq, const void *key);
 /* l must be in t. */
 void htab_del(struct htab *t, struct htab_link *l);
+/* Gives back the buckets a crowd has left behind, at the cost of touching each once: not while a chain is walked.
+ * Without memory for fewer it stays as it is. */
+void htab_fit(struct htab *t);
 /* Calls fn for each; fn may delete the link it is given and no other. */
 void htab_each(struct htab *t, void (*fn)(struct htab_link *l, void *u), void *u);
 

@@ -322,6 +322,13 @@ void im_end_all(struct im *im, unsigned cause, const char *text, uint64_t now_us
 	im_reap(im, now_us);
 }
 
+void im_fit(struct im *im)
+{
+	htab_fit(&im->dialogs);
+	sip_tl_fit(im->tl);
+	planes_fit(im->planes);
+}
+
 bool im_idle(const struct im *im)
 {
 	const struct sip_tl_stats *tl = sip_tl_stats(im->tl);

@@ -76,6 +76,7 @@ void im_tick(struct im *im, uint64_t now_us); /* fires what is due */
 /* New dialogs get 503 from now on (SIGTERM, UP-52); im_end_all() sends BYE with Reason to both sides of all. */
 void im_drain(struct im *im);
 void im_end_all(struct im *im, unsigned cause, const char *text, uint64_t now_us);
+void im_fit(struct im *im);        /* tables as small as what is in them; from outside the core only */
 bool im_idle(const struct im *im); /* no session, no transaction, no timer, no connection */
 
 #endif

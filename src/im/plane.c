@@ -384,6 +384,14 @@ static void tables_finish(struct planes *ps)
 		htab_finish(t[i]);
 }
 
+void planes_fit(struct planes *ps)
+{
+	struct htab *t[] = { &ps->paths, &ps->msgs, &ps->outs, &ps->dests, &ps->sources };
+
+	for (unsigned i = 0; i < ARRAY_LEN(t); i++)
+		htab_fit(t[i]);
+}
+
 struct planes *planes_create(const struct plane_conf *conf, const struct im_port *port, struct timers *wheel)
 {
 	struct planes *ps = calloc(1, sizeof(*ps));

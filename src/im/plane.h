@@ -117,6 +117,7 @@ enum sdp_setup plane_setup_answer(enum sdp_setup offered);
 struct plane_conn;
 struct planes *planes_create(const struct plane_conf *conf, const struct im_port *port, struct timers *wheel);
 void planes_destroy(struct planes *ps);
+void planes_fit(struct planes *ps); /* tables as small as what is in them */
 struct plane_conn *planes_accept(struct planes *ps, void *wc, const struct addr *from, uint64_t now_us);
 void plane_conn_connected(struct plane_conn *c, uint64_t now_us);
 size_t plane_conn_input(struct plane_conn *c, struct span in, uint64_t now_us);

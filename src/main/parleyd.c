@@ -16,6 +16,7 @@
 
 #include "im/view.h"
 #include "main/conf.h"
+#include "main/giveback.h"
 #include "main/wire.h"
 #include "mgmt/mgmt.h"
 
@@ -41,6 +42,7 @@ struct server {
 	struct mgmt *mgmt;
 	uv_signal_t signals[3]; /* SIGTERM, SIGINT, SIGHUP */
 	uv_timer_t check;
+	struct giveback giveback;
 	enum ending ending;
 	uint64_t since_us, quiet_us; /* of this stage of the end; of the last session's end, 0: not yet */
 };
@@ -260,6 +262,7 @@ static int start(struct server *s)
 	s->im = s->wire.im = im_create(&s->conf.im, &port, net_now(s->net));
 	if (!s->im)
 		return no_memory();
+	giveback_start(&s->giveback, net_loop(s->net), s->im);
 	return listen_mgmt(s);
 }
 
@@ -273,6 +276,7 @@ static void finish(struct server *s)
 	signal(SIGALRM, on_alarm);
 	alarm(TEARDOWN_S);
 	mgmt_destroy(s->mgmt);
+	giveback_stop(&s->giveback);
 	im_destroy(s->im);
 	if (s->net)
 		unwatch_signals(s);

@@ -66,6 +66,13 @@ void sip_tl_destroy(struct sip_tl *tl)
 	free(tl);
 }
 
+void sip_tl_fit(struct sip_tl *tl)
+{
+	htab_fit(&tl->server);
+	htab_fit(&tl->merged);
+	htab_fit(&tl->client);
+}
+
 const struct sip_tl_stats *sip_tl_stats(const struct sip_tl *tl)
 {
 	return &tl->stats;

@@ -86,6 +86,7 @@ struct sip_tl *sip_tl_create(struct timers *wheel, const struct sip_tl_hooks *ho
 			     const struct sip_tl_limits *limits);
 void sip_tl_destroy(struct sip_tl *tl); /* no hook is called */
 const struct sip_tl_stats *sip_tl_stats(const struct sip_tl *tl);
+void sip_tl_fit(struct sip_tl *tl); /* tables as small as what is in them; not from inside a hook */
 
 /* A parsed message (sip_msg_parse returned 0) arrived.  Retransmissions, ACKs to our errors, merged
  * requests (482, PARSE-7), CANCELs without a match (481, PARSE-12) end here.  A response whose top Via

@@ -13,6 +13,7 @@
 
 /* ---- main.c ---- */
 int load_sip_main(int argc, char **argv);
+int load_memory_main(int argc, char **argv);
 int load_msrp_main(int argc, char **argv);
 void load_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2))); /* exit 2 */
 /* "200", "64K", "1M", "1G"; dies on anything else. */

@@ -105,12 +105,12 @@ void load_pin(int core)
 
 static const char usage[] =
 	"Usage: parley-load sip  --to ADDRESS:PORT [option...]\n"
+	"       parley-load memory --to ADDRESS:PORT --pid N [option...]\n"
 	"       parley-load msrp --to ADDRESS:PORT [option...]\n"
 	"       parley-load msrp --direct ADDRESS:PORT --listen ADDRESS:PORT [option...]\n"
 	"\n"
 	"Plays an IM Client and the controlling side around a device under test, checks all that\n"
-	"passes, and tells what it cost.  'parley-load sip --help' and 'parley-load msrp --help'\n"
-	"list the options.\n"
+	"passes, and tells what it cost.  'parley-load sip --help' and so on list the options.\n"
 	"\n"
 	"Exit status: 0 all as it should be; 1 something was lost, wrong or late; 2 bad usage.\n";
 
@@ -118,6 +118,8 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "sip") == 0)
 		return load_sip_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "memory") == 0)
+		return load_memory_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "msrp") == 0)
 		return load_msrp_main(argc - 1, argv + 1);
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {

@@ -44,6 +44,7 @@ void sip_open(struct sip_load *s, unsigned i, enum sip_op op, uint64_t since_ns)
 	struct sess *x = &s->sess[i];
 	x->op = (uint8_t)op;
 	x->client_done = false;
+	x->refuse = false;
 	x->tries = 0;
 	x->cseq++;
 	if (op == OP_SETUP || op == OP_REINVITE)
@@ -184,6 +185,17 @@ static uint64_t due_ns(const struct sip_load *s, uint64_t start, uint64_t k)
 	return s->conf.rate ? start + k * 1000000000u / s->conf.rate : 0;
 }
 
+/* Modification number k of session i; the far side has not seen it when this returns. */
+static void modify(struct sip_load *s, unsigned i, uint64_t k, uint64_t since_ns)
+{
+	enum sip_op op = s->conf.method;
+	if (op == OP_NONE)
+		op = k % 2 ? OP_REINVITE : OP_UPDATE;
+	s->sess[i].version++;
+	sip_open(s, i, op, since_ns);
+	s->sess[i].refuse = s->conf.refuse_every && k % s->conf.refuse_every == s->conf.refuse_every - 1;
+}
+
 bool sip_load_modify(struct sip_load *s, uint64_t count, struct hist *latency)
 {
 	uint64_t failed = s->n.failed, wrong = s->n.wrong, started = 0, start = now_ns();
@@ -198,9 +210,7 @@ bool sip_load_modify(struct sip_load *s, uint64_t count, struct hist *latency)
 				wait_ms = (int)((due - now) / 1000000);
 			if (i < 0)
 				break;
-			s->sess[i].version++;
-			sip_open(s, (unsigned)i, s->conf.method, due ? due : now);
-			started++;
+			modify(s, (unsigned)i, started++, due ? due : now);
 		}
 		udp_flush(s->client);
 		sip_load_pump(s, wait_ms);
@@ -214,8 +224,7 @@ bool sip_load_modify_one(struct sip_load *s)
 	int i = pick(s);
 	if (i < 0)
 		return false;
-	s->sess[i].version++;
-	sip_open(s, (unsigned)i, s->conf.method, now_ns());
+	modify(s, (unsigned)i, 0, now_ns());
 	udp_flush(s->client);
 	return true;
 }

@@ -39,13 +39,14 @@ struct sip_conf {
 	unsigned in_flight;             /* modifications at once */
 	uint64_t rate;                  /* a second; 0: as fast as answers come */
 	enum sip_change change;
-	enum sip_op method; /* OP_UPDATE or OP_REINVITE */
-	unsigned timeout_s; /* without any answer */
+	enum sip_op method;    /* OP_UPDATE or OP_REINVITE; OP_NONE: in turn */
+	unsigned refuse_every; /* the far side answers every so many with 488; 0: none */
+	unsigned timeout_s;    /* without any answer */
 	struct sip_hooks hooks;
 };
 
 struct sip_counts {
-	uint64_t asked, done, failed, resent, wrong;
+	uint64_t asked, done, failed, resent, wrong, refused;
 	uint64_t far_requests; /* UPDATE and re-INVITE with an offer that the far side saw, repeats aside */
 	uint64_t far_updates, far_invites;
 };

@@ -135,6 +135,8 @@ static void on_success(struct sip_load *s, unsigned i, struct span msg)
 		sip_check_sdp(s, i, false, sdp);
 	if (x->op == OP_SETUP && s->conf.hooks.peer)
 		s->conf.hooks.peer(s->conf.hooks.u, i, false, sdp);
+	if (x->refuse)
+		sip_wrong(s, i, "the far side refused, the client got a 2xx");
 	if (s->latency && x->op != OP_BYE)
 		hist_add(s->latency, now_ns() - x->since_ns);
 	x->client_done = true;
@@ -193,5 +195,11 @@ void client_input(struct sip_load *s, struct span msg, const struct sockaddr_sto
 	}
 	if (invite)
 		send_ack(s, i, false);
-	sip_fail(s, i, "refused with", status);
+	if (!x->refuse || status != 488) {
+		sip_fail(s, i, "refused with", status);
+		return;
+	}
+	s->n.refused++;
+	x->client_done = true;
+	sip_close_if_done(s, i);
 }

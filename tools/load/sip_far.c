@@ -25,7 +25,7 @@ void far_resend(struct sip_load *s, unsigned i)
 	send_copy(s, x->far_peer, x->far_answer, x->far_answer_len);
 }
 
-/* An INVITE's 2xx is this end's to repeat until the ACK is in (RFC 3261 13.3.1.4). */
+/* An INVITE's final answer is this end's to repeat until the ACK is in (RFC 3261 13.3.1.4, 17.2.1). */
 static void keep_answer(struct sip_load *s, unsigned i, const char *p, size_t n,
 			const struct sockaddr_storage *to)
 {
@@ -49,9 +49,10 @@ static void answer(struct sip_load *s, unsigned i, struct span req, const struct
 	char tag[16], sdp[1024];
 	char *buf = udp_begin(s->far, to);
 	struct wbuf w = wbuf_on(buf, UDP_MSG);
-	size_t n = with_sdp ? sip_sdp(s, i, true, sdp, sizeof(sdp)) : 0;
+	bool refuse = with_sdp && s->sess[i].refuse;
+	size_t n = with_sdp && !refuse ? sip_sdp(s, i, true, sdp, sizeof(sdp)) : 0;
 	snprintf(tag, sizeof(tag), "f%x", i);
-	w.n = sip_reply(buf, UDP_MSG, req, "200 OK", tag);
+	w.n = sip_reply(buf, UDP_MSG, req, refuse ? "488 Not Acceptable Here" : "200 OK", tag);
 	w_fmt(&w, "Contact: <sip:far%u@%s:%u>;+g.oma.sip-im\r\n", i, s->conf.host, udp_port(s->far));
 	w_str(&w, "Allow: INVITE, ACK, CANCEL, BYE, UPDATE, PRACK, MESSAGE, OPTIONS\r\n"
 		  "Server: IM-serv/OMA1.0 parley-load\r\n");
@@ -106,7 +107,7 @@ static void on_offer(struct sip_load *s, unsigned i, struct span msg, bool invit
 			s->conf.hooks.peer(s->conf.hooks.u, i, true, sdp);
 		return;
 	}
-	if (s->conf.change != CHANGE_PATH)
+	if (s->conf.change != CHANGE_PATH && !x->refuse)
 		x->far_version++; /* our answer differs from our last one */
 	s->n.far_requests++;
 	*(invite ? &s->n.far_invites : &s->n.far_updates) += 1;

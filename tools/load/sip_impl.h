@@ -13,6 +13,7 @@ struct sess {
 	bool client_done; /* the client has its 2xx */
 	bool far_open;    /* the far side answered an INVITE and has no ACK yet */
 	bool far_ended;   /* the far side got its BYE */
+	bool refuse;      /* the far side answers 488 to what is open */
 	uint8_t tries;
 	uint32_t cseq, invite_cseq; /* client: last request; last INVITE */
 	uint32_t version;           /* client's description; also says what the change is */

@@ -171,6 +171,42 @@ static void without_memory_chains_grow_longer(void **state)
 	htab_finish(&t);
 }
 
+static void what_a_crowd_left_behind_is_given_back(void **state)
+{
+	enum { MOVING = 5000, N = 7000, LEFT = 100 };
+	struct item *items = calloc(N, sizeof(*items));
+
+	/* At two sizes, so that one falls into a move between the two arrays. */
+	for (unsigned n = MOVING; n <= N; n += N - MOVING) {
+		struct htab t;
+		assert_int_equal(htab_init(&t, zero_key), 0);
+		for (unsigned i = 0; i < n; i++)
+			put(&t, &items[i], i);
+		assert_int_equal(t.old != NULL, n < N);
+		size_t full = t.mask;
+		htab_fit(&t); /* still needed */
+		assert_int_equal(t.mask, full);
+		for (unsigned i = LEFT; i < n; i++)
+			htab_del(&t, &items[i].link);
+		oom_fail_after(0);
+		htab_fit(&t);
+		assert_true(oom_end());
+		assert_int_equal(t.mask, full);
+		htab_fit(&t);
+		assert_int_equal(t.mask, 127);
+		assert_null(t.old);
+		for (unsigned i = 0; i < n; i++)
+			assert_ptr_equal(find(&t, i), i < LEFT ? &items[i] : NULL);
+		for (unsigned i = LEFT; i < n; i++)
+			put(&t, &items[i], i);
+		for (unsigned i = 0; i < n; i++)
+			assert_ptr_equal(find(&t, i), &items[i]);
+		htab_finish(&t);
+		htab_fit(&t); /* on zeroes */
+	}
+	free(items);
+}
+
 static void finish_is_safe_on_zeroes_and_twice(void **state)
 {
 	struct htab t = { 0 };
@@ -192,6 +228,7 @@ int main(void)
 		cmocka_unit_test(same_hash_is_told_apart_by_eq),
 		cmocka_unit_test(each_visits_all_once_and_allows_deletion),
 		cmocka_unit_test(without_memory_chains_grow_longer),
+		cmocka_unit_test(what_a_crowd_left_behind_is_given_back),
 		cmocka_unit_test(finish_is_safe_on_zeroes_and_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,6 +260,8 @@ static bool play(struct run *r, const struct line *l)
 		return check_line(r, l);
 	case K_VIEW:
 		return view_line(r, l);
+	case K_LOG:
+		return log_line(r, l);
 	case K_SERVER:
 		return server_line(r, l);
 	}

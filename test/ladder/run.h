@@ -87,8 +87,8 @@ struct run {
 	bool ignore_again; /* repetitions need not be listed */
 	bool free_origin;
 	char *log[LOG_KEPT];
-	unsigned n_log;
-	struct arrows *arrows; /* owned; NULL: nothing is drawn */
+	unsigned n_log, log_read; /* lines so far; those before the last "log" */
+	struct arrows *arrows;    /* owned; NULL: nothing is drawn */
 };
 
 /* run.c */
@@ -113,6 +113,7 @@ bool expect_all(struct run *r); /* what was sent is what was to be sent, up to n
 /* view.c: what the server shows of itself */
 bool idle_line(struct run *r, const struct line *l);
 bool view_line(struct run *r, const struct line *l);
+bool log_line(struct run *r, const struct line *l);
 
 /* media.c */
 bool msend_line(struct run *r, const struct line *l);

@@ -166,12 +166,12 @@ static bool timed_line(struct script *s, struct line *l, struct span rest)
 	static const struct {
 		const char *word;
 		enum kind kind;
-	} verbs[] = { { "idle", K_IDLE }, { "none", K_NONE },    { "check", K_CHECK },
-		      { "view", K_VIEW }, { "drain", K_SERVER }, { "end", K_SERVER } };
+	} verbs[] = { { "idle", K_IDLE }, { "none", K_NONE },    { "check", K_CHECK }, { "view", K_VIEW },
+		      { "log", K_LOG },   { "drain", K_SERVER }, { "end", K_SERVER } };
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (span_eq(first, span_of(verbs[i].word))) {
 			l->kind = verbs[i].kind;
-			l->what = first;
+			l->what = l->kind == K_LOG ? next_word(&save) : first;
 			return all_words(l, save);
 		}
 	l->kind = K_DO;

@@ -22,6 +22,7 @@ enum kind {
 	K_NONE,    /* T none */
 	K_CHECK,   /* [T] check A op B */
 	K_VIEW,    /* T view key=value ... */
+	K_LOG,     /* T log EVENT key=value ... */
 	K_SERVER,  /* T drain | T end CAUSE TEXT */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* "idle", "view": what the server shows through im/view.h. */
+/* "idle", "view", "log": what the server shows of itself. */
 #include <stdio.h>
 
 #include "run.h"
@@ -119,4 +119,54 @@ bool view_line(struct run *r, const struct line *l)
 			return false;
 	}
 	return true;
+}
+
+/* The value of key in "… key=value key=\"a b\" …"; p NULL: it has none. */
+static struct span log_value(struct span text, struct span key)
+{
+	char find[80];
+	struct wbuf w = wbuf_on(find, sizeof(find));
+	w_chr(&w, ' '), w_span(&w, key), w_chr(&w, '=');
+	size_t at = span_find(text, w_span_of(&w));
+	if (at == SPAN_NONE)
+		return SPAN_EMPTY;
+	text = span_skip(text, at + w.n);
+	bool quoted = text.n && text.p[0] == '"';
+	text = span_skip(text, quoted);
+	return span_split(&text, quoted ? '"' : ' ');
+}
+
+static bool log_matches(struct run *r, const struct line *l, const char *line)
+{
+	struct span text = span_of(line), event;
+	span_split(&text, ' ');
+	event = text;
+	if (!span_eq(span_split(&event, ' '), l->what))
+		return false;
+	for (unsigned i = 0; i < l->n_attr; i++) {
+		struct span got = log_value(text, l->attr[i].key);
+		if (!got.p || !pattern_match(&r->v, l->attr[i].value, got))
+			return false;
+	}
+	return true;
+}
+
+/* Of the lines since the last "log" exactly one is like this; "none": of this event there is none. */
+bool log_line(struct run *r, const struct line *l)
+{
+	struct line any = *l;
+	bool none = l->n_attr == 1 && span_eq(l->attr[0].key, SPAN("none"));
+	unsigned n = 0, of_event = 0;
+	unsigned from = r->n_log > r->log_read + LOG_KEPT ? r->n_log - LOG_KEPT : r->log_read;
+	any.n_attr = 0;
+	for (unsigned i = from; i < r->n_log; i++) {
+		const char *line = r->log[i % LOG_KEPT];
+		of_event += log_matches(r, &any, line);
+		n += !none && log_matches(r, l, line);
+	}
+	r->log_read = r->n_log;
+	if (none ? of_event == 0 : n == 1)
+		return true;
+	return run_fail(r, "log: %u lines of %" SPAN_FMT " since the last look, %u of them as written",
+			of_event, SPAN_ARG(l->what), n);
 }

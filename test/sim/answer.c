@@ -59,6 +59,12 @@ void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned stat
 	struct psdp before = ua->d.sdp;
 	if (k == NULL || ua->crashed)
 		return;
+	if (strcmp(method, "INVITE") == 0 && !fork_out(ua, status)) {
+		k->answered = true;
+		ua->far_offer = ua->offer_in = ua->asked_to_offer = false;
+		ua_over(ua);
+		return;
+	}
 	echo.value = wire_hdr(&k->m, "X-Ask", 0);
 	o.edit = &echo;
 	o.n_edit = echo.value.p != NULL;
@@ -181,7 +187,8 @@ static void answer_modification(struct ua *ua, const struct wire *m)
 
 static void answer_cancel(struct ua *ua, const struct wire *m)
 {
-	answer_send(ua, "CANCEL", m->cseq, 200, NULL);
+	if (ua == &ua->s->ua[ua->side]) /* of several devices' the proxy passes one back */
+		answer_send(ua, "CANCEL", m->cseq, 200, NULL);
 	struct pup_kept *k = pup_pending(&ua->d, "INVITE", m->cseq);
 	if (k && !k->answered)
 		answer_send(ua, "INVITE", m->cseq, 487, NULL);

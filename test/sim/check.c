@@ -150,8 +150,11 @@ void check_in(struct ua *ua, const struct wire *m)
 static void check_legs(struct sess *s)
 {
 	struct sim *sim = s->sim;
-	for (unsigned i = 0; i < 2; i++) {
-		struct ua *ua = &s->ua[i], *far = &s->ua[1 - i];
+	for (unsigned i = 0; sess_ua(s, i); i++) {
+		struct ua *ua = sess_ua(s, i), *far = sess_partner(s, side_other(ua->side));
+		if (s->n_forks &&
+		    ua->server_ended) /* one that came too late, perhaps: its end is nobody else's */
+			continue;
 		if (ua->over_us == 0 || far->over_us || far->server_ended || !far->d.call_id[0] || sim->f.oom)
 			continue;
 		if (sim->w.now_us > ua->over_us + 64ull * T1_US + 35 * US_PER_S)
@@ -219,7 +222,7 @@ static void flow(struct sess *s, unsigned i, const char *what, bool a, bool b)
 /* What one end agreed to is what the other end was told, and the other way round. */
 static void check_agreed(struct sess *s)
 {
-	struct ua *a = &s->ua[SIDE_A], *b = &s->ua[SIDE_B];
+	struct ua *a = sess_partner(s, SIDE_A), *b = sess_partner(s, SIDE_B);
 	struct seek k = { .call_id = a->d.call_id };
 	if (!s->committed || s->rude || s->in_flight || !is_quiet(a) || !is_quiet(b) || s->sim->f.oom)
 		return;
@@ -267,9 +270,9 @@ void check_end(struct sim *sim)
 {
 	struct im_metrics m;
 	for (unsigned i = 0; i < sim->n_sess; i++)
-		for (unsigned k = 0; k < 2; k++)
+		for (unsigned k = 0; sess_ua(&sim->sess[i], k); k++)
 			for (unsigned j = 0; j < PIECES; j++) {
-				struct ua *ua = &sim->sess[i].ua[k];
+				struct ua *ua = sess_ua(&sim->sess[i], k);
 				struct piece *p = &ua->piece[j];
 				if (p->used && p->must && !p->answered && p->conn >= 0 &&
 				    !ua->conn[p->conn].cut && sim->f.oom == 0)

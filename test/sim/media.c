@@ -174,8 +174,8 @@ int media_incoming(void *u, struct wconn *c, const struct addr *to, void **peer)
 {
 	struct sim *sim = u;
 	for (unsigned i = 0; i < sim->n_sess; i++)
-		for (unsigned k = 0; k < 2; k++) {
-			struct ua *ua = &sim->sess[i].ua[k];
+		for (unsigned k = 0; sess_ua(&sim->sess[i], k); k++) {
+			struct ua *ua = sess_ua(&sim->sess[i], k);
 			for (unsigned l = 0; l < ua->d.sdp.n; l++) {
 				if (!addr_same_ip(&ua->p.addr, to) || ua->over || ua->crashed ||
 				    !ua->d.sdp.line[l].port || ua->d.sdp.line[l].port != to->port)

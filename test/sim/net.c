@@ -99,19 +99,56 @@ static void unreachable(struct world *w, void *arg, uint64_t token)
 	world_sip_unreachable(w, token);
 }
 
+/* Which of the callee's devices: by its own tag. */
+static struct ua *device(struct sess *s, unsigned side, const struct wire *m)
+{
+	struct span tag = wire_param(wire_hdr(m, m->request ? "To" : "From", 0), "tag");
+	for (unsigned i = 2; sess_ua(s, i); i++) {
+		struct ua *ua = sess_ua(s, i);
+		if (ua->side == (enum side)side && span_eq(tag, span_of(ua->d.local_tag)))
+			return ua;
+	}
+	return &s->ua[side];
+}
+
 /* Whose is it: by Call-ID; an initial INVITE by the session number that the caller put into a header of its own. */
 static struct ua *owner(struct sim *sim, const struct wire *m)
 {
 	for (unsigned i = 0; i < sim->n_sess; i++)
 		for (unsigned k = 0; k < 2 && sim->sess[i].used; k++)
 			if (pup_is_mine(&sim->sess[i].ua[k].d, m))
-				return &sim->sess[i].ua[k];
+				return device(&sim->sess[i], k, m);
 	struct span id = wire_hdr(m, "X-Session", 0);
 	if (id.p == NULL || !m->request || wire_u64(id) >= sim->n_sess)
 		return NULL;
 	struct sess *s = &sim->sess[wire_u64(id)];
 	struct ua *ua = &s->ua[side_other(s->caller)];
 	return ua->d.call_id[0] ? NULL : ua;
+}
+
+static void down(struct ua *ua, const struct sip_dest *to, const struct wire *m, uint64_t token)
+{
+	struct sim *sim = ua->sim;
+	bool tcp = to->tp == SIP_TCP;
+	/* a leg is known by its Call-ID from here on, even if this copy is lost */
+	if (ua->d.call_id[0] == 0) {
+		struct span id = wire_hdr(m, "Call-ID", 0);
+		memcpy(ua->d.call_id, id.p, id.n < sizeof(ua->d.call_id) ? id.n : sizeof(ua->d.call_id) - 1);
+	}
+	check_out(ua, m);
+	if (!fork_in(ua, m))
+		return;
+	if (!sim->healed && token && ua->s->n_forks == 0 && chance(sim, sim->f.icmp)) {
+		sim_trace(sim, "as is told that %s%u cannot be reached", ua->p.name, ua->s->id);
+		ua->s->in_flight++;
+		world_at(&sim->w, sim->w.now_us + delay_us(sim), unreachable, ua, token);
+		return;
+	}
+	for (unsigned i = copies(sim, tcp); i; i--) {
+		struct packet *p = packet(ua, m->raw);
+		p->src = (struct sip_src){ .tp = to->tp, .ip = ua->p.addr };
+		world_at(&sim->w, sim->w.now_us + delay_us(sim), arrive_down, p, 0);
+	}
 }
 
 void net_on_sip_out(void *u, const struct sip_dest *to, struct span bytes, uint64_t token)
@@ -124,22 +161,10 @@ void net_on_sip_out(void *u, const struct sip_dest *to, struct span bytes, uint6
 	struct ua *ua = owner(sim, &m);
 	if (ua == NULL)
 		sim_fail(sim, "the server sent to nobody:\n%.*s", (int)bytes.n, bytes.p);
-	/* a leg is known by its Call-ID from here on, even if this copy is lost */
-	if (ua->d.call_id[0] == 0) {
-		struct span id = wire_hdr(&m, "Call-ID", 0);
-		memcpy(ua->d.call_id, id.p, id.n < sizeof(ua->d.call_id) ? id.n : sizeof(ua->d.call_id) - 1);
-	}
-	check_out(ua, &m);
-	if (!sim->healed && token && chance(sim, sim->f.icmp)) {
-		sim_trace(sim, "as is told that %s%u cannot be reached", ua->p.name, ua->s->id);
-		ua->s->in_flight++;
-		world_at(&sim->w, sim->w.now_us + delay_us(sim), unreachable, ua, token);
+	down(ua, to, &m, token);
+	/* What creates a dialog, and its CANCEL, go to all devices of the callee. */
+	if (!m.request || wire_param(wire_hdr(&m, "To", 0), "tag").p)
 		return;
-	}
-	bool tcp = to->tp == SIP_TCP;
-	for (unsigned i = copies(sim, tcp); i; i--) {
-		struct packet *p = packet(ua, bytes);
-		p->src = (struct sip_src){ .tp = to->tp, .ip = ua->p.addr };
-		world_at(&sim->w, sim->w.now_us + delay_us(sim), arrive_down, p, 0);
-	}
+	for (unsigned i = 2; sess_ua(ua->s, i); i++)
+		down(sess_ua(ua->s, i), to, &m, 0);
 }

@@ -135,7 +135,7 @@ static void on_action(struct world *w, void *arg, uint64_t n)
 		ua_over(ua);
 		return;
 	}
-	if (chance(sim, sim->f.crash) && !ua->s->ua[side_other(ua->side)].crashed) {
+	if (chance(sim, sim->f.crash) && !sess_partner(ua->s, side_other(ua->side))->crashed) {
 		crash(ua);
 		return;
 	}
@@ -184,8 +184,8 @@ static void on_begin(struct world *w, void *arg, uint64_t n)
 static void on_stop(struct world *w, void *arg, uint64_t n)
 {
 	struct sess *s = arg;
-	for (unsigned i = 0; i < 2; i++) {
-		struct ua *ua = &s->ua[i];
+	for (unsigned i = 0; sess_ua(s, i); i++) {
+		struct ua *ua = sess_ua(s, i);
 		if (ua->accepted && !ua->over && !ua->crashed) {
 			world_at(w, w->now_us + US_PER_S, on_stop, s, 0);
 			continue;

@@ -98,6 +98,8 @@ static void draw_faults(struct sim *sim)
 	f->offerless = sometimes(sim, 150);
 	f->cancel = sometimes(sim, 200);
 	f->move = sometimes(sim, 100);
+	f->fork = sometimes(sim, 500);
+	f->fork_race = sometimes(sim, 700);
 }
 
 static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
@@ -137,8 +139,9 @@ static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
 		s->id = i;
 		s->used = true;
 		s->caller = chance(sim, 600) ? SIDE_A : SIDE_B;
-		ua_init(&s->ua[0], s, SIDE_A);
-		ua_init(&s->ua[1], s, SIDE_B);
+		ua_init(&s->ua[0], s, SIDE_A, 0);
+		ua_init(&s->ua[1], s, SIDE_B, 0);
+		fork_plan(s);
 		plan_session(s);
 	}
 	oom_inject(sim->f.oom, &sim->rng);
@@ -164,8 +167,11 @@ static void sim_end(struct sim *sim)
 	sim->w.inside = 0;
 	sim->w.hooks.check = NULL;
 	for (unsigned i = 0; i < sim->n_sess; i++) {
-		ua_finish(&sim->sess[i].ua[0]);
-		ua_finish(&sim->sess[i].ua[1]);
+		struct sess *s = &sim->sess[i];
+		for (unsigned k = 0; sess_ua(s, k); k++)
+			ua_finish(sess_ua(s, k));
+		for (unsigned k = 0; k < s->n_forks; k++)
+			free(s->fork[k]);
 	}
 	world_finish(&sim->w);
 	free(sim->sess);

@@ -14,7 +14,7 @@
 #include "lib/puppet.h"
 #include "lib/world_int.h"
 
-enum { CALLS = 24, LINES = PSDP_LINES, CONNS = 24, PIECES = 48, MESSAGES = 400, TRACE_KEPT = 90 };
+enum { CALLS = 24, LINES = PSDP_LINES, CONNS = 24, PIECES = 48, MESSAGES = 400, TRACE_KEPT = 90, FORKS = 2 };
 
 struct sim;
 struct sess;
@@ -29,6 +29,7 @@ struct faults {
 	unsigned msrp_refuse, msrp_silent;
 	unsigned oom; /* one allocation in so many fails; 0: none */
 	unsigned no_update, offerless, cancel, move;
+	unsigned fork, fork_race; /* race: another device answers although one has */
 };
 
 struct call { /* a request the peer sent, from first sending to its end */
@@ -135,6 +136,9 @@ struct sess {
 	bool used;
 	struct ua ua[2];
 	enum side caller;
+	struct ua *fork[FORKS]; /* owned: further devices of the callee, behind a forking proxy */
+	unsigned n_forks;
+	bool fork_over; /* the proxy has passed a final answer back */
 	uint64_t end_us;
 	unsigned in_flight; /* SIP messages on their way */
 	bool committed;     /* something was agreed on since it was last compared */
@@ -179,7 +183,9 @@ void net_up(struct ua *ua, struct span bytes, struct call *c, bool ok); /* to th
 void net_on_sip_out(void *u, const struct sip_dest *to, struct span bytes, uint64_t token);
 
 /* ua.c */
-void ua_init(struct ua *ua, struct sess *s, enum side side);
+void ua_init(struct ua *ua, struct sess *s, enum side side, unsigned fork); /* fork: 0, or which */
+struct ua *sess_ua(struct sess *s, unsigned i); /* caller and callee, then its further devices, then NULL */
+struct ua *sess_partner(struct sess *s, enum side side); /* whoever is in the session */
 void ua_finish(struct ua *ua);
 struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const char *extra);
 void ua_input(struct ua *ua, const struct wire *m, const struct sip_src *src);
@@ -190,6 +196,12 @@ bool ua_busy(const struct ua *ua);
 void answer_request(struct ua *ua, const struct wire *m);
 void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned status, const char *sdp);
 void answer_ack(struct ua *ua, const struct wire *m);
+
+/* fork.c: the proxy before several devices of the callee */
+void fork_plan(struct sess *s);
+bool fork_in(struct ua *ua,
+	     const struct wire *m); /* does the proxy pass the server's request on to this device? */
+bool fork_out(struct ua *ua, unsigned status); /* and this device's answer to the INVITE back? */
 
 /* plan.c: what peers do by themselves */
 void plan_session(struct sess *s);

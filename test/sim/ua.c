@@ -7,13 +7,32 @@
 
 enum { T1_US = 500000, T2_US = 4000000 };
 
-void ua_init(struct ua *ua, struct sess *s, enum side side)
+struct ua *sess_ua(struct sess *s, unsigned i)
 {
+	if (i < 2)
+		return &s->ua[i];
+	return i - 2 < s->n_forks ? s->fork[i - 2] : NULL;
+}
+
+struct ua *sess_partner(struct sess *s, enum side side)
+{
+	struct ua *ua = &s->ua[side];
+	for (unsigned i = 2; (!ua->up || ua->over) && sess_ua(s, i); i++)
+		if (sess_ua(s, i)->side == side && sess_ua(s, i)->up && !sess_ua(s, i)->over)
+			ua = sess_ua(s, i);
+	return ua;
+}
+
+void ua_init(struct ua *ua, struct sess *s, enum side side, unsigned fork)
+{
+	static const char *const names[2][FORKS + 1] = { { "client", "clientx", "clienty" },
+							 { "cf", "cfx", "cfy" } };
 	char host[32];
 	*ua = (struct ua){ .sim = s->sim, .s = s, .side = side };
 	/* every peer lives at an address of its own: sessions with one MSRP address share a connection */
-	snprintf(host, sizeof(host), "10.%u.%u.%u", side == SIDE_A ? 1 : 2, s->id / 250, s->id % 250 + 1);
-	pup_init(&ua->p, side == SIDE_A ? "client" : "cf", host, (uint16_t)(10000 + s->id));
+	snprintf(host, sizeof(host), "10.%u.%u.%u", 2 * fork + (side == SIDE_A ? 1 : 2), s->id / 250,
+		 s->id % 250 + 1);
+	pup_init(&ua->p, names[side][fork], host, (uint16_t)(10000 + s->id));
 	ua->p.n_calls = s->id * 100;
 	ua->p.n_branches = s->id * 100000 + (side == SIDE_A ? 0 : 50000);
 	snprintf(ua->p.uri, sizeof(ua->p.uri),
@@ -29,7 +48,8 @@ void ua_init(struct ua *ua, struct sess *s, enum side side)
 	ua->lint.gaps = s->sim->f.oom != 0;
 	pup_dialog_init(&ua->p, &ua->d, "1");
 	snprintf(ua->d.local_tag, sizeof(ua->d.local_tag), "%s-t%u", ua->p.name, s->id);
-	snprintf(ua->d.sdp.who, sizeof(ua->d.sdp.who), "%s%u", side == SIDE_A ? "a" : "b", s->id);
+	snprintf(ua->d.sdp.who, sizeof(ua->d.sdp.who), "%s%u%.1s", side == SIDE_A ? "a" : "b", s->id,
+		 &"\0xy"[fork]);
 	snprintf(ua->d.sdp.line[0].session, sizeof(ua->d.sdp.line[0].session), "%s-s0", ua->d.sdp.who);
 	for (unsigned i = 0; i < LINES; i++)
 		ua->line[i].conn = -1;

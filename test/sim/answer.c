@@ -52,7 +52,7 @@ void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned stat
 	struct pup_kept *k = pup_pending(&ua->d, method, cseq);
 	struct wbuf w = wbuf_on(text, sizeof(text));
 	struct sip_src back;
-	struct pup_edit echo = { '=', SPAN("X-Echo"), SPAN_EMPTY };
+	struct room room = { .n = 0 };
 	const char *why = "";
 	char bad[64];
 	bool offer = sdp && strcmp(sdp, "offer") == 0;
@@ -65,9 +65,14 @@ void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned stat
 		ua_over(ua);
 		return;
 	}
-	echo.value = wire_hdr(&k->m, "X-Ask", 0);
-	o.edit = &echo;
-	o.n_edit = echo.value.p != NULL;
+	if (wire_hdr(&k->m, "X-Ask", 0).p)
+		room_add(&room, SPAN("X-Echo"), "%u", (unsigned)wire_u64(wire_hdr(&k->m, "X-Ask", 0)));
+	if (status / 100 == 2 && (strcmp(method, "INVITE") == 0 || strcmp(method, "UPDATE") == 0))
+		timer_give(ua, &k->m, &room);
+	if (status == 422)
+		room_add(&room, SPAN("Min-SE"), "%u", ua->timer.told_s = ua->timer.min_s);
+	o.edit = room.edit;
+	o.n_edit = room.n;
 	if (sdp && !offer) {
 		for (unsigned i = 0; i < ua->d.sdp.n; i++)
 			memcpy(ua->d.sdp.line[i].dir, ua->wish[i], sizeof(ua->wish[i]));
@@ -166,6 +171,10 @@ static void answer_modification(struct ua *ua, const struct wire *m)
 	}
 	if ((offer || invite) && (ua->offer_out || (ua->up && ua_busy(ua)))) {
 		later(ua, m, 0, ua->offer_in || ua->accepted ? 500 : 491, NULL);
+		return;
+	}
+	if (timer_too_short(ua, m)) {
+		later(ua, m, 0, 422, NULL);
 		return;
 	}
 	if (offer)

@@ -119,6 +119,7 @@ void check_out(struct ua *ua, const struct wire *m)
 		ua->far_invite_us = sim->w.now_us;
 	}
 	check_offer(ua, m);
+	timer_out(ua, m);
 	if (m->request && !seen)
 		check_target(ua, m);
 	if (!m->request)
@@ -152,8 +153,8 @@ static void check_legs(struct sess *s)
 	struct sim *sim = s->sim;
 	for (unsigned i = 0; sess_ua(s, i); i++) {
 		struct ua *ua = sess_ua(s, i), *far = sess_partner(s, side_other(ua->side));
-		if (s->n_forks &&
-		    ua->server_ended) /* one that came too late, perhaps: its end is nobody else's */
+		/* of several devices one may have come too late: its end is nobody else's, nor is that of one never up */
+		if (s->n_forks && (ua->server_ended || !far->up || far->over))
 			continue;
 		if (ua->over_us == 0 || far->over_us || far->server_ended || !far->d.call_id[0] || sim->f.oom)
 			continue;
@@ -172,12 +173,7 @@ static bool is_quiet(struct ua *ua)
 		if (ua->call[i].used && !ua->call[i].done &&
 		    (ua->call[i].invite || strcmp(ua->call[i].method, "UPDATE") == 0))
 			return false;
-	for (unsigned i = 0; i < PUP_KEPT; i++) {
-		const struct pup_kept *k = &ua->d.kept[i];
-		if (k->raw && !k->answered && (is(&k->m, "INVITE") || is(&k->m, "UPDATE")))
-			return false;
-	}
-	return true;
+	return !ua_owes(ua);
 }
 
 struct seek {
@@ -256,8 +252,10 @@ void check_event(void *u)
 		check_agreed(&sim->sess[i]);
 	if (sim->n_events % 64 == 0)
 		for (unsigned i = 0; i < sim->n_sess; i++)
-			if (sim->sess[i].used)
+			if (sim->sess[i].used) {
 				check_legs(&sim->sess[i]);
+				timer_check(&sim->sess[i]);
+			}
 }
 
 static void one_left(const struct im_session_view *v, void *u)

@@ -10,7 +10,8 @@ void plan_next(struct ua *ua)
 {
 	struct sim *sim = ua->sim;
 	ua->n_actions++;
-	world_at(&sim->w, sim->w.now_us + between(sim, 20, 4000) * US_PER_MS, on_action, ua, ua->n_actions);
+	world_at(&sim->w, sim->w.now_us + between(sim, 20, ua->s->pace_ms) * US_PER_MS, on_action, ua,
+		 ua->n_actions);
 }
 
 void plan_retry(struct ua *ua, uint64_t delay_us)
@@ -113,10 +114,21 @@ static void modify(struct ua *ua)
 		invite(ua, word);
 }
 
+/* RFC 4028 7.3: once more, with what the 422 asked for. */
+void plan_longer(struct ua *ua, const struct call *c, unsigned least_s)
+{
+	ua->timer.least_s = least_s;
+	if (ua->up)
+		plan_retry(ua, between(ua->sim, 10, 500) * US_PER_MS);
+	else
+		ua_send(ua, "INVITE", c->offer ? "same" : NULL, NULL);
+}
+
 static void crash(struct ua *ua)
 {
 	sim_trace(ua->sim, "%s%u crashes", ua->p.name, ua->s->id);
 	ua->crashed = true;
+	ua->crashed_us = ua->sim->w.now_us;
 	media_close_all(ua);
 }
 
@@ -201,7 +213,8 @@ void plan_session(struct sess *s)
 {
 	struct sim *sim = s->sim;
 	uint64_t begin = between(sim, 0, 30000) * US_PER_MS;
-	s->end_us = begin + between(sim, 1000, 90000) * US_PER_MS;
+	s->pace_ms = chance(sim, 700) ? 4000 : 150000; /* quiet enough for a session timer to matter */
+	s->end_us = begin + between(sim, 1000, (sim->load_end_us - begin) / US_PER_MS - 4000) * US_PER_MS;
 	world_at(&sim->w, begin, on_begin, &s->ua[s->caller], 0);
 	world_at(&sim->w, sim->load_end_us + US_PER_S, on_stop, s, 0);
 }

@@ -98,6 +98,8 @@ static void draw_faults(struct sim *sim)
 	f->offerless = sometimes(sim, 150);
 	f->cancel = sometimes(sim, 200);
 	f->move = sometimes(sim, 100);
+	f->no_timer = sometimes(sim, 800);
+	f->short_timer = sometimes(sim, 200);
 	f->fork = sometimes(sim, 500);
 	f->fork_race = sometimes(sim, 700);
 }
@@ -128,7 +130,10 @@ static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
 	sim->w.pipe_delay_us = between(sim, 0, 60) * US_PER_MS + 1;
 	sim->w.pipe_segment = (size_t)between(sim, 1, 3000) + 40;
 	sim->w.pipe_room = (size_t)between(sim, 4096, 65536);
-	sim->load_end_us = 125 * US_PER_S;
+	static const uint32_t expires[] = { 0, 90, 100, 120, 1800 };
+	sim->w.conf.session_expires_s = expires[rng_below(&sim->rng, ARRAY_LEN(expires))];
+	sim->w.conf.min_se_s = chance(sim, 500) ? 90 : 100;
+	sim->load_end_us = (chance(sim, 200) ? 350 : 125) * US_PER_S;
 	sim->n_sess = sessions;
 	sim->sess = calloc(sessions, sizeof(*sim->sess));
 	if (sim->sess == NULL || !world_start(&sim->w))
@@ -156,7 +161,7 @@ static void sim_play(struct sim *sim)
 	sim->n_oom = oom_count();
 	oom_inject(0, NULL);
 	/* Timer C, drains, the 28 s bounds and 64*T1 after one another */
-	world_run(&sim->w, sim->load_end_us + 700 * US_PER_S);
+	world_run(&sim->w, sim->load_end_us + 2600 * US_PER_S);
 	check_end(sim);
 }
 
@@ -283,11 +288,12 @@ int main(int argc, char **argv)
 	       (unsigned long long)t.seeds, (unsigned long long)t.sessions, (unsigned long long)t.events,
 	       (unsigned long long)t.sip, (unsigned long long)t.bytes, (unsigned long long)t.oom,
 	       (unsigned long long)t.compared, bad);
-	printf("%llu set up, %llu changed, %llu refused here, %llu refused or failed there, %llu led back, %llu in glare; "
+	printf("%llu set up, %llu changed, %llu refused here, %llu refused or failed there, %llu led back, %llu in glare, %llu refreshed, %llu expired; "
 	       "%llu MSRP messages through, %llu failed\n",
 	       (unsigned long long)t.mx.sessions_total, (unsigned long long)t.mx.modifications,
 	       (unsigned long long)t.mx.modifications_refused, (unsigned long long)t.mx.modifications_failed,
 	       (unsigned long long)t.mx.compensations, (unsigned long long)t.mx.glare,
+	       (unsigned long long)t.mx.refreshes, (unsigned long long)t.mx.sessions_expired,
 	       (unsigned long long)t.mx.msrp_messages, (unsigned long long)t.mx.msrp_failed);
 	fflush(stdout);
 	if (bad)

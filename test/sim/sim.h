@@ -29,7 +29,8 @@ struct faults {
 	unsigned msrp_refuse, msrp_silent;
 	unsigned oom; /* one allocation in so many fails; 0: none */
 	unsigned no_update, offerless, cancel, move;
-	unsigned fork, fork_race; /* race: another device answers although one has */
+	unsigned no_timer, short_timer; /* RFC 4028 unknown; an interval that is too short */
+	unsigned fork, fork_race;       /* race: another device answers although one has */
 };
 
 struct call { /* a request the peer sent, from first sending to its end */
@@ -41,6 +42,7 @@ struct call { /* a request the peer sent, from first sending to its end */
 	uint32_t cseq;
 	unsigned lines;   /* m= lines of its offer */
 	unsigned contact; /* which of its addresses it named */
+	unsigned expires; /* Session-Expires it asked for; 0: none */
 	unsigned asked;   /* number the answer has to bring back (X-Echo); 0: none */
 	char *bytes;
 	size_t n;
@@ -89,6 +91,15 @@ struct message {      /* one MSRP message of a peer, and what became of it */
 	unsigned line;
 };
 
+struct uatimer {                /* of its leg's session (RFC 4028), as this peer sees it */
+	bool knows, mine;       /* mine: it refreshes */
+	unsigned interval_s;    /* 0: none runs */
+	unsigned min_s, told_s; /* the least it takes, and what it told the server in a 422 */
+	unsigned least_s;       /* what the server told it in a 422 */
+	unsigned serial;
+	uint64_t since_us, asked_us; /* asked_us: the server's last re-INVITE or UPDATE */
+};
+
 struct ua {
 	struct sim *sim;
 	struct sess *s;
@@ -121,6 +132,8 @@ struct ua {
 	bool far_offer;
 	uint32_t far_offer_cseq;
 	uint64_t far_offer_us;
+	struct uatimer timer;
+	uint64_t crashed_us;
 	char wish[LINES][16]; /* the directions it wants, whatever it had to answer */
 	unsigned contact;     /* it has moved so often */
 	unsigned target;      /* the address the server has to use, or a later one */
@@ -140,6 +153,7 @@ struct sess {
 	unsigned n_forks;
 	bool fork_over; /* the proxy has passed a final answer back */
 	uint64_t end_us;
+	unsigned pace_ms;   /* at most between two things a peer does */
 	unsigned in_flight; /* SIP messages on their way */
 	bool committed;     /* something was agreed on since it was last compared */
 	bool rude; /* a peer offered over an open offer: what it holds to be agreed is its own affair */
@@ -191,6 +205,7 @@ struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const c
 void ua_input(struct ua *ua, const struct wire *m, const struct sip_src *src);
 void ua_over(struct ua *ua);
 bool ua_busy(const struct ua *ua);
+bool ua_owes(const struct ua *ua); /* a re-INVITE or UPDATE of the server has no final answer */
 
 /* answer.c: what a peer does with a request */
 void answer_request(struct ua *ua, const struct wire *m);
@@ -203,11 +218,27 @@ bool fork_in(struct ua *ua,
 	     const struct wire *m); /* does the proxy pass the server's request on to this device? */
 bool fork_out(struct ua *ua, unsigned status); /* and this device's answer to the INVITE back? */
 
+/* timer.c: session timers.  Each adds header lines to o; room holds their text. */
+struct room {
+	struct pup_edit edit[8];
+	unsigned n;
+	char text[8][64];
+};
+void room_add(struct room *r, struct span name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void timer_plan(struct ua *ua);
+void timer_ask(struct ua *ua, struct call *c, struct room *r);               /* in a request */
+void timer_give(struct ua *ua, const struct wire *req, struct room *r);      /* in a 2xx */
+bool timer_too_short(struct ua *ua, const struct wire *req);                 /* 422 to it */
+void timer_given(struct ua *ua, const struct call *c, const struct wire *m); /* the server's 2xx */
+void timer_out(struct ua *ua, const struct wire *m); /* looks at what the server sends */
+void timer_check(struct sess *s);
+
 /* plan.c: what peers do by themselves */
 void plan_session(struct sess *s);
 void plan_next(struct ua *ua);
 void plan_retry(struct ua *ua, uint64_t delay_us);
 void plan_repair(struct ua *ua);
+void plan_longer(struct ua *ua, const struct call *c, unsigned least_s); /* after a 422 */
 
 /* media.c */
 void media_commit(struct ua *ua, struct span sdp,

@@ -51,6 +51,7 @@ void ua_init(struct ua *ua, struct sess *s, enum side side, unsigned fork)
 	snprintf(ua->d.sdp.who, sizeof(ua->d.sdp.who), "%s%u%.1s", side == SIDE_A ? "a" : "b", s->id,
 		 &"\0xy"[fork]);
 	snprintf(ua->d.sdp.line[0].session, sizeof(ua->d.sdp.line[0].session), "%s-s0", ua->d.sdp.who);
+	timer_plan(ua);
 	for (unsigned i = 0; i < LINES; i++)
 		ua->line[i].conn = -1;
 }
@@ -91,6 +92,17 @@ bool ua_busy(const struct ua *ua)
 		if (ua->call[i].used && !ua->call[i].done && (ua->call[i].invite || ua->call[i].offer))
 			return true;
 	return ua->offer_out || ua->offer_in || ua->accepted || ua->asked_to_offer;
+}
+
+bool ua_owes(const struct ua *ua)
+{
+	for (unsigned i = 0; i < PUP_KEPT; i++) {
+		const struct pup_kept *k = &ua->d.kept[i];
+		if (k->raw && !k->answered &&
+		    (span_eq(k->m.method, SPAN("INVITE")) || span_eq(k->m.method, SPAN("UPDATE"))))
+			return true;
+	}
+	return false;
 }
 
 static struct span copy(struct span s)
@@ -157,11 +169,11 @@ unsigned ua_contact_of(const struct ua *ua, struct span uri)
 struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const char *extra)
 {
 	static char out[PUP_MSG_MAX], text[8192];
-	struct pup_edit e[1] = { { '=', SPAN_EMPTY, SPAN_EMPTY } };
+	struct room room = { .n = 0 };
 	struct pup_opts o = { 0 };
 	struct call *c = NULL;
 	const char *why = "";
-	char number[16], bad[64];
+	char bad[64];
 	bool ask = strcmp(method, "INFO") == 0 || strcmp(method, "MESSAGE") == 0 ||
 		   strcmp(method, "OPTIONS") == 0;
 	for (unsigned i = 0; i < CALLS && c == NULL; i++)
@@ -170,13 +182,18 @@ struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const c
 	if (c == NULL || ua->crashed)
 		return NULL;
 	o.initial = strcmp(method, "INVITE") == 0 && ua->d.remote_tag[0] == 0;
-	o.edit = e;
-	o.n_edit = o.initial || ask;
 	*c = (struct call){ .used = true, .serial = ++ua->serial, .contact = ua->contact };
 	c->asked = ask ? ++ua->sim->n_asked : 0;
-	snprintf(number, sizeof(number), "%u", ask ? c->asked : ua->s->id);
-	e[0].name = ask ? SPAN("X-Ask") : SPAN("X-Session");
-	e[0].value = span_of(number);
+	snprintf(c->method, sizeof(c->method), "%s", method);
+	c->invite = strcmp(method, "INVITE") == 0;
+	if (ask)
+		room_add(&room, SPAN("X-Ask"), "%u", c->asked);
+	if (o.initial)
+		room_add(&room, SPAN("X-Session"), "%u", ua->s->id);
+	if (c->invite || strcmp(method, "UPDATE") == 0)
+		timer_ask(ua, c, &room);
+	o.edit = room.edit;
+	o.n_edit = room.n;
 	struct wbuf w = wbuf_on(text, sizeof(text));
 	if (sdp) {
 		ua->before = ua->d.sdp;
@@ -193,9 +210,7 @@ struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const c
 	struct wire m;
 	if (!wire_read(&m, bytes))
 		abort();
-	snprintf(c->method, sizeof(c->method), "%s", method);
 	c->cseq = m.cseq;
-	c->invite = strcmp(method, "INVITE") == 0;
 	c->offerless = c->invite && sdp == NULL;
 	c->bytes = (char *)copy(bytes).p;
 	c->n = bytes.n;
@@ -265,6 +280,8 @@ static void accepted(struct ua *ua, struct call *c, const struct wire *m)
 			 ua->s->id, c->cseq);
 	if (c->invite)
 		send_ack(ua, c, m);
+	if (c->invite || strcmp(c->method, "UPDATE") == 0)
+		timer_given(ua, c, m);
 	if (c->invite && !ua->up) {
 		ua->up = true;
 		plan_next(ua);
@@ -281,7 +298,9 @@ static void refused(struct ua *ua, struct call *c, const struct wire *m)
 	}
 	if (c->invite)
 		send_ack(ua, c, m);
-	if (c->invite && !ua->up)
+	if (m->status == 422 && ua->timer.least_s == 0)
+		plan_longer(ua, c, (unsigned)wire_u64(wire_hdr(m, "Min-SE", 0)));
+	else if (c->invite && !ua->up)
 		ua_over(ua);
 	else if ((m->status == 481 || m->status == 408) && ua->up && !ua->over &&
 		 (c->invite || strcmp(c->method, "UPDATE") == 0))

@@ -239,6 +239,9 @@ sip_ctxn_fn leg_on_invite; /* user: the leg; to setup_answer.c or modify.c */
 void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq);
 bool leg_ack_again(struct leg *l,
 		   uint32_t cseq); /* the ACK of this number as it went; false: there was none */
+/* The 2xx of another fork: its ACK, kept for the repeats, and the same again; false: there was none yet. */
+void leg_ack_fork(struct leg *l, struct span tag, uint32_t cseq, const struct sip_dest *to, struct span ack);
+bool leg_ack_fork_again(struct leg *l, struct span tag);
 sip_ctxn_fn leg_on_update;
 /* Begin an in-dialog request in im->out: head, then the caller's lines; -EINVAL: no next hop. */
 MUST_CHECK int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uint32_t cseq,

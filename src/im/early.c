@@ -404,6 +404,8 @@ void early_stranger(struct leg *l, const struct sip_msg *resp, uint64_t now_us)
 	struct wbuf w;
 	char branch[40];
 
+	if (leg_ack_fork_again(l, resp->to_tag))
+		return;
 	/* The response repeats all of our INVITE that makes a dialog, and has the fork's own route set and target. */
 	if (sip_dialog_uac(&fork, resp, resp) < 0)
 		return;
@@ -411,7 +413,7 @@ void early_stranger(struct leg *l, const struct sip_msg *resp, uint64_t now_us)
 	if (leg_request(l, &w, SIP_ACK, resp->cseq, 70, branch, &to) == 0) {
 		w_end(&w, text.n ? SPAN("application/sdp") : SPAN_EMPTY, text);
 		if (w_ok(&w))
-			im_send(im, &to, w_span_of(&w));
+			leg_ack_fork(l, resp->to_tag, resp->cseq, &to, w_span_of(&w));
 	}
 	if (leg_request(l, &w, SIP_BYE, 0, 70, branch, &to) == 0) {
 		w_str(&w, ELSEWHERE);

@@ -16,7 +16,8 @@ struct acked {
 	struct acked *next;
 	struct sip_ctxn *t;
 	uint32_t cseq;
-	char *ack; /* owned: as sent, and behind it the host it went to; NULL: not sent yet */
+	uint64_t fork; /* hash of the To tag when the 2xx was that of another fork; 0: of our dialog's peer */
+	char *ack;     /* owned: as sent, and behind it the host it went to; NULL: not sent yet */
 	size_t n;
 	struct sip_dest to;
 };
@@ -228,7 +229,7 @@ struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch,
 static struct acked **acked_find(struct leg *l, const struct sip_ctxn *t, uint32_t cseq)
 {
 	struct acked **at = &l->acked;
-	while (*at && (t ? (*at)->t != t : (*at)->cseq != cseq))
+	while (*at && (t ? (*at)->t != t : (*at)->cseq != cseq || (*at)->fork))
 		at = &(*at)->next;
 	return at;
 }
@@ -296,6 +297,32 @@ bool leg_ack_again(struct leg *l, uint32_t cseq)
 		return false;
 	im_send(l->s->im, &a->to, (struct span){ a->ack, a->n });
 	return true;
+}
+
+static uint64_t fork_of(struct span tag)
+{
+	return span_hash(tag, 0) | 1;
+}
+
+bool leg_ack_fork_again(struct leg *l, struct span tag)
+{
+	for (struct acked *a = l->acked; a; a = a->next) {
+		if (a->fork != fork_of(tag) || !a->ack)
+			continue;
+		im_send(l->s->im, &a->to, (struct span){ a->ack, a->n });
+		return true;
+	}
+	return false;
+}
+
+void leg_ack_fork(struct leg *l, struct span tag, uint32_t cseq, const struct sip_dest *to, struct span ack)
+{
+	im_send(l->s->im, to, ack);
+	leg_accepted(l, NULL, cseq);
+	if (!l->acked || l->acked->t || l->acked->cseq != cseq)
+		return; /* no memory: said once */
+	l->acked->fork = fork_of(tag);
+	acked_keep(l->acked, to, ack);
 }
 
 void leg_ack_refusing(struct leg *l, const struct sip_msg *resp)
@@ -374,17 +401,31 @@ bool leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, 
 	return true;
 }
 
+/* Timer M: the INVITE is not heard of any more, by no fork of it. */
+static void acked_forget(struct leg *l, struct acked **at)
+{
+	uint32_t cseq = (*at)->cseq;
+
+	acked_free(at);
+	for (at = &l->acked; *at;) {
+		if ((*at)->fork && (*at)->cseq == cseq)
+			acked_free(at);
+		else
+			at = &(*at)->next;
+	}
+}
+
 /* Once more after a 2xx: the same 2xx, that of another fork, or Timer M. */
 static void on_again(struct leg *l, struct acked **at, const struct sip_msg *resp, uint64_t now_us)
 {
-	struct acked *a = *at;
+	uint32_t cseq = (*at)->cseq;
 
-	if (!resp)
-		acked_free(at);
-	else if (!span_eq(resp->to_tag, l->dlg.remote_tag))
+	if (resp && !span_eq(resp->to_tag, l->dlg.remote_tag))
 		early_other_fork(l, resp, now_us);
+	else if (resp)
+		leg_ack_again(l, cseq);
 	else
-		leg_ack_again(l, a->cseq);
+		acked_forget(l, at);
 }
 
 /*

@@ -13,7 +13,9 @@ static void on_ok_again(struct world *w, void *arg, uint64_t n)
 	if (!ua->accepted || ua->ok_serial != n || ua->crashed)
 		return;
 	if (w->now_us >= ua->ok_since_us + 64ull * T1_US) { /* no ACK: the dialog ends (RFC 3261 13.3.1.4) */
-		if (ua->ok_delivered && ua->sim->f.oom == 0 && ua->far_ack == NULL)
+		/* a fork whose session is over already finds out by itself */
+		bool late = ua->s->n_forks && ua->s->ua[ua->s->caller].over;
+		if (ua->ok_delivered && ua->sim->f.oom == 0 && ua->far_ack == NULL && !late)
 			sim_fail(ua->sim,
 				 "%s%u: its 2xx to INVITE %u reached the server and was never acknowledged",
 				 ua->p.name, ua->s->id, ua->accepted_cseq);
@@ -25,6 +27,29 @@ static void on_ok_again(struct world *w, void *arg, uint64_t n)
 	net_up(ua, (struct span){ ua->ok, ua->n_ok }, NULL, true);
 	ua->ok_interval_us = ua->ok_interval_us * 2 < T2_US ? ua->ok_interval_us * 2 : T2_US;
 	world_at(w, w->now_us + ua->ok_interval_us, on_ok_again, ua, n);
+}
+
+static void on_no_again(struct world *w, void *arg, uint64_t n)
+{
+	struct ua *ua = arg;
+	if (ua->no_cseq == 0 || ua->no_serial != n || ua->crashed ||
+	    w->now_us >= ua->no_since_us + 64ull * T1_US)
+		return;
+	net_up(ua, (struct span){ ua->no, ua->n_no }, NULL, false);
+	ua->no_interval_us = ua->no_interval_us * 2 < T2_US ? ua->no_interval_us * 2 : T2_US;
+	world_at(w, w->now_us + ua->no_interval_us, on_no_again, ua, n);
+}
+
+static void keep_no(struct ua *ua, struct span bytes, uint32_t cseq)
+{
+	free(ua->no);
+	ua->no = span_dup(bytes);
+	ua->n_no = bytes.n;
+	ua->no_cseq = cseq;
+	ua->no_since_us = ua->sim->w.now_us;
+	ua->no_interval_us = T1_US;
+	ua->no_serial++;
+	world_at(&ua->sim->w, ua->no_since_us + T1_US, on_no_again, ua, ua->no_serial);
 }
 
 static void keep_ok(struct ua *ua, struct span bytes, uint32_t cseq, bool offer)
@@ -91,6 +116,8 @@ void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned stat
 		  sdp ? " sdp=" : "", sdp ? sdp : "");
 	if (ok)
 		keep_ok(ua, bytes, cseq, offer);
+	if (status >= 300 && strcmp(method, "INVITE") == 0)
+		keep_no(ua, bytes, cseq);
 	net_up(ua, bytes, NULL, ok);
 	if (status < 200)
 		return;
@@ -224,9 +251,12 @@ void answer_request(struct ua *ua, const struct wire *m)
 
 void answer_ack(struct ua *ua, const struct wire *m)
 {
+	if (m->cseq == ua->no_cseq)
+		ua->no_cseq = 0;
 	if (!ua->accepted || m->cseq != ua->accepted_cseq)
 		return;
 	ua->accepted = false;
+	ua->acked = true;
 	if (!ua->accepted_offer)
 		return;
 	ua->offer_out = false;

@@ -154,7 +154,8 @@ static void check_legs(struct sess *s)
 	for (unsigned i = 0; sess_ua(s, i); i++) {
 		struct ua *ua = sess_ua(s, i), *far = sess_partner(s, side_other(ua->side));
 		/* of several devices one may have come too late: its end is nobody else's, nor is that of one never up */
-		if (s->n_forks && (ua->server_ended || !far->up || far->over))
+		if (s->n_forks &&
+		    (ua->server_ended || !far->up || far->over || (ua->side != s->caller && !ua->acked)))
 			continue;
 		if (ua->over_us == 0 || far->over_us || far->server_ended || !far->d.call_id[0] || sim->f.oom)
 			continue;
@@ -188,6 +189,13 @@ static void find_one(const struct im_session_view *v, void *u)
 		k->settled = !v->locked && strcmp(v->state, "up") == 0;
 }
 
+bool check_settled(struct sess *s)
+{
+	struct seek k = { .call_id = s->ua[SIDE_A].d.call_id };
+	im_view_sessions(s->sim->w.im, find_one, &k);
+	return k.settled;
+}
+
 static bool is_dir(const char *a, const char *b)
 {
 	return strcmp(a, b) == 0;
@@ -219,11 +227,9 @@ static void flow(struct sess *s, unsigned i, const char *what, bool a, bool b)
 static void check_agreed(struct sess *s)
 {
 	struct ua *a = sess_partner(s, SIDE_A), *b = sess_partner(s, SIDE_B);
-	struct seek k = { .call_id = a->d.call_id };
 	if (!s->committed || s->rude || s->in_flight || !is_quiet(a) || !is_quiet(b) || s->sim->f.oom)
 		return;
-	im_view_sessions(s->sim->w.im, find_one, &k);
-	if (!k.settled)
+	if (!check_settled(s))
 		return;
 	s->committed = false;
 	s->sim->n_compared++;

@@ -30,8 +30,7 @@ static bool is_device(const struct ua *ua)
 
 static bool waits(struct ua *ua)
 {
-	struct pup_kept *k = pup_pending(&ua->d, "INVITE", 0);
-	return k && !k->answered && !ua->up && !ua->over;
+	return ua->d.call_id[0] && !ua->up && !ua->over && !ua->crashed;
 }
 
 bool fork_in(struct ua *ua, const struct wire *m)
@@ -44,9 +43,9 @@ bool fork_in(struct ua *ua, const struct wire *m)
 static void on_cancel(struct world *w, void *arg, uint64_t n)
 {
 	struct ua *ua = arg;
-	if (!waits(ua) || chance(ua->sim, ua->sim->f.fork_race))
-		return;
 	struct pup_kept *k = pup_pending(&ua->d, "INVITE", 0);
+	if (k == NULL || k->answered || !waits(ua) || chance(ua->sim, ua->sim->f.fork_race))
+		return;
 	sim_trace(ua->sim, "the proxy cancels %s%u", ua->p.name, ua->s->id);
 	answer_send(ua, "INVITE", k->m.cseq, 487, NULL);
 }

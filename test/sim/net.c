@@ -144,7 +144,9 @@ static void down(struct ua *ua, const struct sip_dest *to, const struct wire *m,
 		world_at(&sim->w, sim->w.now_us + delay_us(sim), unreachable, ua, token);
 		return;
 	}
-	for (unsigned i = copies(sim, tcp); i; i--) {
+	bool hop = ua->s->n_forks && m->request && !wire_param(wire_hdr(m, "To", 0), "tag").p;
+	/* what the proxy passes on to a device it repeats until it is there */
+	for (unsigned i = copies(sim, tcp || hop); i; i--) {
 		struct packet *p = packet(ua, m->raw);
 		p->src = (struct sip_src){ .tp = to->tp, .ip = ua->p.addr };
 		world_at(&sim->w, sim->w.now_us + delay_us(sim), arrive_down, p, 0);

@@ -107,15 +107,21 @@ struct ua {
 	struct pup p;
 	struct pup_dialog d;
 	struct lint lint;
-	bool up, over, crashed;
-	uint64_t over_us;    /* when the server knew (its BYE was seen here, or ours reached it) */
-	bool server_ended;   /* the server sent BYE, CANCEL or a final refusal to our INVITE */
-	bool offer_out;      /* our offer has no answer */
-	bool offer_in;       /* an offer to us that we have not answered */
-	bool asked_to_offer; /* an INVITE without an offer that we have not answered */
-	struct psdp before;  /* as it was when we offered */
+	bool up, over, crashed, acked; /* acked: a 2xx of ours was acknowledged */
+	uint64_t over_us;              /* when the server knew (its BYE was seen here, or ours reached it) */
+	bool server_ended;             /* the server sent BYE, CANCEL or a final refusal to our INVITE */
+	bool offer_out;                /* our offer has no answer */
+	bool offer_in;                 /* an offer to us that we have not answered */
+	bool asked_to_offer;           /* an INVITE without an offer that we have not answered */
+	struct psdp before;            /* as it was when we offered */
 	struct call call[CALLS];
 	unsigned serial;
+	/* our refusal of its INVITE: repeated until the ACK (Timer G) */
+	char *no;
+	size_t n_no;
+	uint32_t no_cseq;
+	uint64_t no_since_us, no_interval_us;
+	unsigned no_serial;
 	/* our 2xx to its INVITE: repeated until the ACK */
 	bool accepted, accepted_offer; /* accepted_offer: it carried our offer */
 	uint32_t accepted_cseq;
@@ -255,6 +261,7 @@ char media_byte(unsigned message, uint64_t at);
 /* check.c */
 void check_out(struct ua *ua, const struct wire *m); /* the server sent m to ua */
 void check_in(struct ua *ua, const struct wire *m);  /* m reached the server */
+bool check_settled(struct sess *s);                  /* the server has nothing open for it */
 void check_event(void *u);                           /* after every event */
 void check_end(struct sim *sim); /* the load is over, the net healed, everything should be */
 

@@ -68,7 +68,7 @@ static void on_due(struct world *w, void *arg, uint64_t n)
 	uint64_t end_us = t->since_us + (t->interval_s - (t->mine ? 0 : early_s)) * US_PER_S;
 	if (w->now_us >= end_us && !ua->accepted) {
 		sim_trace(ua->sim, "%s%u: its session timer is over", ua->p.name, ua->s->id);
-		if (!t->mine && t->asked_us < t->since_us && ua->s->in_flight == 0 && !ua->sim->f.oom)
+		if (!t->mine && t->asked_us < t->since_us && check_settled(ua->s) && !ua->sim->f.oom)
 			sim_fail(ua->sim, "%s%u: the server has to refresh, and did not since %.3f",
 				 ua->p.name, ua->s->id, (double)t->since_us / 1e6);
 		ua_send(ua, "BYE", NULL, NULL);
@@ -149,7 +149,7 @@ static bool may_be_over(struct ua *ua)
 {
 	unsigned s = ua->timer.interval_s ? ua->timer.interval_s : ua->sim->w.conf.session_expires_s;
 	uint64_t late_us = (ua->sim->f.loss ? 35 : 5) * US_PER_S;
-	return ua->crashed || ua_owes(ua) ||
+	return ua->crashed || ua->sim->f.oom || ua_owes(ua) ||
 	       ua->sim->w.now_us + late_us >= ua->timer.since_us + s * US_PER_S * 2 / 3;
 }
 

@@ -72,6 +72,7 @@ void ua_finish(struct ua *ua)
 		free(ua->conn[i].in);
 	free(ua->ok);
 	free(ua->far_ack);
+	free(ua->no);
 	pup_dialog_finish(&ua->d);
 	lint_finish(&ua->lint);
 }

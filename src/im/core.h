@@ -284,6 +284,10 @@ char *headers_features(const struct sip_msg *m); /* malloc'd; "" when there are 
 char *headers_supported(const struct sip_msg *m);
 void headers_warning(const struct leg *l, const struct verdict *v, char buf[192]);
 
+/* ---- dialog_ids.c ---- */
+/* Refer-To, Replaces and Target-Dialog of a request that goes out on leg `to`, with the ids its peer knows (SETUP-22). */
+void w_dialog_ids(struct wbuf *w, const struct leg *to, const struct sip_msg *m);
+
 /* ---- offer.c ---- */
 enum sdp_kind { SDP_OFFER, SDP_ANSWER };
 /* The SDP for leg l made from the other side's, into im->sdp_out.  times: of the offer being answered, else "". */

@@ -40,6 +40,9 @@ static const uint8_t leg_local[] = {
 	SIP_H_P_VISITED_NETWORK_ID, /* IMS-12, IMS-11 */
 };
 
+/* They name dialogs, and are written by w_dialog_ids(). */
+static const uint8_t of_dialogs[] = { SIP_H_REFER_TO, SIP_H_REPLACES, SIP_H_TARGET_DIALOG };
+
 /* They describe the body and are written with it (w_body_of, w_sdp_body). */
 static const uint8_t of_body[] = { SIP_H_CONTENT_TYPE,     SIP_H_CONTENT_ENCODING, SIP_H_CONTENT_DISPOSITION,
 				   SIP_H_CONTENT_LANGUAGE, SIP_H_CONTENT_ID,       SIP_H_MIME_VERSION };
@@ -89,6 +92,8 @@ void headers_drop_trusted(struct sip_hdr_set *set)
 void w_pass(struct wbuf *w, const struct sip_msg *m, bool trusted)
 {
 	struct sip_hdr_set set = pass_set(trusted);
+	if (m->request)
+		drop(&set, of_dialogs, sizeof(of_dialogs));
 	/* A 503 with Retry-After would make the neighbour avoid us (MOD-25). */
 	if (!m->request && m->status == 503)
 		drop(&set, (const uint8_t[]){ SIP_H_RETRY_AFTER }, 1);
@@ -186,6 +191,8 @@ void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 	if (!m || takes_contact(m->method))
 		w_contact(w, l, m);
 	w_allow(w);
+	if (m && m->request)
+		w_dialog_ids(w, l, m);
 	w_str(w, "Supported: timer");
 	if (known && known[0])
 		w_str(w, ", "), w_str(w, known);

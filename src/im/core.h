@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #include "im/accept.h"
+#include "im/reliable.h"
 #include "im/role.h"
 #include "im/view.h"
 #include "sdp/sdp.h"
@@ -92,6 +93,19 @@ struct early {
 	char *preview;     /* owned: SDP given upstream in an unreliable 1xx (SETUP-7) */
 	size_t preview_n;
 	struct timer t_linger; /* another fork was first: what comes from this one is still known (PROV-3) */
+	/* Reliable provisionals (prack.c), in a re-INVITE too. */
+	enum side near;       /* the leg that sent us the INVITE */
+	struct reliable *rel; /* owned: those we gave; NULL: none */
+	uint32_t rel_cseq;    /* of the INVITE they answer */
+	uint32_t rseq_in,
+		cseq_in; /* the last we took from the responder, and the INVITE it answers; 0: none */
+	struct sip_ctxn *prack_out; /* our PRACK, until its final answer */
+	struct sip_stxn *prack_in;  /* the initiator's, whose answer waits for that of ours */
+	bool offered;               /* a reliable 1xx brought the offer; our PRACK has to answer it */
+	bool answered_in;           /* the exchange of the INVITE is complete: with the responder, */
+	bool answered_out;          /* and, reliably, with the initiator */
+	char *held;                 /* owned: the 2xx, which waits for a PRACK (PROV-8) */
+	size_t held_n;
 };
 
 enum __attribute__((packed)) mod_stage {
@@ -255,6 +269,9 @@ void leg_ack_refusing(struct leg *l, const struct sip_msg *resp);
 /* Refuse or finish a request of the peer: simple answers without body. */
 void leg_reply(struct leg *l, struct sip_stxn *t, unsigned status, struct span reason, const char *extra,
 	       uint64_t now_us);
+/* What the next does writes; extra: header lines. */
+void leg_w_answer(struct leg *l, struct wbuf *w, struct sip_stxn *t, const struct sip_msg *resp,
+		  unsigned status, struct span sdp, const char *extra);
 /* Pass a response of the other side on as the answer to t: status may differ from resp's; sdp empty: resp's own body,
  * unless it describes media.  false: too large; t was answered 500. */
 bool leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, unsigned status,
@@ -336,6 +353,27 @@ void setup_free(struct setup *st);
 /* ---- setup_answer.c: what the responder says to it ---- */
 void setup_response(struct setup *st, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
 
+/* The answer in resp, judged: committed on the responder's leg, and made anew for the initiator.  0, or the status to
+ * refuse the set-up with, and header lines. */
+unsigned setup_take_answer(struct session *s, const struct sip_msg *resp, struct sdp **offer,
+			   struct sdp **answer, struct span *text, char extra[192]);
+void setup_resume(struct session *s, uint64_t now_us); /* a PRACK came: perhaps a 2xx waited for it */
+
+/* ---- prack.c: reliable provisionals, both ways ---- */
+bool prack_is_reliable(const struct sip_msg *resp);
+bool prack_in_order(struct early *e, const struct sip_msg *resp); /* false: to be ignored */
+/* A reliable 1xx of the responder: acknowledged, now or later.  text: what to say of it upstream; false: nothing any more. */
+bool prack_take(struct session *s, const struct sip_msg *resp, struct span *text, uint64_t now_us);
+void prack_send(struct early *e, struct span sdp, uint64_t now_us); /* for the last one taken */
+bool prack_wanted(const struct sip_stxn *in); /* the initiator requires that all 1xx are reliable */
+/* A 1xx to the initiator, reliably: now, or after those that lack their PRACK.  resp NULL: our own words. */
+void prack_say(struct early *e, struct sip_stxn *in, const struct sip_msg *resp, unsigned status,
+	       struct span sdp, uint64_t now_us);
+bool prack_owed(const struct early *e); /* a 2xx has to wait */
+void prack_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+void prack_abandon(struct session *s, uint64_t now_us); /* the session ends */
+void prack_finish(struct early *e);
+
 /* ---- early.c: pairs of early dialogs ---- */
 MUST_CHECK int early_create(struct session *s, struct setup *st); /* -ENOMEM */
 void early_free(struct session *s);                               /* fine when there is none */
@@ -358,7 +396,8 @@ void early_linger(struct session *s, uint64_t now_us); /* kept for 64*T1 more */
 void early_leave(struct leg *l, uint64_t now_us);
 void early_terminated(struct session *s, const struct sip_msg *resp, uint64_t now_us); /* 199 */
 void early_detach(struct session *s);
-bool early_holds(const struct session *s); /* it may not be freed yet */
+void early_over(struct session *s, uint64_t now_us); /* it is up: no early dialog any more */
+bool early_holds(const struct session *s);           /* it may not be freed yet */
 /* A 2xx to an INVITE that is up, of another fork. */
 void early_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 void early_stranger(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
@@ -385,6 +424,8 @@ unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, stru
 /* Does this answer to a re-INVITE or UPDATE mean that the dialog is gone (MOD-28, MOD-28a)? */
 bool modify_ends_dialog(unsigned status, enum sip_method out);
 void modify_release(struct session *s); /* the lock is free */
+void modify_no_prack(struct session *s,
+		     uint64_t now_us); /* a reliable 1xx of ours in a re-INVITE: 64*T1 are over */
 
 /* ---- modify_busy.c: may it begin now? ---- */
 /* 0, 491 or 500; offer: it carries one or asks for one (MOD-6). */
@@ -406,6 +447,13 @@ void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t
 void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us);
 /* The responder's 2xx still lacks its ACK: it goes out with an answer that takes nothing.  Fine when none is owed. */
 void modify_offerless_refuse(struct session *s);
+
+/* The same in early dialogs: the offer of a reliable 1xx made anew into *text, 0 or a status; the answer in the
+ * initiator's PRACK made anew for ours, 0 or a status (PROV-5). */
+unsigned modify_offerless_early(struct session *s, const struct sdp *offer, struct span *text,
+				uint64_t now_us);
+unsigned modify_offerless_answer(struct session *s, const struct sip_msg *m, struct span *text,
+				 uint64_t now_us);
 
 /* ---- modify_target.c ---- */
 /* The request is to be refused, but brought a new Contact: true when that is tried first; t is answered later. */

@@ -33,6 +33,7 @@ int early_create(struct session *s, struct setup *st)
 		return -ENOMEM;
 	e->s = s;
 	e->st = st;
+	e->near = s->initiator;
 	list_push(&st->pairs, &e->link);
 	st->n_pairs++;
 	s->early = e;
@@ -74,7 +75,9 @@ void early_free(struct session *s)
 		setup_free(st);
 	count(s, true);
 	timer_stop(&s->im->wheel, &e->t_linger);
+	prack_finish(e);
 	free(e->preview);
+	free(e->held);
 	free(e);
 	s->early = NULL;
 }
@@ -307,9 +310,22 @@ void early_leave(struct leg *l, uint64_t now_us)
 		sip_ctxn_cancel(st->out, span_of(l->bye_extra ? l->bye_extra : ""), now_us);
 }
 
+void early_over(struct session *s, uint64_t now_us)
+{
+	struct early *e = s->early;
+
+	early_detach(s);
+	if (e->rel)
+		reliable_stop(e->rel);
+	if (e->rel && e->rel->first)
+		early_linger(s, now_us); /* its PRACK may be on its way (RFC 3262 3) */
+	else
+		early_free(s);
+}
+
 bool early_holds(const struct session *s)
 {
-	return s->early && (s->early->st || timer_is_set(&s->early->t_linger));
+	return s->early && (s->early->st || (timer_is_set(&s->early->t_linger) && s->state == SESS_ENDING));
 }
 
 static void on_lingered(struct timer *t, uint64_t now_us)
@@ -317,6 +333,10 @@ static void on_lingered(struct timer *t, uint64_t now_us)
 	struct session *s = container_of(t, struct early, t_linger)->s;
 	struct leg *far = setup_responder(s);
 
+	if (s->state == SESS_UP) { /* a PRACK that came late would have been known */
+		early_free(s);
+		return;
+	}
 	if (!far->bye_out)
 		far->state = LEG_OVER;
 	session_over_check(s, now_us);

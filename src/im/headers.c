@@ -65,7 +65,7 @@ static const struct span device_params[] = {
 };
 
 static const char allow_line[] =
-	"Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO, MESSAGE, REFER, NOTIFY, SUBSCRIBE\r\n";
+	"Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, OPTIONS, INFO, MESSAGE, REFER, NOTIFY, SUBSCRIBE\r\n";
 
 static void drop(struct sip_hdr_set *set, const uint8_t *id, size_t n)
 {
@@ -265,7 +265,8 @@ bool headers_unsupported(const struct leg *l, const struct sip_msg *m, struct wb
 	const char *known = l ? l->s->leg[side_other(l->side)].supported : NULL;
 	struct sip_iter it = { 0 };
 	for (struct span tag; sip_each(m, SIP_H_REQUIRE, &it, &tag);) {
-		if (!tag.n || span_ieq(tag, SPAN("timer")) || (known && in_list(span_of(known), tag)))
+		if (!tag.n || span_ieq(tag, SPAN("timer")) || span_ieq(tag, SPAN("100rel")) ||
+		    (known && in_list(span_of(known), tag)))
 			continue;
 		if (bad->n)
 			w_str(bad, ", ");

@@ -171,6 +171,8 @@ static void on_gone(void *u, struct sip_stxn *t)
 		l->invite_in = NULL;
 	if (l && l->update_in == t)
 		l->update_in = NULL;
+	if (l && l->s->early && l->s->early->prack_in == t)
+		l->s->early->prack_in = NULL;
 	if (l)
 		relay_gone(l->s, t);
 }

@@ -367,34 +367,51 @@ static bool body_crosses(const struct sip_msg *resp, unsigned status)
 	return status >= 300 || (!modifies && !sdp);
 }
 
-bool leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, unsigned status,
-		 struct span sdp, uint64_t now_us)
+/* Does a 2xx to it negotiate the session timer?  There is none in an early dialog (RFC 4028 7.1). */
+static bool agrees(const struct leg *l, const struct sip_msg *req, unsigned status)
+{
+	return status / 100 == 2 &&
+	       (req->method == SIP_INVITE || (req->method == SIP_UPDATE && !early_alive(l->s)));
+}
+
+void leg_w_answer(struct leg *l, struct wbuf *w, struct sip_stxn *t, const struct sip_msg *resp,
+		  unsigned status, struct span sdp, const char *extra)
 {
 	struct im *im = l->s->im;
 	const struct sip_msg *req = sip_stxn_request(t);
-	struct wbuf w = wbuf_on(im->out, SIP_MSG_MAX);
-	bool agrees = status / 100 == 2 && (req->method == SIP_INVITE || req->method == SIP_UPDATE);
 
-	w_reply(&w, req, &sip_stxn_src(t)->ip, status, status == resp->status ? resp->reason : SPAN_EMPTY,
-		span_of(l->tag));
+	*w = wbuf_on(im->out, SIP_MSG_MAX);
+	w_reply(w, req, &sip_stxn_src(t)->ip, status,
+		resp && status == resp->status ? resp->reason : SPAN_EMPTY, span_of(l->tag));
+	w_str(w, extra);
 	if (status < 300)
-		w_ours(&w, l, resp);
+		w_ours(w, l, resp);
 	else if (status == 405 || status == 501)
-		w_allow(&w);
-	if (agrees)
-		stimer_w_2xx(l, req, &w);
-	w_pass(&w, resp, leg_trusts(l, t));
+		w_allow(w);
+	if (agrees(l, req, status))
+		stimer_w_2xx(l, req, w);
+	if (resp)
+		w_pass(w, resp, leg_trusts(l, t));
 	if (sdp.n)
-		w_sdp_body(&w, im, resp, sdp);
-	else if (body_crosses(resp, status))
-		w_body_of(&w, resp);
+		w_sdp_body(w, im, resp, sdp);
+	else if (resp && body_crosses(resp, status))
+		w_body_of(w, resp);
 	else
-		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
+		w_end(w, SPAN_EMPTY, SPAN_EMPTY);
+}
+
+bool leg_forward(struct leg *l, struct sip_stxn *t, const struct sip_msg *resp, unsigned status,
+		 struct span sdp, uint64_t now_us)
+{
+	const struct sip_msg *req = sip_stxn_request(t);
+	struct wbuf w;
+
+	leg_w_answer(l, &w, t, resp, status, sdp, "");
 	if (!w_ok(&w)) {
 		leg_reply(l, t, 500, SPAN("Answer too large"), "", now_us);
 		return false;
 	}
-	if (agrees)
+	if (agrees(l, req, status))
 		stimer_given(l, req, now_us);
 	sip_stxn_reply(t, status, w_span_of(&w), now_us);
 	settle(l, t, status);

@@ -133,7 +133,8 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 
 	w_reply(&w, m, &sip_stxn_src(t)->ip, 200, SPAN_EMPTY, span_of(l->tag));
 	w_ours(&w, l, NULL);
-	stimer_w_2xx(l, m, &w);
+	if (!early_alive(l->s))
+		stimer_w_2xx(l, m, &w);
 	w_product(&w, im, SIP_H_SERVER);
 	w_end(&w, sdp.n ? SPAN("application/sdp") : SPAN_EMPTY, sdp);
 	if (m->method == SIP_INVITE) {
@@ -145,7 +146,8 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 		return;
 	}
 	leg_refresh(l, m); /* MOD-34 */
-	stimer_given(l, m, now_us);
+	if (!early_alive(l->s))
+		stimer_given(l, m, now_us);
 	sip_stxn_reply(t, 200, w_span_of(&w), now_us);
 }
 
@@ -154,7 +156,7 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 /* MOD-14: UPDATE only for an UPDATE, and only where this peer, on this dialog, showed that it takes it (MOD-13). */
 static enum sip_method modify_method(const struct leg *r, enum sip_method in)
 {
-	return in == SIP_UPDATE && sip_dialog_allows(&r->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE;
+	return in != SIP_INVITE && sip_dialog_allows(&r->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE;
 }
 
 /* Step 1: are the Media Parameters acceptable to the server? */
@@ -286,7 +288,8 @@ static void modify_begin(struct leg *l, struct sip_stxn *t, const struct sip_msg
 static bool bare_may_cross(struct leg *l)
 {
 	const struct leg *r = leg_other(l);
-	return l->s->mod.stage == MOD_NONE && (!r->invite_in || modify_method(r, SIP_UPDATE) == SIP_UPDATE);
+	return l->s->mod.stage == MOD_NONE && r->dlg.text &&
+	       ((!r->invite_in && !early_alive(l->s)) || modify_method(r, SIP_UPDATE) == SIP_UPDATE);
 }
 
 void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
@@ -510,10 +513,12 @@ static bool modify_retry(struct session *s, const struct sip_msg *resp, unsigned
 
 	if (no_update)
 		mod_responder(s)->dlg.no_update = true;
+	if (early_alive(s) && no_update)
+		return false; /* no re-INVITE before the 2xx (PROV-10) */
 	if ((!no_update && !hops && !interval) || mod->retried || mod->canceled || !mod->txn ||
 	    mod->stage != MOD_OUT)
 		return false;
-	if (mod->in == SIP_UPDATE && mod->t_guard.at_us < now_us + LEAST_LEFT_MS * US_PER_MS)
+	if (mod->in != SIP_INVITE && mod->t_guard.at_us < now_us + LEAST_LEFT_MS * US_PER_MS)
 		return false;
 	mod->retried = true;
 	if (no_update && mod->bare && !mod->sent && modify_offer(s, NULL, now_us) < 0)

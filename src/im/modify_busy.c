@@ -16,6 +16,24 @@ static unsigned lock_answer(const struct session *s, uint64_t since_us, uint64_t
 	return now_us - since_us > LOCK_PATIENCE_MS * US_PER_MS ? 500 : 491;
 }
 
+/* PROV-10, RFC 3311 5.1, RFC 6337 4.3: in an early dialog an offer is in order once the INVITE's own exchange is complete,
+ * reliably and on both legs, and when the other peer takes an UPDATE: a re-INVITE is not possible yet. */
+static unsigned early_busy(const struct leg *l, uint64_t now_us)
+{
+	const struct session *s = l->s;
+	const struct early *e = s->early;
+	bool pracks = e->offered || e->prack_in || (l->side == e->near && e->prack_out);
+
+	if (l->oa.state == SDP_OFFER_SENT || l->update_out)
+		return 491; /* our offer is unanswered */
+	if (l->oa.state == SDP_OFFER_RECEIVED || !e->answered_out || pracks ||
+	    (e->rel && reliable_owes_sdp(e->rel)))
+		return 500;
+	if (s->mod.stage != MOD_NONE)
+		return lock_answer(s, s->mod.since_us, now_us);
+	return sip_dialog_allows(&s->leg[side_other(l->side)].dlg, SIP_UPDATE) ? 0 : 500;
+}
+
 unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool local, uint64_t now_us)
 {
 	const struct session *s = l->s;
@@ -25,6 +43,8 @@ unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool lo
 		return 500; /* UsI, UsU: the peer's previous UPDATE is unanswered */
 	if (m == SIP_UPDATE && !offer)
 		return 0; /* MOD-10: not an offer */
+	if (early_alive(s))
+		return early_busy(l, now_us);
 	if (l->invite_in)
 		return 500; /* IsI, IsU and MOD-9: unanswered, or its ACK is missing */
 	if (l->invite_out || l->update_out || l->oa.state != SDP_STABLE)

@@ -96,6 +96,49 @@ static bool answer_as_is(struct session *s, const struct sdp *offer, uint64_t no
 	return true;
 }
 
+/* The responder's offer, made anew for the initiator: 0, or the status for what went wrong. */
+static unsigned offer_across(struct session *s, const struct sdp *offer, uint32_t off, struct span *text,
+			     uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct leg *l = mod_initiator(s), *r = mod_responder(s);
+
+	if ((s->plane && plane_prepare(s->plane, r->side, offer, off, now_us) < 0) ||
+	    sdp_oa_offer_in(&r->oa, offer->raw) < 0)
+		return 488;
+	mod->off = off;
+	*text = offer_make(l, SDP_OFFER, offer, NULL, off);
+	if (!text->n || sdp_oa_offer_out(&l->oa, *text) < 0 || im_keep(&mod->sent, &mod->sent_n, *text) < 0)
+		return 500;
+	return 0;
+}
+
+unsigned modify_offerless_early(struct session *s, const struct sdp *offer, struct span *text,
+				uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct verdict v = { 0 };
+	unsigned status;
+
+	*mod = (struct modify){ .stage = MOD_ACK,
+				.from = s->initiator,
+				.in = SIP_INVITE,
+				.out = SIP_INVITE,
+				.offerless = true,
+				.since_us = now_us };
+	status = im_keep(&mod->offer, &mod->offer_n, offer->raw) < 0 ? 500 : judge(s, offer, &v);
+	if (!status)
+		status = offer_across(s, offer, v.off, text, now_us);
+	if (!status)
+		return 0;
+	sdp_oa_abort(&s->leg[SIDE_A].oa);
+	sdp_oa_abort(&s->leg[SIDE_B].oa);
+	if (s->plane)
+		plane_rollback(s->plane, now_us);
+	modify_release(s);
+	return status;
+}
+
 /* The responder's 2xx holds the offer: made anew in our 2xx to the initiator. */
 void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_msg *resp, uint64_t now_us)
 {
@@ -129,16 +172,13 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 		modify_release(s);
 		return;
 	}
-	if (status != 0 || !mod->txn ||
-	    (s->plane && plane_prepare(s->plane, r->side, offer, v.off, now_us) < 0) ||
-	    sdp_oa_offer_in(&r->oa, offer->raw) < 0) {
+	if (status != 0 || !mod->txn) {
 		modify_offerless_give_up(s, 488, now_us);
 		return;
 	}
-	mod->off = v.off;
-	text = offer_make(l, SDP_OFFER, offer, NULL, v.off);
-	if (!text.n || sdp_oa_offer_out(&l->oa, text) < 0 || im_keep(&mod->sent, &mod->sent_n, text) < 0) {
-		modify_offerless_give_up(s, 500, now_us);
+	status = offer_across(s, offer, v.off, &text, now_us);
+	if (status) {
+		modify_offerless_give_up(s, status, now_us);
 		return;
 	}
 	l->state = LEG_UP;
@@ -155,34 +195,42 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 	timer_set(&s->im->wheel, &mod->t_guard, now_us + ANSWER_WAIT_MS * US_PER_MS, on_no_answer);
 }
 
-/* The initiator's ACK holds the answer: commit, then the responder's ACK (UPA-7). */
-void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us)
+/* The initiator's answer, in ACK or PRACK: committed, and made anew for the responder. */
+unsigned modify_offerless_answer(struct session *s, const struct sip_msg *m, struct span *text,
+				 uint64_t now_us)
 {
 	struct im *im = s->im;
 	struct modify *mod = &s->mod;
 	struct leg *l = mod_initiator(s), *r = mod_responder(s);
 	struct sdp *answer, *sent = im->sdp[1], *offer = im->sdp[2];
 	struct verdict v = { 0 };
-	struct span text;
 	char fault[96];
 
-	if (request_sdp(im, ack, 0, fault, &answer) != 0 ||
+	if (request_sdp(im, m, 0, fault, &answer) != 0 ||
 	    sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) < 0 ||
-	    sdp_parse(offer, (struct span){ mod->offer, mod->offer_n }, NULL) < 0) {
-		modify_offerless_give_up(s, 488, now_us);
-		return;
-	}
+	    sdp_parse(offer, (struct span){ mod->offer, mod->offer_n }, NULL) < 0)
+		return 488;
 	accept_answer(&im->conf, s->class, NULL, sent, answer, &v);
-	text = v.status ? SPAN_EMPTY : offer_make(r, SDP_ANSWER, answer, offer, mod->off);
-	if (!text.n || sdp_oa_answer_in(&l->oa, answer->raw) < 0 || sdp_oa_answer_out(&r->oa, text) < 0) {
-		modify_offerless_give_up(s, 488, now_us);
-		return;
-	}
+	*text = v.status ? SPAN_EMPTY : offer_make(r, SDP_ANSWER, answer, offer, mod->off);
+	if (!text->n || sdp_oa_answer_in(&l->oa, answer->raw) < 0 || sdp_oa_answer_out(&r->oa, *text) < 0)
+		return 488;
 	if (s->plane)
 		plane_commit(s->plane, r->side, offer, answer, now_us);
-	leg_ack(r, mod->cseq, text);
+	return 0;
+}
+
+/* The initiator's ACK holds the answer: commit, then the responder's ACK (UPA-7). */
+void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us)
+{
+	struct span text;
+
+	if (modify_offerless_answer(s, ack, &text, now_us) != 0) {
+		modify_offerless_give_up(s, 488, now_us);
+		return;
+	}
+	leg_ack(mod_responder(s), s->mod.cseq, text);
 	s->n_modified++;
-	im->mx.modifications++;
+	s->im->mx.modifications++;
 	modify_release(s);
 	session_media_check(s, now_us);
 }

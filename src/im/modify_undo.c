@@ -158,6 +158,10 @@ static void undo_send(struct session *s, uint64_t now_us)
 		timer_set(&s->im->wheel, &mod->t_say, now_us + BUSY_WAIT_MS * US_PER_MS, on_undo_retry);
 		return;
 	}
+	if (out == SIP_INVITE && early_alive(s)) {
+		undo_failed(s, now_us);
+		return;
+	}
 	if (sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) < 0)
 		sent->n_media = 0;
 	text = offer_restore(r, (struct span){ mod->restore, mod->restore_n }, sent);
@@ -262,4 +266,9 @@ void modify_undo_response(struct session *s, const struct sip_msg *resp, enum si
 		return;
 	}
 	timer_set(&s->im->wheel, &mod->t_say, now_us + leg_back_off_ms(r) * US_PER_MS, on_undo_retry);
+}
+
+void modify_no_prack(struct session *s, uint64_t now_us)
+{
+	(void)s, (void)now_us;
 }

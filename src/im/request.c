@@ -229,7 +229,7 @@ static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const st
 		return;
 	case SIP_INVITE:
 	case SIP_UPDATE:
-		if (l->state != LEG_UP) {
+		if (l->state != LEG_UP && !(early_alive(l->s) && m->method == SIP_UPDATE)) {
 			not_up(l, m, &r);
 			break;
 		}
@@ -238,8 +238,10 @@ static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const st
 		modify_request(l, t, m, now_us);
 		return;
 	case SIP_PRACK:
-		refuse(&r, 481, NULL); /* we send no reliable 1xx (PROV-7) */
-		break;
+		if (bad_require(l, m, &r))
+			break;
+		prack_request(l, t, m, now_us);
+		return;
 	case SIP_UNKNOWN:
 		refuse(&r, 501, NULL);
 		snprintf(r.extra, sizeof(r.extra), "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS\r\n");

@@ -84,6 +84,7 @@ void session_close(struct session *s, uint64_t now_us)
 	im_log(im, IM_NOTICE, "session-end", "sess=%lu age_ms=%lu modifications=%lu", (unsigned long)s->id,
 	       (unsigned long)((now_us - s->since_us) / US_PER_MS), (unsigned long)s->n_modified);
 	session_move(s, SESS_ENDING);
+	prack_abandon(s, now_us);
 	modify_abandon(s, now_us);
 	modify_own_drop(s);
 	stimer_stop(&s->leg[SIDE_A], now_us);

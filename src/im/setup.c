@@ -151,6 +151,9 @@ static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, con
 	w_u64(w, st->cseq), w_str(w, " INVITE\r\n");
 	w_ours(w, l, m);
 	stimer_w_invite(l, w);
+	/* PROV-5: who gets no offer may make its own reliably only if the initiator's PRACK can answer it. */
+	if ((sdp.n || leg_other(l)->dlg.supports_100rel) && !im->conf.single_early_dialog)
+		w_str(w, "Supported: 100rel\r\n");
 	w_pass(w, m, l->trusted && leg_other(l)->trusted);
 	if (sdp.n)
 		w_sdp_body(w, im, m, sdp);
@@ -195,15 +198,18 @@ static void on_ring(struct timer *t, uint64_t now_us)
 	struct setup *st = container_of(t, struct setup, t_ring);
 	struct session *s = st->last ? st->last : early_first(st);
 	struct leg *l = setup_initiator(s);
-	struct wbuf w = wbuf_on(st->im->out, SIP_MSG_MAX);
+	struct early *e = s->early;
+	struct wbuf w;
 
-	w_reply(&w, sip_stxn_request(st->in), &sip_stxn_src(st->in)->ip, st->last_1xx, SPAN_EMPTY,
-		span_of(l->tag));
-	w_ours(&w, l, NULL);
-	w_end(&w, SPAN("application/sdp"), (struct span){ s->early->preview, s->early->preview_n });
+	timer_set(&st->im->wheel, t, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
+	if (e->rel) { /* what was said reliably is said again so, under a number of its own */
+		if (!e->rel->first)
+			prack_say(e, st->in, NULL, st->last_1xx, SPAN_EMPTY, now_us);
+		return;
+	}
+	leg_w_answer(l, &w, st->in, NULL, st->last_1xx, (struct span){ e->preview, e->preview_n }, "");
 	if (w_ok(&w))
 		sip_stxn_reply(st->in, st->last_1xx, w_span_of(&w), now_us);
-	timer_set(&st->im->wheel, t, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
 }
 
 void setup_rang(struct session *s, unsigned status, uint64_t now_us)
@@ -287,7 +293,7 @@ static void take_side(struct session *s)
 	tmp = *a, *a = *b, *b = tmp;
 	a->side = SIDE_A, b->side = SIDE_B;
 	a->dlg.call_id_ours = true, b->dlg.call_id_ours = false;
-	s->initiator = SIDE_B;
+	s->initiator = s->early->near = SIDE_B;
 	sip_stxn_set_user(early_setup(s)->in, b);
 	leg_link(b);
 }

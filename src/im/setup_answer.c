@@ -32,21 +32,35 @@ static struct span preview(struct session *s, const struct sip_msg *resp)
 
 static void setup_provisional(struct setup *st, const struct sip_msg *resp, uint64_t now_us)
 {
+	bool reliable = prack_is_reliable(resp);
 	struct session *s;
+	struct leg *near;
+	struct span text = SPAN_EMPTY;
 
 	if (!st->in)
 		return;
 	setup_arm(st, now_us);
-	if (resp->status == 100 || !(s = early_of(st, resp, now_us)))
+	if (resp->status == 100 || !(s = early_of(st, resp, now_us)) || !early_alive(s))
+		return; /* ignored; or released: the initiator has ended this one */
+	if (reliable && (!setup_responder(s)->dlg.text || !prack_in_order(s->early, resp)))
 		return;
+	leg_learn(setup_responder(s), resp);
+	if (reliable) {
+		leg_refresh(setup_responder(s), resp); /* MOD-34 */
+		if (!prack_take(s, resp, &text, now_us))
+			return;
+	} else if (!prack_wanted(st->in) && !s->early->answered_in) {
+		text = preview(s, resp);
+	}
 	if (resp->status == 199) {
 		early_terminated(s, resp, now_us);
 		return;
 	}
-	if (!early_alive(s))
-		return; /* released: the initiator has ended this one */
-	leg_learn(setup_responder(s), resp);
-	leg_forward(setup_initiator(s), st->in, resp, resp->status, preview(s, resp), now_us);
+	near = setup_initiator(s);
+	if (prack_wanted(st->in) || (reliable && near->dlg.supports_100rel))
+		prack_say(s->early, st->in, resp, resp->status, text, now_us);
+	else
+		leg_forward(near, st->in, resp, resp->status, text, now_us);
 	setup_rang(s, resp->status, now_us);
 }
 
@@ -85,59 +99,122 @@ static struct sip_stxn *setup_take(struct session *s, uint64_t now_us)
 	sip_stxn_set_user(in, near);
 	setup_quiet(st);
 	setup_over_check(st, now_us);
-	early_free(s);
+	early_over(s, now_us);
 	return in;
 }
 
-/* SETUP-9: the 2xx to an INVITE that carried our offer.  Commit before the 200 leaves (MOD-22). */
-static void setup_accepted(struct session *s, const struct sip_msg *resp, uint64_t now_us)
+unsigned setup_take_answer(struct session *s, const struct sip_msg *resp, struct sdp **offer,
+			   struct sdp **answer, struct span *text, char extra[192])
 {
 	struct im *im = s->im;
 	struct early *e = s->early;
 	struct setup *st = e->st;
 	struct leg *near = setup_initiator(s), *far = setup_responder(s);
-	struct sdp *answer, *sent = im->sdp[1], *offer = im->sdp[2];
+	struct sdp *sent = im->sdp[1];
 	struct verdict v;
-	struct span text;
-	char fault[96], extra[192];
-	int r;
+	char fault[96];
+	int r = request_sdp(im, resp, 0, fault, answer);
 
-	leg_ack(far, resp->cseq, SPAN_EMPTY);
-	r = request_sdp(im, resp, 0, fault, &answer);
-	if (r == 1) {
-		setup_fail(st, 500, SPAN("No answer in 2xx"), "", now_us);
-		return;
-	}
+	*offer = im->sdp[2];
+	if (r == 1)
+		return 500;
 	if (r < 0 || sdp_parse(sent, (struct span){ st->offer, st->offer_n }, NULL) < 0 ||
-	    sdp_parse(offer, (struct span){ near->oa.pending, near->oa.pending_n }, NULL) < 0) {
-		setup_fail(st, 488, SPAN_EMPTY, "", now_us);
-		return;
-	}
-	accept_answer(&im->conf, s->class, NULL, sent, answer, &v);
+	    sdp_parse(*offer, (struct span){ near->oa.pending, near->oa.pending_n }, NULL) < 0)
+		return 488;
+	accept_answer(&im->conf, s->class, NULL, sent, *answer, &v);
 	if (v.status) {
 		headers_warning(near, &v, extra);
-		setup_fail(st, 488, SPAN_EMPTY, extra, now_us);
-		return;
+		return 488;
 	}
 	/* SETUP-7: what was shown stands; another text, not sent, must not use up a version (SDP-4). */
-	text = e->preview ? (struct span){ e->preview, e->preview_n }
-			  : offer_make(near, SDP_ANSWER, answer, offer, st->off);
-	if (!text.n || sdp_oa_answer_in(&far->oa, answer->raw) < 0 ||
-	    sdp_oa_answer_out(&near->oa, text) < 0) {
-		setup_fail(st, 500, SPAN_EMPTY, "", now_us);
-		return;
-	}
-	plane_commit(s->plane, s->initiator, offer, answer, now_us);
+	*text = e->preview ? (struct span){ e->preview, e->preview_n }
+			   : offer_make(near, SDP_ANSWER, *answer, *offer, st->off);
+	return text->n && sdp_oa_answer_in(&far->oa, (*answer)->raw) == 0 ? 0 : 500;
+}
+
+/* The initiator's 2xx: with the answer, or bare where that went before it. */
+static void setup_agree(struct session *s, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct leg *near = setup_initiator(s);
+	struct span text = s->early->answered_out ? SPAN_EMPTY : sdp_oa_local(&near->oa);
+
 	near->state = LEG_UP;
-	/* Out of the committed copy: the preview goes with the set-up. */
-	if (!leg_forward(near, setup_take(s, now_us), resp, 200, sdp_oa_local(&near->oa), now_us)) {
+	if (!leg_forward(near, setup_take(s, now_us), resp, 200, text, now_us)) {
 		near->state = LEG_OVER;
-		im->mx.setups_failed++;
+		s->im->mx.setups_failed++;
 		session_end(s, "Reason: SIP;cause=500\r\n", now_us);
 		return;
 	}
 	setup_up(s, now_us);
 	session_media_check(s, now_us);
+}
+
+/* PROV-8: not while a reliable 1xx with a description lacks its PRACK. */
+static bool setup_hold(struct session *s, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct early *e = s->early;
+
+	if (!prack_owed(e))
+		return false;
+	if (im_keep(&e->held, &e->held_n, resp->raw) < 0)
+		setup_fail(e->st, 500, SPAN_EMPTY, "", now_us);
+	return true;
+}
+
+void setup_resume(struct session *s, uint64_t now_us)
+{
+	struct early *e = s->early;
+	struct sip_msg *resp;
+
+	if (!e || !e->held || prack_owed(e) || !early_alive(s))
+		return;
+	resp = malloc(sizeof(*resp));
+	if (resp && sip_msg_parse(resp, (struct span){ e->held, e->held_n }, true) == 0) {
+		char *kept = e->held; /* early_over() frees what is its own */
+		e->held = NULL;
+		setup_agree(s, resp, now_us);
+		free(kept);
+	} else {
+		setup_fail(e->st, 500, SPAN_EMPTY, "", now_us);
+	}
+	free(resp);
+}
+
+/* SETUP-9: the 2xx where the answer is in it, or came before.  Commit before the 200 leaves (MOD-22). */
+static void setup_accepted(struct session *s, const struct sip_msg *resp, uint64_t now_us)
+{
+	struct early *e = s->early;
+	struct leg *near = setup_initiator(s), *far = setup_responder(s);
+	struct sdp *answer, *offer = s->im->sdp[2];
+	struct span text = SPAN_EMPTY;
+	char extra[192] = "";
+	unsigned status;
+
+	leg_ack(far, resp->cseq, SPAN_EMPTY);
+	if (!e->answered_in) {
+		status = setup_take_answer(s, resp, &offer, &answer, &text, extra);
+		if (status) {
+			setup_fail(e->st, status, status == 500 ? SPAN("No answer in 2xx") : SPAN_EMPTY,
+				   extra, now_us);
+			return;
+		}
+	} else if (!e->answered_out) {
+		/* It came reliably, and was only shown: given now. */
+		answer = s->im->sdp[0];
+		text = (struct span){ e->preview, e->preview_n };
+		if (sdp_parse(answer, sdp_oa_remote(&far->oa), NULL) < 0 ||
+		    sdp_parse(offer, (struct span){ near->oa.pending, near->oa.pending_n }, NULL) < 0)
+			text = SPAN_EMPTY;
+	}
+	if (!e->answered_out) {
+		if (!text.n || sdp_oa_answer_out(&near->oa, text) < 0) {
+			setup_fail(e->st, 500, SPAN_EMPTY, "", now_us);
+			return;
+		}
+		plane_commit(s->plane, s->initiator, offer, answer, now_us);
+	}
+	if (!setup_hold(s, resp, now_us))
+		setup_agree(s, resp, now_us);
 }
 
 /* An offerless INVITE: from here on it is a modification whose answer is due in the ACK (SETUP-6, MOD-37). */
@@ -185,7 +262,7 @@ static void setup_2xx(struct setup *st, const struct sip_msg *resp, uint64_t now
 	stimer_on_2xx(far, resp, now_us);
 	far->state = LEG_UP;
 	early_won(s, now_us);
-	if (st->offer)
+	if (st->offer || s->early->answered_in || s->early->offered)
 		setup_accepted(s, resp, now_us);
 	else
 		setup_offerless(s, resp, now_us);

@@ -46,6 +46,7 @@ struct leg {
 	bool trusted;     /* this peer's P- headers count (IMS-2) */
 	bool owes_answer; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
 	bool bye_wanted;       /* waits for the ACK of our 2xx (RFC 3261 15) */
+	bool bye_passed;       /* it is the other side's, with its headers */
 	char tag[TAG_LEN + 1]; /* ours */
 	struct sip_dialog dlg;
 	struct sdp_oa oa;
@@ -57,7 +58,7 @@ struct leg {
 	struct target_try *target_try; /* owned: modify_target.c; NULL: none */
 	struct stimer *stimer;         /* owned: stimer.c; NULL: never ran one */
 	struct sip_ctxn *bye_out;
-	char *bye_extra;  /* owned: its Reason lines */
+	char *bye_extra;  /* owned: its Reason lines, or what crosses of the other side's BYE */
 	uint64_t contact; /* hash of this peer's Contact as it last wrote it; 0: none */
 	char *features;   /* owned: Contact parameters of this peer, as passed to the other (MODE-10) */
 	uint64_t said;    /* hash of the Allow, Supported and Require it last sent */

@@ -517,7 +517,8 @@ void leg_bye_now(struct leg *l, uint64_t now_us)
 	l->bye_wanted = false;
 	l->state = LEG_ENDING;
 	if (leg_request(l, &w, SIP_BYE, 0, 70, branch, &to) == 0) {
-		w_product(&w, l->s->im, SIP_H_USER_AGENT);
+		if (!l->bye_passed)
+			w_product(&w, l->s->im, SIP_H_USER_AGENT);
 		w_str(&w, l->bye_extra ? l->bye_extra : "");
 		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
 		l->bye_out = leg_start(l, SIP_BYE, branch, &to, &w, on_bye_answer, l, now_us);

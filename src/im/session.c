@@ -118,18 +118,32 @@ void session_end(struct session *s, const char *extra, uint64_t now_us)
 	all_over_check(s, now_us);
 }
 
+/* What crosses of a BYE: all that crosses of any request (MODE-11), or where that is too much, its Reason. */
+static void w_bye(struct wbuf *w, const struct sip_msg *m, bool trusted)
+{
+	char *start = w->p;
+	size_t cap = w->cap;
+
+	w_pass(w, m, trusted);
+	if (w_ok(w))
+		return;
+	*w = wbuf_on(start, cap);
+	w_hdr_copy(w, m, SIP_H_REASON);
+}
+
 /* TERM-1: 200 at once, then BYE on the other leg with the same Reason. */
 void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
 	struct session *s = l->s;
-	char extra[1024];
+	char extra[8192];
 	struct wbuf w = wbuf_on(extra, sizeof(extra) - 1);
 
-	w_hdr_copy(&w, m, SIP_H_REASON);
+	w_bye(&w, m, leg_trusts(l, t));
 	extra[w_ok(&w) ? w.n : 0] = '\0';
 	leg_reply(l, t, 200, SPAN_EMPTY, "", now_us);
 	session_close(s, now_us);
 	leg_bye_received(l, now_us);
+	leg_other(l)->bye_passed = true;
 	leg_end(leg_other(l), extra, now_us);
 	all_over_check(s, now_us);
 }

@@ -352,7 +352,7 @@ static void on_stray(void *u, const struct sip_msg *m, uint64_t now_us)
 	}
 	via_dest(&below, &to);
 	w = wbuf_on(im->out, SIP_MSG_MAX);
-	if (w_proxy_response(&w, m, m->status, false) && w_ok(&w))
+	if (w_proxy_response(&w, m, m->status, false, NULL) && w_ok(&w))
 		im_send(im, &to, w_span_of(&w));
 }
 
@@ -427,10 +427,10 @@ static void pass_response(struct proxy_ctx *c, const struct sip_msg *m, uint64_t
 	struct refusal r = { .status = 500 };
 	struct wbuf w = wbuf_on(im->out, SIP_MSG_MAX);
 
-	if (w_proxy_response(&w, m, status, c->trusted) && w_ok(&w))
+	if (w_proxy_response(&w, m, status, c->trusted, c->in) && w_ok(&w))
 		sip_stxn_reply(c->in, status, w_span_of(&w), now_us);
 	else if (status >= 200 && sip_stxn_status(c->in) < 200)
-		answer(c->px, c->in, &r, now_us); /* it lost our neighbour's Via */
+		answer(c->px, c->in, &r, now_us); /* it does not fit */
 }
 
 static void on_response(void *user, struct sip_ctxn *t, const struct sip_msg *m, enum sip_end end,

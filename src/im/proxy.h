@@ -68,8 +68,10 @@ MUST_CHECK int proxy_hop(const struct im *im, const struct sip_src *src, const s
 void w_proxy_request(struct wbuf *w, const struct proxy *px, const struct sip_msg *m,
 		     const struct sip_src *src, const struct proxy_route *route, struct proxy_hop *h,
 		     bool no_tcp, struct span branch);
-/* A response without our Via.  false: there is no Via below ours, so it is for nobody. */
-MUST_CHECK bool w_proxy_response(struct wbuf *w, const struct sip_msg *m, unsigned status, bool trusted);
+/* A response without our Via, as the answer to t (NULL: passed on without a transaction).  false: it lacks the Via below
+ * ours, and there is no t that has it. */
+MUST_CHECK bool w_proxy_response(struct wbuf *w, const struct sip_msg *m, unsigned status, bool trusted,
+				 const struct sip_stxn *t);
 
 /* ---- proxy.c ---- */
 struct proxy *proxy_create(struct im *im); /* NULL: no memory */

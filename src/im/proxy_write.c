@@ -112,26 +112,6 @@ static void w_record_routes(struct wbuf *w, const struct proxy *px, const struct
 
 /* ---- copies ---- */
 
-/* Headers in the set but one, runs of neighbours at once. */
-static void w_copied(struct wbuf *w, const struct sip_msg *m, const struct sip_hdr_set *set,
-		     const struct sip_hdr *but)
-{
-	struct span run = SPAN_EMPTY;
-
-	for (unsigned i = 0; i < m->n_hdr; i++) {
-		struct span line = sip_hdr_line(m, &m->hdr[i]);
-		if (!sip_set_has(set, m->hdr[i].id) || &m->hdr[i] == but)
-			continue;
-		if (run.n && run.p + run.n == line.p) {
-			run.n += line.n;
-		} else {
-			w_span(w, run);
-			run = line;
-		}
-	}
-	w_span(w, run);
-}
-
 /* A datagram may do without a Content-Length, a stream may not. */
 static void w_tail(struct wbuf *w, const struct sip_msg *m)
 {
@@ -159,7 +139,7 @@ static void w_request(struct wbuf *w, const struct proxy *px, const struct sip_m
 		w_hdr_u64(w, SIP_H_MAX_BREADTH, MAX_BREADTH); /* RFC 5393 5.3.3 */
 	w_proxy_routes(w, m, route);
 	drop(&set, rewritten, sizeof(rewritten));
-	w_copied(w, m, &set, NULL);
+	w_hdr_copy_set(w, m, &set);
 	w_tail(w, m);
 }
 
@@ -191,15 +171,29 @@ static struct span start_line(const struct sip_msg *m)
 	return line;
 }
 
-bool w_proxy_response(struct wbuf *w, const struct sip_msg *m, unsigned status, bool trusted)
+/* The Vias below ours, as the response has them; false: it has none. */
+static bool w_vias_below(struct wbuf *w, const struct sip_msg *m, const struct sip_hdr *top)
 {
-	const struct sip_hdr *top = sip_hdr(m, SIP_H_VIA);
-	struct sip_hdr_set set = copied(trusted);
 	struct sip_iter it = { 0 };
 	struct span ours;
 
-	if (!top || !sip_each(m, SIP_H_VIA, &it, &ours) || (!it.rest.n && !sip_hdr_next(m, top)))
+	if (!top || !sip_each(m, SIP_H_VIA, &it, &ours))
 		return false;
+	if (span_trim(it.rest).n)
+		w_hdr(w, SIP_H_VIA, span_trim(it.rest));
+	else if (!sip_hdr_next(m, top))
+		return false;
+	while ((top = sip_hdr_next(m, top)))
+		w_span(w, sip_hdr_line(m, top));
+	return true;
+}
+
+bool w_proxy_response(struct wbuf *w, const struct sip_msg *m, unsigned status, bool trusted,
+		      const struct sip_stxn *t)
+{
+	struct sip_hdr_set set = copied(trusted);
+
+	drop(&set, (const uint8_t[]){ SIP_H_VIA }, 1);
 	if (status == m->status) {
 		w_span(w, start_line(m));
 	} else { /* PX-10: a 503 would make the neighbour avoid us; so would its Retry-After */
@@ -207,9 +201,13 @@ bool w_proxy_response(struct wbuf *w, const struct sip_msg *m, unsigned status, 
 		w_span(w, sip_status_text(status)), w_str(w, "\r\n");
 		drop(&set, (const uint8_t[]){ SIP_H_RETRY_AFTER }, 1);
 	}
-	if (span_trim(it.rest).n)
-		w_hdr(w, SIP_H_VIA, span_trim(it.rest));
-	w_copied(w, m, &set, top);
+	if (!w_vias_below(w, m, sip_hdr(m, SIP_H_VIA))) {
+		if (!t)
+			return false;
+		/* Whoever answers an INVITE with the Via of its CANCEL loses them: we know better. */
+		w_vias(w, sip_stxn_request(t), &sip_stxn_src(t)->ip);
+	}
+	w_hdr_copy_set(w, m, &set);
 	w_tail(w, m);
 	return true;
 }

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# parleyd in mode proxy between two SIPp, one the IM Client and one the controlling side.  The cases are those of
+# cases.sh that a proxy is not to meddle with; what each side checks there to be the server's description must here be
+# the other side's own.  One parleyd serves them all, and must have forgotten everything at the end.
+#
+#	proxy.sh udp|tcp PARLEYD [CASE...]
+#
+# Exit: 0 good, 77 there is no SIPp here, 1 else.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tools/loopback.sh
+source "$here/../../tools/loopback.sh"
+# shellcheck source=test/peer/cases.sh
+source "$here/cases.sh"
+
+[ $# -ge 2 ] || { sed -n '3,11p' "$0" >&2 && exit 2; }
+transport=$1 parleyd=$2
+shift 2
+[ $# -gt 0 ] || set -- client-hangs-up far-hangs-up refused client-reinvite client-update client-reinvite-488-there \
+	client-update-488-there client-reinvite-491-there far-reinvite far-update far-update-488-there hold-and-resume \
+	client-offerless far-offerless client-cancels far-cancels other-requests info
+command -v sipp >/dev/null || { echo "no sipp here" && exit 77; }
+[ -x "$parleyd" ] || { echo "no $parleyd" && exit 77; }
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-proxy.XXXXXX") || exit 1
+server='' far=''
+cleanup() {
+	[ -z "$far" ] || kill "$far" 2>/dev/null
+	[ -z "$server" ] || kill "$server" 2>/dev/null
+	wait
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+port sip_port && port client_port && port far_port && port mgmt_port
+cat >"$tmp/parleyd.yaml" <<YAML
+sip:
+  listen: ["udp:127.0.0.1:$sip_port", "tcp:127.0.0.1:$sip_port"]
+  next_hop: "sip:127.0.0.1:$far_port;transport=$transport"
+im:
+  mode: proxy
+  served_domains: ["example.com"]
+mgmt:
+  listen: "127.0.0.1:$mgmt_port"
+YAML
+"$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
+server=$!
+wait_open $server "$transport" "$sip_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
+
+# end_to_end METHOD: the scenario of a proxy, from that of a back-to-back user agent on standard input.
+end_to_end() {
+	sed -e '/:20009\//s/check_it_inverse=/check_it=/' -e 's/a=setup:passive"/a=setup:(active|passive)"/' \
+		-e "s/MESSAGE/$1/"
+}
+
+bad=0
+settle_ms=0 ruri=sip:bob@cf.example.net calls=10
+cd "$tmp" || exit 1
+common=(-i 127.0.0.1 -mi 127.0.0.1 -t "${transport:0:1}1" -m "$calls" -nostdin -timeout 40 -timeout_error
+	-trace_err -trace_msg -recv_timeout 15000)
+
+# play CASE
+play() {
+	local method=MESSAGE client_rc far_rc
+	[ "$1" != info ] || method=INFO
+	case_load "${1/info/other-requests}" || return 1
+	rm -f ./*.err ./*.msg
+	# shellcheck disable=SC2086,SC2154  # steps are words; case_load sets them
+	scenario alice "${!client_allow}" "$ruri" $client_steps | end_to_end $method >client.xml
+	# shellcheck disable=SC2086,SC2154
+	scenario bob "${!far_allow}" "$ruri" $far_steps | end_to_end $method >far.xml
+	sipp "${common[@]}" -sf far.xml -p "$far_port" -error_file far.err -message_file far.msg \
+		127.0.0.1:"$sip_port" >far.out 2>&1 </dev/null &
+	far=$!
+	wait_open $far "$transport" "$far_port" || { echo "SIPp (far) did not start:" && cat far.out && return 1; }
+	sipp "${common[@]}" -sf client.xml -p "$client_port" -error_file client.err -message_file client.msg -r 40 -l 8 \
+		127.0.0.1:"$sip_port" >client.out 2>&1 </dev/null
+	client_rc=$?
+	# Without its calls the far side would wait to the end of its time.
+	[ $client_rc = 0 ] || { sleep 1 && kill $far 2>/dev/null; }
+	wait $far
+	far_rc=$?
+	far=''
+	[ "$client_rc/$far_rc" = 0/0 ] && echo "$calls sessions, $1 by $transport: good" && return 0
+	echo "$1 by $transport: the client's SIPp ended with $client_rc, the far side's with $far_rc"
+	for f in client.err far.err client.msg far.msg; do
+		[ ! -s $f ] || { echo "--- $f" && head -n 120 $f; }
+	done
+	return 1
+}
+
+for name in "$@"; do
+	play "$name" || bad=1
+done
+
+# metric NAME
+metric() {
+	curl -s "http://127.0.0.1:$mgmt_port/metrics" | sed -n "s/^parley_$1 //p"
+}
+if command -v curl >/dev/null; then
+	[ "$(curl -s "http://127.0.0.1:$mgmt_port/api/v1/sessions")" = '[]' ] || { echo "a proxy has sessions" && bad=1; }
+	[ "$(metric proxied)" -gt 0 ] || { echo "nothing was counted" && bad=1; }
+fi
+kill -0 $server 2>/dev/null || { echo "parleyd is gone" && bad=1; }
+kill -TERM $server
+wait $server
+rc=$?
+server=''
+[ $rc = 0 ] || { echo "parleyd ended with $rc on SIGTERM" && bad=1; }
+[ $bad = 0 ] || { echo "--- parleyd" && cat parleyd.log; }
+exit $bad

@@ -24,7 +24,8 @@ struct cur {
 	int rank;            /* of the last line of known type in this section */
 	bool seen_o, seen_s, seen_t;
 	uint32_t attrs; /* a bit per enum sdp_attr_id seen in this section */
-	bool nul;       /* there is a zero byte somewhere */
+	bool control;   /* there is a zero byte somewhere, or a CR that ends no line */
+	bool message;   /* this section is an m=message line's */
 };
 
 static int fault(struct cur *c, unsigned status, const char *what)
@@ -184,6 +185,7 @@ static int begin_media(struct cur *c, struct span v, struct span text)
 	c->rank = 0;
 	c->attrs = 0;
 	c->m->media = sdp_word(&v);
+	c->message = span_ieq(c->m->media, SPAN("message"));
 	struct span port = sdp_word(&v);
 	c->m->proto = sdp_word(&v);
 	c->m->fmts = span_trim(v);
@@ -208,7 +210,7 @@ static int read_attr(struct cur *c, struct sdp_line *l)
 		return fault(c, 400, "a= without a name");
 	l->id = (uint8_t)sdp_attr_id_of(l->name);
 	bit = 1u << l->id;
-	if (c->m && !span_ieq(c->m->media, SPAN("message")))
+	if (c->m && !c->message)
 		return 0; /* not ours to judge */
 	if (c->attrs & bit & single)
 		return fault(c, 400, "attribute twice");
@@ -274,7 +276,7 @@ static int check_line(struct cur *c, struct span line)
 		return fault(c, 413, "line too long");
 	if (line.n == 0)
 		return fault(c, 400, "empty line");
-	if (span_chr(line, '\r') != SPAN_NONE || (c->nul && span_chr(line, '\0') != SPAN_NONE))
+	if (c->control && (span_chr(line, '\r') != SPAN_NONE || span_chr(line, '\0') != SPAN_NONE))
 		return fault(c, 400, "control character in a line");
 	if (line.n < 2 || line.p[1] != '=' || line.p[0] < 'a' || line.p[0] > 'z')
 		return fault(c, 400, "line does not begin with x=");
@@ -283,12 +285,23 @@ static int check_line(struct cur *c, struct span line)
 	return 0;
 }
 
+/* Asked once of the whole, since hardly any text has one: which line it is in is looked for only then. */
+static bool has_control(struct span s)
+{
+	size_t last = s.n ? s.n - 1 : 0;
+	char found = 0; /* a byte, and no way out of the loop: sixteen at a time */
+
+	for (size_t i = 0; i < last; i++)
+		found |= ((s.p[i] == '\r') & (s.p[i + 1] != '\n')) | (s.p[i] == '\0');
+	return found || (s.n && (s.p[last] == '\r' || s.p[last] == '\0'));
+}
+
 static int parse(struct cur *c, struct span rest)
 {
 	struct span whole = span_trim(rest);
 	const char *end = whole.p + whole.n;
 
-	c->nul = span_chr(rest, '\0') != SPAN_NONE;
+	c->control = has_control(rest);
 	while (whole.n && rest.p < end) { /* empty lines after the last are nobody's fault worth a session */
 		size_t at = span_chr(rest, '\n');
 		struct span text = span_cut(rest, 0, at == SPAN_NONE ? rest.n : at + 1);

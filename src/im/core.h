@@ -428,6 +428,14 @@ void modify_release(struct session *s); /* the lock is free */
 void modify_no_prack(struct session *s,
 		     uint64_t now_us); /* a reliable 1xx of ours in a re-INVITE: 64*T1 are over */
 
+/* ---- rename.c: who a peer says it is (MOD-42) ---- */
+/* Does m name its sender otherwise than before, and does the other side want to know? */
+bool rename_wanted(struct leg *l, const struct sip_msg *m);
+void rename_pass(struct leg *l, const struct sip_msg *m); /* the other leg says it on, in what is sent now */
+void rename_keep(struct leg *l, const struct sip_msg *m); /* with our 2xx to m: it stands */
+void rename_settle(
+	struct leg *l); /* a modification from l is over: what did not come to stand is taken back */
+
 /* ---- modify_busy.c: may it begin now? ---- */
 /* 0, 491 or 500; offer: it carries one or asks for one (MOD-6). */
 unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool local, uint64_t now_us);

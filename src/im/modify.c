@@ -24,6 +24,7 @@ void modify_release(struct session *s)
 	struct modify *mod = &s->mod;
 	struct timers *w = &s->im->wheel;
 
+	rename_settle(mod_initiator(s));
 	timer_stop(w, &mod->t_guard);
 	timer_stop(w, &mod->t_say);
 	free(mod->offer);
@@ -110,7 +111,7 @@ static bool is_unchanged(struct leg *l, const struct sdp *offer)
 	return false;
 }
 
-/* Does the request carry something end to end besides its SDP (MOD-33, MOD-41)? */
+/* Does the request carry something end to end besides its SDP (MOD-33, MOD-41, MOD-42)? */
 static bool crosses(struct leg *l, const struct sip_msg *m)
 {
 	bool differs = false;
@@ -120,7 +121,7 @@ static bool crosses(struct leg *l, const struct sip_msg *m)
 		differs = features && strcmp(features, l->features ? l->features : "") != 0;
 		free(features);
 	}
-	return differs || (m->body.n && !l->s->im->body.sdp.p) || l->s->im->body.n > 1;
+	return differs || rename_wanted(l, m) || (m->body.n && !l->s->im->body.sdp.p) || l->s->im->body.n > 1;
 }
 
 /* MOD-32, MOD-33: answered here, with what this leg was last sent. */
@@ -273,6 +274,7 @@ static void modify_begin(struct leg *l, struct sip_stxn *t, const struct sip_msg
 				.bare = !offer && m->method == SIP_UPDATE,
 				.since_us = now_us };
 	sip_stxn_set_user(t, l);
+	rename_pass(l, m);
 	if (m->method == SIP_INVITE)
 		l->invite_in = t, leg_reply(l, t, 100, SPAN_EMPTY, "", now_us);
 	else
@@ -422,6 +424,7 @@ static void modify_commit(struct session *s, const struct sip_msg *resp, uint64_
 	if (s->plane)
 		plane_commit(s->plane, mod->from, offer, answer, now_us);
 	leg_refresh(l, req); /* MOD-34: with our 2xx, not before */
+	rename_keep(l, req);
 	/* 6. 200 to the initiator: from here on it may use what it asked for (MOD-22). */
 	if (!give_200(s, resp, text, now_us))
 		return;
@@ -441,6 +444,7 @@ static void modify_commit_bare(struct session *s, const struct sip_msg *resp, ui
 	if (mod->sent && modify_take_same(s, resp, now_us) < 0)
 		sdp_oa_abort(&r->oa);
 	leg_refresh(l, sip_stxn_request(mod->txn));
+	rename_keep(l, sip_stxn_request(mod->txn));
 	give_200(s, resp, SPAN_EMPTY, now_us);
 }
 

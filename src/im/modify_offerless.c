@@ -183,6 +183,7 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 	}
 	l->state = LEG_UP;
 	leg_refresh(l, sip_stxn_request(mod->txn));
+	rename_keep(l, sip_stxn_request(mod->txn));
 	t = mod->txn, mod->txn = NULL;
 	if (!leg_forward(l, t, resp, 200, text, now_us)) {
 		if (s->state == SESS_SETUP)

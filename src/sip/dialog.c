@@ -156,6 +156,26 @@ static int copy_parts(struct sip_dialog *d, const struct parts *p)
 	return 0;
 }
 
+int sip_dialog_rename(struct sip_dialog *d, struct span local, struct span remote)
+{
+	size_t size = d->call_id.n + d->local_tag.n + d->remote_tag.n + d->routes.n + local.n + remote.n;
+	struct wbuf w = wbuf_on(malloc(size), size);
+	char *old = d->text;
+
+	if (!w.p)
+		return -ENOMEM;
+	d->text = w.p;
+	d->call_id = put(&w, d->call_id);
+	d->local_tag = put(&w, d->local_tag);
+	d->remote_tag = put(&w, d->remote_tag);
+	d->remote = put(&w, remote);
+	d->routes = put(&w, d->routes);
+	d->first_route = first_uri(d->routes);
+	d->local = put(&w, local);
+	free(old);
+	return 0;
+}
+
 static int create(struct sip_dialog *d, const struct parts *p, const struct sip_msg *invite,
 		  const struct sip_msg *from_peer)
 {

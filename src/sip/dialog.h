@@ -11,7 +11,7 @@
 #include "sip/uri.h"
 
 struct sip_dialog {
-	char *text;        /* owned: one block for everything that never changes */
+	char *text;        /* owned: one block for what never changes, or by sip_dialog_rename() alone */
 	char *target_text; /* owned: the remote target, replaced by target refresh */
 	struct span call_id, local_tag, remote_tag;
 	struct span local, remote; /* From/To values as we write them, with their tags */
@@ -50,6 +50,10 @@ bool sip_dialog_allows(const struct sip_dialog *d, enum sip_method m); /* shown 
 /* Target refresh (MOD-34): take the Contact of m as remote target.  The caller decides when; the route set
  * never changes.  0, -ENOENT (no Contact), -EBADMSG, -ENOMEM: target as before. */
 MUST_CHECK int sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m);
+
+/* The same dialog under other names (RFC 4916): From and To values as we write them from now on, tags and all; they may lie
+ * in d.  0, or -ENOMEM: the names are as before. */
+MUST_CHECK int sip_dialog_rename(struct sip_dialog *d, struct span local, struct span remote);
 
 /**
  * Head of a request inside the dialog: request line (strict router swap of RFC 3261 12.2.1.1 included), Via

@@ -391,6 +391,30 @@ static void mod_34_refresh(void **state)
 
 /* ---- what we send ---- */
 
+static void mod_42_rename(void **state)
+{
+	struct sip_dialog d;
+
+	uas(&d, CONTACT "Record-Route: <sip:p1.example.com;lr>, <sip:p2.example.com;lr>\r\n");
+	oom_fail_after(0);
+	assert_int_equal(sip_dialog_rename(&d, SPAN("<sip:x@y>;tag=our-tag"), d.remote), -ENOMEM);
+	assert_true(oom_end());
+	expect_span(d.local, "<sip:bob@example.com>;tag=our-tag");
+	/* A part of the old block may be given for the new one. */
+	assert_int_equal(sip_dialog_rename(&d, SPAN("<sip:x@y>;tag=our-tag"), d.remote), 0);
+	expect_span(d.local, "<sip:x@y>;tag=our-tag");
+	expect_span(d.remote, "\"Alice\" <sip:alice@example.com>;tag=alice-tag");
+	assert_int_equal(sip_dialog_rename(&d, d.local, SPAN("<sip:z@y>;tag=alice-tag")), 0);
+	expect_span(d.local, "<sip:x@y>;tag=our-tag");
+	expect_span(d.remote, "<sip:z@y>;tag=alice-tag");
+	expect_span(d.call_id, "call-1@pc");
+	expect_span(d.local_tag, "our-tag");
+	expect_span(d.remote_tag, "alice-tag");
+	expect_span(d.first_route, "sip:p1.example.com;lr");
+	expect_span(d.routes, "Route: <sip:p1.example.com;lr>\r\nRoute: <sip:p2.example.com;lr>\r\n");
+	sip_dialog_finish(&d);
+}
+
 static void rfc3261_12_2_1_1_strict_router(void **state)
 {
 	struct sip_dialog d;
@@ -556,6 +580,7 @@ int main(void)
 		T(mod_15_no_update_is_sticky),
 		T(option_tags),
 		T(mod_34_refresh),
+		T(mod_42_rename),
 		T(rfc3261_12_2_1_1_strict_router),
 		T(rfc3261_12_2_1_1_cseq_rises_by_one),
 		T(rfc3261_19_1_1_request_uri_without_headers_and_method),

@@ -36,6 +36,29 @@ enum __attribute__((packed)) leg_state {
 	LEG_OVER,
 };
 
+/* An INVITE of ours that got a 2xx, until Timer M: the 2xx may be repeated, and wants the same ACK each time. */
+struct acked {
+	struct acked *next;
+	struct sip_ctxn *t;
+	uint32_t cseq;
+	uint64_t fork; /* hash of the To tag when the 2xx was that of another fork; 0: of our dialog's peer */
+	char *ack;     /* owned: as sent, and behind it the host it went to; NULL: not sent yet */
+	size_t n;
+	struct sip_dest to;
+};
+
+/* A Contact that is tried before the request that named it is refused (modify_target.c). */
+struct target_try {
+	struct leg *l;
+	struct sip_stxn *txn; /* the refused request, not answered yet */
+	struct sip_ctxn *out; /* our UPDATE */
+	char *old_text;       /* owned: the target as it was */
+	struct span old;
+	unsigned status;
+	char extra[192];
+	struct timer t_wait;
+};
+
 struct leg {
 	struct session *s;          /* owner */
 	const struct im_listen *at; /* listening point our Via and Contact name */
@@ -143,6 +166,15 @@ struct modify {
 	struct timer t_guard;
 	struct timer
 		t_say; /* the 100, the 1xx repeated, or the next try of a compensation: never two of them */
+};
+
+/* A modification of ours that is wanted (modify_own.c). */
+struct own {
+	struct session *s;
+	struct timer t;
+	unsigned want; /* a bit per side whose leg is to be offered something */
+	uint8_t tries; /* of the present one */
+	bool follows;  /* it answers an exchange of our own */
 };
 
 enum __attribute__((packed)) sess_state { SESS_SETUP, SESS_UP, SESS_ENDING, SESS_OVER, SESS_N_STATES };

@@ -11,17 +11,6 @@
 
 enum { ACKED_MAX = 8 }; /* per leg, within 32 s; above: the oldest is forgotten */
 
-/* An INVITE of ours that got a 2xx, until Timer M: the 2xx may be repeated, and wants the same ACK each time. */
-struct acked {
-	struct acked *next;
-	struct sip_ctxn *t;
-	uint32_t cseq;
-	uint64_t fork; /* hash of the To tag when the 2xx was that of another fork; 0: of our dialog's peer */
-	char *ack;     /* owned: as sent, and behind it the host it went to; NULL: not sent yet */
-	size_t n;
-	struct sip_dest to;
-};
-
 void leg_init(struct leg *l, struct session *s, enum side side)
 {
 	uint64_t id;

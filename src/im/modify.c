@@ -146,6 +146,12 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 		refuse(l, t, 500, SPAN_EMPTY, "", now_us);
 		return;
 	}
+	/* What we last sent may have been an offer: as an answer its a=setup differs, and this is the pair from now on. */
+	if (offer && (sdp_oa_offer_in(&l->oa, offer->raw) < 0 || sdp_oa_answer_out(&l->oa, sdp) < 0)) {
+		sdp_oa_abort(&l->oa);
+		refuse(l, t, 500, SPAN_EMPTY, "", now_us);
+		return;
+	}
 	leg_refresh(l, m); /* MOD-34 */
 	if (!early_alive(l->s))
 		stimer_given(l, m, now_us);

@@ -17,14 +17,6 @@ enum {
 	TIMER_C_MS = 190000,
 };
 
-struct own {
-	struct session *s;
-	struct timer t;
-	unsigned want; /* a bit per side whose leg is to be offered something */
-	uint8_t tries; /* of the present one */
-	bool follows;  /* it answers an exchange of our own */
-};
-
 void modify_own_drop(struct session *s)
 {
 	if (!s->own)

@@ -11,17 +11,6 @@
 
 enum { TARGET_WAIT_MS = 4000 };
 
-struct target_try {
-	struct leg *l;
-	struct sip_stxn *txn; /* the refused request, not answered yet */
-	struct sip_ctxn *out; /* our UPDATE */
-	char *old_text;       /* owned: the target as it was */
-	struct span old;
-	unsigned status;
-	char extra[192];
-	struct timer t_wait;
-};
-
 /* Put the old target back in place of the one that was tried. */
 static void put_back(struct target_try *try)
 {

@@ -10,35 +10,6 @@
 #include "sip/build.h"
 #include "sip/txn_priv.h"
 
-enum ctxn_state {
-	CTXN_CALLING,    /* nothing heard; Trying too */
-	CTXN_PROCEEDING, /* a 1xx is in */
-	CTXN_COMPLETED,  /* the final is in, and for INVITE it was an error */
-	CTXN_ACCEPTED,   /* INVITE: a 2xx is in (RFC 6026) */
-	CTXN_OVER,       /* being freed */
-};
-
-struct sip_ctxn {
-	struct htab_link link;
-	struct sip_tl *tl;    /* owner, outlives us */
-	struct timer t_again; /* Timers A, E */
-	struct timer t_end;   /* Timers B, D, F, K, M; 64*T1 after CANCEL */
-	sip_ctxn_fn *fn;
-	void *user;         /* the TU's; NULL: it does not listen */
-	char *cancel_extra; /* owned: header lines for a CANCEL that waits; NULL: none */
-	struct sip_dest to; /* host lies in text */
-	struct span branch; /* lies in text */
-	char *bytes; /* owned: the request; freed when there is nothing left to repeat or to derive from it */
-	size_t bytes_n;
-	uint32_t interval_ms;
-	uint8_t method, state;
-	bool provisional;
-	bool cancel_wanted, cancel_sent;
-	bool open;     /* counted in stats.open */
-	bool repeated; /* sent more than once */
-	char text[];
-};
-
 static timer_fn on_resend, on_timeout, on_unsent, on_over, on_accepted_over;
 
 /* ---- the table ---- */

@@ -63,6 +63,35 @@ struct sip_stxn {
 	bool cancelled;        /* the TU was told */
 };
 
+enum ctxn_state {
+	CTXN_CALLING,    /* nothing heard; Trying too */
+	CTXN_PROCEEDING, /* a 1xx is in */
+	CTXN_COMPLETED,  /* the final is in, and for INVITE it was an error */
+	CTXN_ACCEPTED,   /* INVITE: a 2xx is in (RFC 6026) */
+	CTXN_OVER,       /* being freed */
+};
+
+struct sip_ctxn {
+	struct htab_link link;
+	struct sip_tl *tl;    /* owner, outlives us */
+	struct timer t_again; /* Timers A, E */
+	struct timer t_end;   /* Timers B, D, F, K, M; 64*T1 after CANCEL */
+	sip_ctxn_fn *fn;
+	void *user;         /* the TU's; NULL: it does not listen */
+	char *cancel_extra; /* owned: header lines for a CANCEL that waits; NULL: none */
+	struct sip_dest to; /* host lies in text */
+	struct span branch; /* lies in text */
+	char *bytes; /* owned: the request; freed when there is nothing left to repeat or to derive from it */
+	size_t bytes_n;
+	uint32_t interval_ms;
+	uint8_t method, state;
+	bool provisional;
+	bool cancel_wanted, cancel_sent;
+	bool open;     /* counted in stats.open */
+	bool repeated; /* sent more than once */
+	char text[];
+};
+
 static inline bool txn_reliable(enum sip_transport tp)
 {
 	return tp != SIP_UDP;

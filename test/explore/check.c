@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The invariants.  What can be read from the wire is read from the wire, message by message, as the two peers see it;
+ * the rest is looked up in production's own structs after each action.  A violation is remembered and stops the run.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "explore/arena.h"
+#include "explore/model.h"
+#include "im/plane_int.h"
+
+enum {
+	INV_FINAL,
+	INV_SAME,
+	INV_OFFER,
+	INV_CSEQ,
+	INV_VERSION,
+	INV_ANSWER,
+	INV_PAIR,
+	INV_PLANE,
+	INV_LOCK,
+	INV_LEGS,
+	INV_INSIDE,
+	INV_LEFT
+};
+
+static const char *const names[] = {
+	[INV_FINAL] = "one final answer per server transaction",
+	[INV_SAME] = "a repeated message is the same to the byte",
+	[INV_OFFER] = "no offer over an open offer",
+	[INV_CSEQ] = "CSeq rises by one per request of a leg",
+	[INV_VERSION] = "o= version: one more for new content, else the same",
+	[INV_ANSWER] = "every request that arrived is answered before the end",
+	[INV_PAIR] = "the committed pair is what the peers believe",
+	[INV_PLANE] = "the user plane is that of the committed pair",
+	[INV_LOCK] = "the lock is held only while something is open",
+	[INV_LEGS] = "both legs end within 64*T1 of each other",
+	[INV_INSIDE] = "production's own assertions (im_check)",
+	[INV_LEFT] = "nothing is left after the end",
+};
+
+const char *check_name(unsigned i)
+{
+	return i < ARRAY_LEN(names) ? names[i] : NULL;
+}
+
+void violation(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (model()->failed)
+		return; /* the first one counts */
+	model()->failed = true;
+	va_start(ap, fmt);
+	vsnprintf(run.why, sizeof(run.why), fmt, ap);
+	va_end(ap);
+	if (run.ladder)
+		printf("** %s\n", run.why);
+}
+
+static void checked(unsigned inv)
+{
+	run.n_checks[inv]++;
+}
+
+static char letter(const struct peer *p)
+{
+	return p->side ? 'B' : 'A';
+}
+
+/* ---- the wire: what the server sends ---- */
+
+static struct seen *seen_find(struct watch *w, const struct msg *m)
+{
+	for (unsigned i = 0; i < SEEN_MAX; i++) {
+		struct seen *s = &w->seen[i];
+		if (s->method == m->method && s->cseq == m->cseq && s->final == (m->status != 0))
+			return s;
+	}
+	return NULL;
+}
+
+static void seen_add(struct watch *w, const struct msg *m)
+{
+	w->seen[w->n_seen++ % SEEN_MAX] = (struct seen){ .method = m->method,
+							 .final = m->status != 0,
+							 .status = m->status,
+							 .cseq = m->cseq,
+							 .bytes = m->bytes };
+}
+
+static struct mine *mine_of(struct peer *p, const struct msg *m)
+{
+	struct mine *o = m->method == SIP_INVITE ? &p->inv : m->method == SIP_UPDATE ? &p->upd : &p->bye;
+	return o->state && o->cseq == m->cseq ? o : NULL;
+}
+
+/* SDP-4, SDP-7. */
+static void out_version(struct peer *p, const struct msg *m, uint64_t rest)
+{
+	struct watch *w = &p->watch;
+	bool same = rest == w->rest;
+
+	checked(INV_VERSION);
+	if (w->version && m->version != w->version + !same)
+		violation("%c: o= version %u after %u, content %s", letter(p), m->version, w->version,
+			  same ? "the same" : "new");
+	w->version = m->version;
+	w->rest = rest;
+}
+
+static bool asks_offer(const struct mine *o)
+{
+	return o->state && o->offer && o->reached && !o->answered;
+}
+
+static void out_offer(struct peer *p, enum sip_method closed_by, uint32_t cseq)
+{
+	struct watch *w = &p->watch;
+	uint64_t now = model()->now_us;
+
+	checked(INV_OFFER);
+	if (w->offer && now < w->offer_us + T1_64_US)
+		violation("%c: an offer in %u while that in %u is open", letter(p), cseq, w->offer_cseq);
+	if (asks_offer(&p->inv) || asks_offer(&p->upd))
+		violation("%c: an offer in %u over the peer's open one", letter(p), cseq);
+	w->offer = true;
+	w->offer_method = (uint8_t)closed_by;
+	w->offer_cseq = cseq;
+	w->offer_us = now;
+}
+
+static void out_request(struct peer *p, const struct msg *m)
+{
+	struct watch *w = &p->watch;
+
+	checked(INV_CSEQ);
+	if (w->cseq && m->cseq != w->cseq + 1)
+		violation("%c: CSeq %u after %u", letter(p), m->cseq, w->cseq);
+	w->cseq = m->cseq;
+	if (m->version)
+		out_offer(p, (enum sip_method)m->method, m->cseq);
+}
+
+static void ends(struct watch *w)
+{
+	if (!w->over_us)
+		w->over_us = model()->now_us;
+}
+
+static void out_final(struct peer *p, const struct msg *m)
+{
+	struct mine *o = mine_of(p, m);
+
+	if (!o)
+		return;
+	if (m->method == SIP_INVITE && m->status < 300 && o->offerless && m->version)
+		out_offer(p, SIP_ACK, m->cseq);
+	o->answered = true;
+	if (m->status >= 300 && p->state == PEER_CALLING)
+		ends(&p->watch);
+}
+
+void check_out(struct peer *p, struct span bytes, const struct msg *m, uint64_t rest)
+{
+	struct seen *s;
+
+	(void)bytes;
+	if ((m->status && m->status < 200) || m->method == SIP_CANCEL) {
+		if (!m->status && p->state <= PEER_CALLED)
+			ends(&p->watch);
+		return;
+	}
+	s = seen_find(&p->watch, m);
+	checked(m->status ? INV_FINAL : INV_SAME);
+	if (s) {
+		if (m->status && s->status != m->status)
+			violation("%c: %u and %u to the same request %u", letter(p), s->status, m->status,
+				  m->cseq);
+		else if (s->bytes != m->bytes && m->method != SIP_ACK)
+			violation("%c: request or answer %u is not repeated as it was", letter(p), m->cseq);
+		return;
+	}
+	if (m->status || m->method != SIP_ACK || m->version)
+		seen_add(&p->watch, m);
+	if (m->status)
+		out_final(p, m);
+	else if (m->method != SIP_ACK)
+		out_request(p, m);
+	if (m->version)
+		out_version(p, m, rest);
+	if (!m->status && m->method == SIP_BYE)
+		ends(&p->watch);
+}
+
+/* ---- the wire: what reaches it ---- */
+
+void check_in(struct peer *p, const struct msg *m)
+{
+	struct watch *w = &p->watch;
+	struct mine *o = m->status ? NULL : mine_of(p, m);
+
+	if (o && m->method != SIP_ACK && m->method != SIP_CANCEL)
+		o->reached = true;
+	if (w->offer && m->cseq == w->offer_cseq &&
+	    (m->status >= 200 ? m->method == w->offer_method
+			      : m->method == SIP_ACK && w->offer_method == SIP_ACK))
+		w->offer = false;
+	if (!m->status && m->method == SIP_BYE)
+		ends(w);
+	if (m->status >= 300 && m->method == SIP_INVITE && p->state <= PEER_CALLED)
+		ends(w);
+}
+
+/* ---- after each action ---- */
+
+static const struct session *the_session(void)
+{
+	const struct im *im = model()->im;
+	for (unsigned i = 0; i < SESS_OVER; i++)
+		if (!list_empty(&im->in_state[i]))
+			return container_of(im->in_state[i].next, const struct session, link);
+	return NULL;
+}
+
+static bool quiet(const struct peer *p)
+{
+	return p->state == PEER_UP && !p->inv.state && !p->upd.state && !p->tinv.state && !p->tupd.state;
+}
+
+static void check_pair(const struct session *s)
+{
+	const struct model *m = model();
+
+	if (m->draining || m->n_channel[0] || m->n_channel[1] || m->limbo[0].used || m->limbo[1].used)
+		return;
+	for (unsigned i = 0; i < 2; i++)
+		if (!quiet(&m->peer[i]) || s->leg[i].invite_in || s->leg[i].invite_out ||
+		    s->leg[i].update_out)
+			return;
+	checked(INV_PAIR);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct peer *p = &m->peer[i];
+		if (span_hash(sdp_oa_local(&s->leg[i].oa), 1) != p->remote)
+			violation("%c believes the server's SDP to be version %u, the server does not",
+				  letter(p), p->remote_v);
+		else if (span_hash(sdp_oa_remote(&s->leg[i].oa), 1) != p->local.hash)
+			violation("%c believes its own SDP to be version %u, the server does not", letter(p),
+				  p->local.version);
+	}
+}
+
+static bool has(struct span text, struct span part)
+{
+	return !part.n || span_find(text, part) != SPAN_NONE;
+}
+
+static void check_plane(const struct session *s)
+{
+	if (!s->plane || !s->plane->n_lines)
+		return;
+	checked(INV_PLANE);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct plane_end *e = &s->plane->line[0]->end[i];
+		const struct plane_path *path = e->path;
+		if (!path || e->next || s->plane->prepared)
+			violation("the plane's %c end is not settled", i ? 'B' : 'A');
+		else if (!has(sdp_oa_local(&s->leg[i].oa), path_uri(path)) ||
+			 !has(sdp_oa_remote(&s->leg[i].oa), peer_path(path->peer)))
+			violation("the plane's %c end is not that of the committed pair", i ? 'B' : 'A');
+	}
+}
+
+static void check_lock(const struct session *s)
+{
+	const struct modify *mod = &s->mod;
+	const struct leg *l = &s->leg[mod->from], *r = &s->leg[side_other(mod->from)];
+	bool out = r->invite_out || r->update_out, held = false;
+
+	checked(INV_LOCK);
+	switch (mod->stage) {
+	case MOD_NONE:
+		return;
+	case MOD_WAIT:
+		held = mod->txn && out && timer_is_set(&mod->t_guard);
+		break;
+	case MOD_OUT:
+		held = mod->txn && out;
+		break;
+	case MOD_ACK:
+		held = l->invite_in != NULL;
+		break;
+	case MOD_LATE:
+	case MOD_OWN:
+		held = out;
+		break;
+	case MOD_UNDO:
+		held = out || timer_is_set(&mod->t_say);
+		break;
+	}
+	if (!held)
+		violation("the lock is held (stage %u) and nothing is open", (unsigned)mod->stage);
+}
+
+static void check_legs(void)
+{
+	const struct model *m = model();
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct watch *w = &m->peer[i].watch, *other = &m->peer[!i].watch;
+		if (!w->over_us || other->over_us || m->peer[!i].state == PEER_IDLE ||
+		    m->peer[!i].state == PEER_OVER)
+			continue;
+		checked(INV_LEGS);
+		if (m->now_us > w->over_us + T1_64_US + US_PER_S)
+			violation("leg %c ended %.1f s ago and the other lives on", i ? 'B' : 'A',
+				  (double)(m->now_us - w->over_us) / 1e6);
+	}
+}
+
+void check_state(void)
+{
+	const struct session *s = the_session();
+
+	checked(INV_INSIDE);
+	im_check(model()->im);
+	check_legs();
+	if (!s)
+		return;
+	check_lock(s);
+	if (s->state != SESS_UP || s->mod.stage != MOD_NONE)
+		return;
+	check_pair(s);
+	check_plane(s);
+}
+
+void check_drained(void)
+{
+	const struct model *m = model();
+
+	checked(INV_ANSWER);
+	checked(INV_LEFT);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct peer *p = &m->peer[i];
+		const struct mine *all[] = { &p->inv, &p->upd };
+		for (unsigned k = 0; k < 2; k++)
+			if (all[k]->state && all[k]->reached && !all[k]->answered)
+				violation("%c: request %u was never answered", letter(p), all[k]->cseq);
+	}
+	if (!im_idle(m->im))
+		violation("not idle at the end: sessions %s, %zu timers", the_session() ? "left" : "gone",
+			  m->im->wheel.n);
+}

@@ -353,16 +353,25 @@ static void put_modify(struct hasher *h, const struct session *s)
 	put_timer(h, "guard", &mod->t_guard), put_timer(h, "say", &mod->t_say);
 }
 
-static void put_setup(struct hasher *h, const struct setup *st, const struct session *s)
+static void put_early(struct hasher *h, const struct session *s)
 {
-	section(h, "setup");
+	const struct early *e = s->early;
+	const struct setup *st = e ? e->st : NULL;
+	const struct peer *p = &model()->peer[s->initiator];
+
+	section(h, "early");
+	put(h, "early", e != NULL);
+	if (!e)
+		return;
+	put(h, "uncounted", e->uncounted), put_timer(h, "linger", &e->t_linger);
+	put_text(h, "preview", e->preview, e->preview_n, p->watch.version);
 	put(h, "setup", st != NULL);
 	if (!st)
 		return;
-	put(h, "in", st->in != NULL), put(h, "off", st->off), put(h, "1xx", st->last_1xx);
-	put_text(h, "offer", st->offer, st->offer_n, s->leg[side_other(s->initiator)].oa.version);
-	put_text(h, "preview", st->preview, st->preview_n, s->leg[s->initiator].oa.version);
-	put(h, "early", st->early_tag[0] != 0), put(h, "allow", st->early.allow);
+	put(h, "n", st->n_pairs), put(h, "last", st->last == NULL ? 0 : 1 + (st->last == s));
+	put(h, "in", st->in != NULL), put(h, "out", st->out != NULL), put(h, "off", st->off);
+	put(h, "1xx", st->last_1xx), put(h, "offer", st->offer != NULL);
+	put_rel(h, "cseq", st->cseq, model()->peer[!s->initiator].watch.cseq);
 	put_timer(h, "ring", &st->t_ring), put_timer(h, "c", &st->t_c);
 }
 
@@ -457,7 +466,7 @@ static void put_session(struct hasher *h, const struct session *s)
 	if (s->own)
 		put(h, "want", s->own->want), put(h, "tries", s->own->tries),
 			put(h, "follows", s->own->follows), put_timer(h, "t", &s->own->t);
-	put_setup(h, s->setup, s);
+	put_early(h, s);
 	put_plane(h, s);
 }
 

@@ -457,6 +457,7 @@ unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, stru
 /* Does this answer to a re-INVITE or UPDATE mean that the dialog is gone (MOD-28, MOD-28a)? */
 bool modify_ends_dialog(unsigned status, enum sip_method out);
 void modify_release(struct session *s); /* the lock is free */
+void modify_log(struct session *s, const char *event, unsigned status, uint64_t now_us);
 void modify_no_prack(struct session *s,
 		     uint64_t now_us); /* a reliable 1xx of ours in a re-INVITE: 64*T1 are over */
 

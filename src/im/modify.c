@@ -47,7 +47,7 @@ void modify_answer_initiator(struct session *s, unsigned status, struct span rea
 }
 
 /* One log line per attempt (MOD-47). */
-static void log_outcome(struct session *s, const char *event, unsigned status, uint64_t now_us)
+void modify_log(struct session *s, const char *event, unsigned status, uint64_t now_us)
 {
 	const struct modify *mod = &s->mod;
 	im_log(s->im, IM_NOTICE, event,
@@ -436,7 +436,7 @@ static void modify_commit(struct session *s, const struct sip_msg *resp, uint64_
 		return;
 	s->n_modified++;
 	im->mx.modifications++;
-	log_outcome(s, "modification", 200, now_us);
+	modify_log(s, "modification", 200, now_us);
 	session_media_check(s, now_us);
 }
 
@@ -569,7 +569,7 @@ static void modify_refused(struct session *s, const struct sip_msg *resp, unsign
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
 	s->im->mx.modifications_failed++;
-	log_outcome(s, "modification-failed", status, now_us);
+	modify_log(s, "modification-failed", status, now_us);
 	if (mod->txn && resp && mapped == status) {
 		sdp_oa_abort(&l->oa);
 		leg_forward(l, mod->txn, resp, status, SPAN_EMPTY, now_us);

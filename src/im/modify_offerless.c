@@ -25,9 +25,24 @@ void modify_offerless_refuse(struct session *s)
 	mod->cseq = 0;
 }
 
+/* Nothing was agreed yet: this is the session's set-up, which has its own records. */
+static bool sets_up(struct session *s)
+{
+	return !sdp_oa_remote(&mod_initiator(s)->oa).n;
+}
+
+static void log_failed(struct session *s, unsigned status, uint64_t now_us)
+{
+	if (sets_up(s))
+		return;
+	s->im->mx.modifications_failed++;
+	modify_log(s, "modification-failed", status, now_us);
+}
+
 /* A valid answer that takes nothing, then the end of the session. */
 void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us)
 {
+	log_failed(s, cause, now_us);
 	modify_offerless_refuse(s);
 	sdp_oa_abort(&mod_responder(s)->oa);
 	modify_answer_initiator(s, cause, SPAN_EMPTY, "", now_us);
@@ -155,6 +170,7 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 	if (request_sdp(s->im, resp, 0, fault, &offer) != 0) {
 		/* MOD-38: nothing to answer; the session, if there was one, is as before. */
 		leg_ack(r, resp->cseq, SPAN_EMPTY);
+		log_failed(s, 500, now_us);
 		modify_answer_initiator(s, 500, SPAN("No offer in 2xx"), "", now_us);
 		modify_release(s);
 		if (!sdp_oa_remote(&r->oa).n)
@@ -223,6 +239,7 @@ unsigned modify_offerless_answer(struct session *s, const struct sip_msg *m, str
 /* The initiator's ACK holds the answer: commit, then the responder's ACK (UPA-7). */
 void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t now_us)
 {
+	bool first = sets_up(s);
 	struct span text;
 
 	if (modify_offerless_answer(s, ack, &text, now_us) != 0) {
@@ -230,8 +247,11 @@ void modify_offerless_ack(struct session *s, const struct sip_msg *ack, uint64_t
 		return;
 	}
 	leg_ack(mod_responder(s), s->mod.cseq, text);
-	s->n_modified++;
-	s->im->mx.modifications++;
+	if (!first) {
+		s->n_modified++;
+		s->im->mx.modifications++;
+		modify_log(s, "modification", 200, now_us);
+	}
 	modify_release(s);
 	session_media_check(s, now_us);
 }

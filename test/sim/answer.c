@@ -135,8 +135,8 @@ void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned stat
 	}
 	if (offer)
 		ua->offer_out = true;
-	if (status >= 300 && !ua->up && strcmp(method, "INVITE") == 0)
-		ua_over(ua);
+	if (status >= 300 && status != 422 && !ua->up && strcmp(method, "INVITE") == 0)
+		ua_over(ua); /* after a 422 it is called again */
 }
 
 struct due { /* an answer that takes its time */

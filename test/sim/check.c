@@ -21,7 +21,7 @@ static bool offers(const struct wire *m)
 static void check_offer(struct ua *ua, const struct wire *m)
 {
 	struct sim *sim = ua->sim;
-	if (m->request && offers(m)) {
+	if (m->request && offers(m) && !ua->over) {
 		if (ua->far_offer && ua->far_offer_cseq == m->cseq)
 			return; /* once more */
 		if (ua->far_offer && sim->w.now_us < ua->far_offer_us + 64ull * T1_US)

@@ -53,7 +53,8 @@ void timer_ask(struct ua *ua, struct call *c, struct room *r)
 bool timer_too_short(struct ua *ua, const struct wire *req)
 {
 	struct span se = wire_hdr(req, "Session-Expires", 0);
-	return ua->up && ua->timer.knows && se.p && wire_u64(se) < ua->timer.min_s && !ua->timer.told_s;
+	bool alone = ua->up || ua->s->n_forks == 0; /* the proxy would have to choose between answers */
+	return alone && ua->timer.knows && se.p && wire_u64(se) < ua->timer.min_s && !ua->timer.told_s;
 }
 
 /* ---- the timer ---- */

@@ -41,6 +41,7 @@ struct acked {
 	struct acked *next;
 	struct sip_ctxn *t;
 	uint32_t cseq;
+	bool offerless; /* the INVITE had no offer: the ACK of its 2xx answers */
 	uint64_t fork; /* hash of the To tag when the 2xx was that of another fork; 0: of our dialog's peer */
 	char *ack;     /* owned: as sent, and behind it the host it went to; NULL: not sent yet */
 	size_t n;
@@ -286,6 +287,8 @@ sip_ctxn_fn leg_on_invite; /* user: the leg; to setup_answer.c or modify.c */
 void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq);
 bool leg_ack_again(struct leg *l,
 		   uint32_t cseq); /* the ACK of this number as it went; false: there was none */
+/* Had the INVITE of this number no offer, so that the ACK of its 2xx has to answer? */
+bool leg_owes_answer(struct leg *l, uint32_t cseq);
 /* The 2xx of another fork: its ACK, kept for the repeats, and the same again; false: there was none yet. */
 void leg_ack_fork(struct leg *l, struct span tag, uint32_t cseq, const struct sip_dest *to, struct span ack);
 bool leg_ack_fork_again(struct leg *l, struct span tag);

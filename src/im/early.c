@@ -408,7 +408,7 @@ static struct span fork_answer(struct leg *l, const struct sip_msg *resp)
 	struct sdp *offer;
 	char fault[96];
 
-	if (l->owes_answer && request_sdp(l->s->im, resp, 0, fault, &offer) == 0)
+	if (leg_owes_answer(l, resp->cseq) && request_sdp(l->s->im, resp, 0, fault, &offer) == 0)
 		text = offer_refuse_all(l, offer);
 	l->oa = kept;
 	return text;

@@ -233,7 +233,7 @@ void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq)
 		sip_ctxn_set_user(t, a ? l : NULL); /* no memory: acknowledged once */
 	if (!a)
 		return;
-	*a = (struct acked){ .next = l->acked, .t = t, .cseq = cseq };
+	*a = (struct acked){ .next = l->acked, .t = t, .cseq = cseq, .offerless = l->owes_answer };
 	l->acked = a;
 	for (; *at; n++) {
 		if (n > ACKED_MAX)
@@ -286,6 +286,12 @@ bool leg_ack_again(struct leg *l, uint32_t cseq)
 		return false;
 	im_send(l->s->im, &a->to, (struct span){ a->ack, a->n });
 	return true;
+}
+
+bool leg_owes_answer(struct leg *l, uint32_t cseq)
+{
+	const struct acked *a = *acked_find(l, NULL, cseq);
+	return a ? a->offerless : l->owes_answer;
 }
 
 static uint64_t fork_of(struct span tag)

@@ -377,7 +377,7 @@ static void check_bytes(struct ua *ua, struct message *msg, unsigned number, uin
 	 * What aborts a message may overtake, on a new connection, what is still under way on the old one.  And a server
 	 * without memory refuses a first chunk and cannot remember it: the next one is then the first it sees (UP-32).
 	 */
-	bool forgotten = sim->f.oom && msg->refused;
+	bool forgotten = sim->f.oom != 0;
 	if (from > msg->received + 1 && !abort_of && !forgotten)
 		sim_fail(sim, "%s got m%u from byte %llu, but had only %llu: a hole", name(ua), number,
 			 (unsigned long long)from, (unsigned long long)msg->received);

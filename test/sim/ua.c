@@ -14,11 +14,17 @@ struct ua *sess_ua(struct sess *s, unsigned i)
 	return i - 2 < s->n_forks ? s->fork[i - 2] : NULL;
 }
 
+/* Up, and not hung up on. */
+static bool in_session(const struct ua *ua)
+{
+	return ua->up && !ua->over && !ua->server_ended;
+}
+
 struct ua *sess_partner(struct sess *s, enum side side)
 {
 	struct ua *ua = &s->ua[side];
-	for (unsigned i = 2; (!ua->up || ua->over) && sess_ua(s, i); i++)
-		if (sess_ua(s, i)->side == side && sess_ua(s, i)->up && !sess_ua(s, i)->over)
+	for (unsigned i = 2; !in_session(ua) && sess_ua(s, i); i++)
+		if (sess_ua(s, i)->side == side && in_session(sess_ua(s, i)))
 			ua = sess_ua(s, i);
 	return ua;
 }

@@ -13,6 +13,11 @@ static void copy(char *to, size_t n, struct span s)
 	snprintf(to, n, "%" SPAN_FMT, SPAN_ARG(s));
 }
 
+enum im_mode im_mode(const struct im *im)
+{
+	return im->conf.mode;
+}
+
 void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v, void *u), void *u)
 {
 	for (unsigned i = 0; i < SESS_OVER; i++) {

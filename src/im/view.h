@@ -19,6 +19,7 @@ struct im_session_view {
 	struct plane_stats plane;
 };
 
+enum im_mode im_mode(const struct im *im); /* IM_PROXY: there are no sessions, and none can be ended */
 /* Calls fn for every session; it must not change anything. */
 void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v, void *u), void *u);
 

@@ -135,7 +135,9 @@ static void session(const struct api *a, struct span id, struct api_reply *out)
 	if (l.failed)
 		reply_json(out, 200, NULL);
 	else if (json_array_size(l.array) == 0)
-		reply_error(out, 404, "no such session");
+		reply_error(out, 404,
+			    im_mode(a->im) == IM_PROXY ? "a proxy keeps no sessions and can end none"
+						       : "no such session"); /* PX-21 */
 	else
 		reply_json(out, 200, json_incref(json_array_get(l.array, 0)));
 	json_decref(l.array);

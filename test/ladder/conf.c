@@ -84,8 +84,37 @@ static bool put_key(struct im_conf *c, const struct key *k, const char *v)
 	return false;
 }
 
+enum sip_transport conf_transport(struct span name)
+{
+	return span_eq(name, SPAN("tls")) ? SIP_TLS : span_eq(name, SPAN("tcp")) ? SIP_TCP : SIP_UDP;
+}
+
+/* "udp:ADDRESS:PORT": advertised as it is. */
+static bool add_listen(struct im_conf *c, struct span word)
+{
+	struct span at = word, tp = span_split(&at, ':');
+	struct im_listen *l = &c->listen[c->n_listen];
+	struct wbuf w = wbuf_on(l->host, sizeof(l->host) - 1);
+
+	if (c->n_listen == IM_LISTEN_MAX || !addr_parse_port(&l->addr, at))
+		return false;
+	l->tp = conf_transport(tp);
+	l->port = l->addr.port;
+	w_addr_uri(&w, &l->addr);
+	l->host[w.n] = '\0';
+	c->n_listen++;
+	return true;
+}
+
 static bool lists(struct im_conf *c, const struct line *l)
 {
+	if (span_eq(l->what, SPAN("sip.listen"))) {
+		c->n_listen = 0;
+		for (unsigned i = 0; i < l->n_attr; i++)
+			if (!add_listen(c, l->attr[i].key))
+				return false;
+		return true;
+	}
 	if (span_eq(l->what, SPAN("sip.trusted"))) {
 		c->n_trusted = 0;
 		for (unsigned i = 0; i < l->n_attr && i < IM_TRUSTED_MAX; i++)

@@ -117,8 +117,7 @@ static bool check_attr(struct run *r, const struct line *l, const struct attr *a
 		return (addr_parse_port(&to, v) && addr_eq(&to, &e->to.ip)) ||
 		       run_fail(r, "went to another address");
 	if (span_eq(a->key, SPAN("tp")))
-		return (span_eq(v, SPAN("tcp")) ? SIP_TCP : SIP_UDP) == e->to.tp ||
-		       run_fail(r, "other transport");
+		return conf_transport(v) == e->to.tp || run_fail(r, "other transport");
 	if (span_eq(a->key, SPAN("cseq")))
 		return wire_u64(v) == e->m.cseq || run_fail(r, "CSeq %u", e->m.cseq);
 	if (span_eq(a->key, SPAN("v")))

@@ -102,6 +102,7 @@ void run_world_init(struct run *r, uint64_t seed);
 
 /* conf.c */
 bool conf_line(struct run *r, const struct line *l);
+enum sip_transport conf_transport(struct span name);
 bool set_line(struct run *r, const struct line *l);
 
 /* send.c */

@@ -93,8 +93,8 @@ static struct sip_src source(struct run *r, const struct line *l, struct peer *p
 	struct sip_src src = { .tp = SIP_UDP, .ip = p->p.addr };
 	if (from.p && !addr_parse_port(&src.ip, from))
 		run_fail(r, "bad from=");
-	if (tp.p ? span_eq(tp, SPAN("tcp")) : p->tcp) {
-		src.tp = SIP_TCP;
+	if (tp.p ? !span_eq(tp, SPAN("udp")) : p->tcp) {
+		src.tp = tp.p ? conf_transport(tp) : SIP_TCP;
 		src.conn = 100 + (uint64_t)(p - r->peer);
 	}
 	return src;
@@ -173,7 +173,7 @@ static bool send_built(struct run *r, const struct line *l, struct peer *p, stru
 	} else {
 		snprintf(method, 32, "%" SPAN_FMT, SPAN_ARG(l->what));
 		o->initial = creates(method) && d->remote_tag[0] == 0;
-		o->tp = src.tp == SIP_TCP ? "TCP" : NULL;
+		o->tp = src.tp == SIP_TCP ? "TCP" : src.tp == SIP_TLS ? "TLS" : NULL;
 		bytes = pup_request(&p->p, d, method, o, out, &why);
 	}
 	o->to_tag = o->from_tag = NULL; /* they were ours */

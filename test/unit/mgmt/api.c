@@ -85,6 +85,12 @@ static void one_session_by_id(void **state)
 	assert_string_equal(json_string_value(json_object_get(j, "error")), "no such session");
 	assert_int_equal(json_integer_value(json_object_get(j, "status")), 404);
 	json_decref(j);
+	fake_mode = IM_PROXY; /* PX-21: it must say so */
+	j = get_json("/api/v1/sessions/4", NULL, NULL, 404);
+	assert_string_equal(json_string_value(json_object_get(j, "error")),
+			    "a proxy keeps no sessions and can end none");
+	json_decref(j);
+	fake_mode = IM_ANCHORED;
 	json_decref(get_json("/api/v1/sessions/x", NULL, NULL, 400));
 	json_decref(get_json("/api/v1/sessions/", NULL, NULL, 400));
 }

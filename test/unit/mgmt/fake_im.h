@@ -5,6 +5,7 @@
 
 #include "im/view.h"
 
+extern enum im_mode fake_mode;
 enum { FAKE_SESSIONS = 3 };
 
 #endif

@@ -126,10 +126,11 @@ struct early {
 		cseq_in; /* the last we took from the responder, and the INVITE it answers; 0: none */
 	struct sip_ctxn *prack_out; /* our PRACK, until its final answer */
 	struct sip_stxn *prack_in;  /* the initiator's, whose answer waits for that of ours */
+	bool open;                  /* of a re-INVITE that has no final answer */
 	bool offered;               /* a reliable 1xx brought the offer; our PRACK has to answer it */
 	bool answered_in;           /* the exchange of the INVITE is complete: with the responder, */
 	bool answered_out;          /* and, reliably, with the initiator */
-	char *held;                 /* owned: the 2xx, which waits for a PRACK (PROV-8) */
+	char *held; /* owned: the 2xx, which waits for a PRACK (PROV-8); of a re-INVITE, the 1xx with the answer */
 	size_t held_n;
 };
 
@@ -358,6 +359,8 @@ uint32_t offer_lines_off(const struct leg *l);
 bool offer_same_media(struct span a, struct span b);
 /* Would leg `other` be told something else than it was told last, now that the far peer said `from`? */
 bool offer_concerns(struct leg *other, const struct sdp *from);
+/* What leg l has, as the answer to an offer that is not taken: what it has no counterpart for is off (PROV-9). */
+struct span offer_kept(struct leg *l, const struct sdp *offer);
 /* `text` went out as leg l's offer, under this o= id. */
 MUST_CHECK int offer_was_sent(struct leg *l, uint64_t origin_id, struct span text);
 /* An answer that refuses every line of an offer (all ports 0). */
@@ -407,6 +410,11 @@ void prack_say(struct early *e, struct sip_stxn *in, const struct sip_msg *resp,
 	       struct span sdp, uint64_t now_us);
 bool prack_owed(const struct early *e); /* a 2xx has to wait */
 void prack_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+/* ---- prack_offer.c ---- */
+unsigned modify_judge_lines(struct leg *l, const struct sdp *offer, struct verdict *v);
+void prack_answer_kept(struct leg *l, struct sip_stxn *t,
+		       uint64_t now_us); /* 200 that gives what there was */
+
 void prack_abandon(struct session *s, uint64_t now_us); /* the session ends */
 void prack_finish(struct early *e);
 
@@ -461,8 +469,6 @@ unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, stru
 bool modify_ends_dialog(unsigned status, enum sip_method out);
 void modify_release(struct session *s); /* the lock is free */
 void modify_log(struct session *s, const char *event, unsigned status, uint64_t now_us);
-void modify_no_prack(struct session *s,
-		     uint64_t now_us); /* a reliable 1xx of ours in a re-INVITE: 64*T1 are over */
 
 /* ---- rename.c: who a peer says it is (MOD-42) ---- */
 /* Does m name its sender otherwise than before, and does the other side want to know? */
@@ -485,6 +491,13 @@ void modify_resume(struct session *s, uint64_t now_us);
 void modify_own(struct session *s, enum side to, uint64_t now_us);
 void modify_own_response(struct session *s, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
 void modify_own_drop(struct session *s); /* not wanted any more; fine when none was */
+
+/* ---- modify_1xx.c: provisionals inside a re-INVITE ---- */
+void modify_provisional(struct session *s, const struct sip_msg *resp, uint64_t now_us);
+void modify_w_100rel(struct wbuf *w, const struct session *s);
+bool modify_answered_early(const struct session *s);   /* in a reliable 1xx; kept until the final */
+struct sip_msg *modify_kept_answer(struct session *s); /* that 1xx, to be freed; NULL: there is none */
+void modify_1xx_over(struct session *s);               /* the lock is free */
 
 /* ---- modify_offerless.c ---- */
 void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_msg *resp, uint64_t now_us);
@@ -513,6 +526,10 @@ void modify_ack(struct leg *l, const struct sip_msg *ack, uint64_t now_us);
 void modify_abandon(struct session *s, uint64_t now_us); /* the session ends: 487, CANCEL, nothing pending */
 /* The responder agreed and the initiator cannot follow: refuse the initiator and lead the responder back. */
 void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t now_us);
+/* It refused what it had answered in a reliable 1xx (MOD-31): so does the initiator's answer, then the same. */
+void modify_undo_refused(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us);
+void modify_no_prack(struct session *s,
+		     uint64_t now_us); /* a reliable 1xx of ours in a re-INVITE: 64*T1 are over */
 /* The responder's answer to an SDP that leaves all as it was: 0, or -EINVAL when it cannot be used. */
 MUST_CHECK int modify_take_same(struct session *s, const struct sip_msg *resp, uint64_t now_us);
 void modify_undo_response(struct session *s, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);

@@ -31,6 +31,7 @@ void modify_release(struct session *s)
 	free(mod->sent);
 	free(mod->restore);
 	memset(mod, 0, sizeof(*mod));
+	modify_1xx_over(s);
 }
 
 /* The initiator's final answer, when it is ours to word.  An error: everything on its leg is as before. */
@@ -43,7 +44,10 @@ void modify_answer_initiator(struct session *s, unsigned status, struct span rea
 	if (!t)
 		return;
 	sdp_oa_abort(&mod_initiator(s)->oa);
-	leg_reply(mod_initiator(s), t, status, reason, extra, now_us);
+	if (s->mod.in == SIP_PRACK && s->state < SESS_ENDING)
+		prack_answer_kept(mod_initiator(s), t, now_us); /* PROV-9 */
+	else
+		leg_reply(mod_initiator(s), t, status, reason, extra, now_us);
 }
 
 /* One log line per attempt (MOD-47). */
@@ -63,6 +67,10 @@ static void refuse(struct leg *l, struct sip_stxn *t, unsigned status, struct sp
 		   uint64_t now_us)
 {
 	char retry[32];
+	if (sip_stxn_request(t)->method == SIP_PRACK) {
+		prack_answer_kept(l, t, now_us); /* PROV-9: never refused */
+		return;
+	}
 	if (status == 500 && !extra[0]) {
 		extra = im_retry_after(l->s->im, retry); /* MOD-7 */
 	}
@@ -222,6 +230,8 @@ int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, u
 	    leg_request(r, &w, out, 0, max_forwards, branch, &to) < 0)
 		return -EINVAL;
 	w_ours(&w, r, m);
+	if (invite)
+		modify_w_100rel(&w, s);
 	w_pass(&w, m, leg_trusts(mod_initiator(s), mod->txn));
 	if (mod->sent)
 		w_sdp_body(&w, s->im, m, (struct span){ mod->sent, mod->sent_n });
@@ -343,19 +353,6 @@ void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 
 /* ---- the responder's answer ---- */
 
-/* MOD-19: what the far side says meanwhile is said on, without touching anything. */
-static void modify_provisional(struct session *s, const struct sip_msg *resp, uint64_t now_us)
-{
-	struct modify *mod = &s->mod;
-	if (mod->stage != MOD_OUT || mod->in != SIP_INVITE || !mod->txn || mod->canceled)
-		return;
-	modify_arm(s, now_us);
-	if (resp->status == 100)
-		return;
-	mod->last_1xx = resp->status;
-	leg_forward(mod_initiator(s), mod->txn, resp, resp->status, SPAN_EMPTY, now_us);
-}
-
 /*
  * The answer of a 2xx into sdp[0], judged against what we offered: 0, or the status to refuse with.  One that fails gets
  * a second look beside what this peer had said before, since what it only repeats is not judged again (ACC-1).
@@ -366,8 +363,10 @@ unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, stru
 	struct im *im = s->im;
 	struct sdp *sent = im->sdp[1], *before = im->sdp[3];
 	char fault[96];
-	int r = request_sdp(im, resp, 0, fault, answer);
+	struct sip_msg *early = modify_kept_answer(s); /* the first answer is the answer */
+	int r = request_sdp(im, early ? early : resp, 0, fault, answer);
 
+	free(early); /* its bytes are kept */
 	*v = (struct verdict){ 0 };
 	if (r != 0 || sdp_parse(sent, (struct span){ s->mod.sent, s->mod.sent_n }, NULL) < 0) {
 		snprintf(v->text, sizeof(v->text), "%s", r == 1 ? "no answer" : "unusable answer");
@@ -565,12 +564,16 @@ static void modify_refused(struct session *s, const struct sip_msg *resp, unsign
 	bool over = modify_ends_dialog(status, mod->out);
 	char extra[64] = "";
 
+	if (!over && modify_answered_early(s)) {
+		modify_undo_refused(s, resp, mapped, now_us);
+		return;
+	}
 	sdp_oa_abort(&mod_responder(s)->oa);
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
 	s->im->mx.modifications_failed++;
 	modify_log(s, "modification-failed", status, now_us);
-	if (mod->txn && resp && mapped == status) {
+	if (mod->txn && resp && mapped == status && mod->in != SIP_PRACK) {
 		sdp_oa_abort(&l->oa);
 		leg_forward(l, mod->txn, resp, status, SPAN_EMPTY, now_us);
 		mod->txn = NULL;

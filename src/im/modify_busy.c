@@ -47,6 +47,8 @@ unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool lo
 		return early_busy(l, now_us);
 	if (l->invite_in)
 		return 500; /* IsI, IsU and MOD-9: unanswered, or its ACK is missing */
+	if (l->invite_out && m == SIP_UPDATE && modify_answered_early(s) && l != &s->leg[s->early->near])
+		return 500; /* the exchange of our re-INVITE is closed on this leg, but not on the other */
 	if (l->invite_out || l->update_out || l->oa.state != SDP_STABLE)
 		return 491; /* IcI, IcU, UcI, UcU: glare; or our ACK with the answer is not out yet */
 	if (local)

@@ -58,26 +58,6 @@ static void on_no_answer(struct timer *t, uint64_t now_us)
 	modify_offerless_give_up(container_of(mod, struct session, mod), 408, now_us);
 }
 
-/* An offer in a 2xx cannot be refused: it is judged line by line, and what may not pass gets port 0 (MOD-37). */
-static unsigned judge(struct session *s, const struct sdp *offer, struct verdict *v)
-{
-	struct im_conf *conf = malloc(sizeof(*conf));
-	struct leg *r = mod_responder(s);
-	struct sdp *before = s->im->sdp[1], *mine = s->im->sdp[2];
-
-	if (!conf)
-		return 500;
-	*conf = s->im->conf;
-	conf->partial = true;
-	if (sdp_parse(before, sdp_oa_remote(&r->oa), NULL) < 0)
-		before = NULL;
-	if (sdp_parse(mine, sdp_oa_local(&r->oa), NULL) < 0)
-		mine = NULL;
-	accept_offer(conf, s->class, before, mine, offer, v);
-	free(conf);
-	return v->status;
-}
-
 /* Does what the initiator has fit what the responder offers now, line by line? */
 static bool fits(const struct sdp *near, const struct sdp *offer)
 {
@@ -141,7 +121,9 @@ unsigned modify_offerless_early(struct session *s, const struct sdp *offer, stru
 				.out = SIP_INVITE,
 				.offerless = true,
 				.since_us = now_us };
-	status = im_keep(&mod->offer, &mod->offer_n, offer->raw) < 0 ? 500 : judge(s, offer, &v);
+	status = im_keep(&mod->offer, &mod->offer_n, offer->raw) < 0
+			 ? 500
+			 : modify_judge_lines(mod_responder(s), offer, &v);
 	if (!status)
 		status = offer_across(s, offer, v.off, text, now_us);
 	if (!status)
@@ -183,7 +165,7 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 		modify_offerless_give_up(s, 500, now_us);
 		return;
 	}
-	status = judge(s, offer, &v);
+	status = modify_judge_lines(mod_responder(s), offer, &v);
 	if (status == 0 && !mod->txn && v.off == 0 && answer_as_is(s, offer, now_us)) {
 		modify_release(s);
 		return;

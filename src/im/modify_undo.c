@@ -268,7 +268,23 @@ void modify_undo_response(struct session *s, const struct sip_msg *resp, enum si
 	timer_set(&s->im->wheel, &mod->t_say, now_us + leg_back_off_ms(r) * US_PER_MS, on_undo_retry);
 }
 
+/* MOD-31: an error of the responder, whose answer we have had in a reliable 1xx: who knows what it holds now? */
+void modify_undo_refused(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us)
+{
+	struct modify *mod = &s->mod;
+	struct leg *l = mod_initiator(s);
+
+	if (mod->txn && resp && resp->status == status) {
+		sdp_oa_abort(&l->oa);
+		leg_forward(l, mod->txn, resp, status, SPAN_EMPTY, now_us);
+		mod->txn = NULL;
+	}
+	modify_undo(s, status, "", now_us);
+}
+
+/* A reliable 1xx of ours was never acknowledged (PROV-6): the initiator has its 504, the responder is cancelled. */
 void modify_no_prack(struct session *s, uint64_t now_us)
 {
-	(void)s, (void)now_us;
+	if (s->mod.stage == MOD_OUT)
+		on_guard(&s->mod.t_guard, now_us);
 }

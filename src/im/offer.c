@@ -227,6 +227,17 @@ static void w_again(struct wbuf *w, struct span old, const struct sdp *answered)
 	}
 }
 
+static void w_section(struct wbuf *w, struct span text, struct span setup)
+{
+	while (text.n) {
+		struct span line = span_split(&text, '\n');
+		if (span_starts(line, SPAN("a=setup:")))
+			w_attr(w, SPAN("setup"), setup);
+		else
+			w_span(w, line), w_chr(w, '\n');
+	}
+}
+
 struct span offer_restore(struct leg *l, struct span old, const struct sdp *now)
 {
 	const struct plane_conf *pc = &l->s->im->conf.plane;
@@ -297,6 +308,29 @@ bool offer_concerns(struct leg *other, const struct sdp *from)
 
 	other->oa = kept;
 	return text.n && !offer_same_media(text, sdp_oa_local(&other->oa));
+}
+
+struct span offer_kept(struct leg *l, const struct sdp *offer)
+{
+	const struct plane_conf *pc = &l->s->im->conf.plane;
+	struct wbuf w = begin(l);
+	struct sdp *was = l->s->im->sdp[2];
+
+	if (sdp_parse(was, sdp_oa_local(&l->oa), NULL) < 0)
+		was->n_media = 0;
+	w_session_part(&w, pc, offer->times);
+	for (unsigned i = 0; i < offer->n_media; i++) {
+		bool same = i < was->n_media && offer->media[i].port &&
+			    span_ieq(was->media[i].media, offer->media[i].media);
+		struct sdp_msrp p;
+		if (same) {
+			sdp_msrp_of(offer, i, &p);
+			w_section(&w, was->media[i].text, setup_for(SDP_ANSWER, p.setup));
+		} else {
+			w_line_off(&w, &offer->media[i]);
+		}
+	}
+	return finish(l, &w, pc, host_is_ip6(pc));
 }
 
 int offer_was_sent(struct leg *l, uint64_t origin_id, struct span text)

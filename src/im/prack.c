@@ -315,6 +315,11 @@ void prack_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 			offer_failed(s, 488, now_us);
 		return;
 	}
+	if (r == 0 && !answer_is_due(s) && l->oa.state != SDP_STABLE) {
+		/* An offer while one is open (PROV-10): it acknowledges nothing. */
+		leg_reply(l, t, 500, SPAN_EMPTY, im_retry_after(s->im, fault), now_us);
+		return;
+	}
 	if (answer_is_due(s)) {
 		answer_came(s, t, m, now_us);
 		if (s->state >= SESS_ENDING)

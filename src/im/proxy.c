@@ -370,7 +370,6 @@ static void on_cancel(void *u, struct sip_stxn *t, const struct sip_msg *m, uint
 		return;
 	w_hdr_copy(&w, m, SIP_H_REASON);
 	c->cancelled = true;
-	timer_stop(&c->px->im->wheel, &c->timer);
 	sip_ctxn_cancel(c->out, w_ok(&w) ? w_span_of(&w) : SPAN_EMPTY, now_us);
 }
 
@@ -394,14 +393,12 @@ static void on_late(struct timer *t, uint64_t now_us)
 
 /* ---- responses (RFC 3261 16.7) ---- */
 
-/* There is none: we say so ourselves, but no 408 to what is no INVITE (RFC 4320 4.2). */
+/* There is none: we say so ourselves; to what is no INVITE the layer says no 408 (RFC 4320 4.2). */
 static void no_response(struct proxy_ctx *c, enum sip_end end, uint64_t now_us)
 {
 	struct refusal r = { .status = end == SIP_END_TRANSPORT ? 500 : c->cancelled ? 487 : 408 };
 
 	if (end == SIP_END_ACCEPTED || !c->in)
-		return;
-	if (end == SIP_END_TIMEOUT && !is_invite(c->in))
 		return;
 	answer(c->px, c->in, &r, now_us);
 }

@@ -465,8 +465,6 @@ void modify_pass_on(struct session *s, const struct sdp *offer, uint64_t now_us)
 /* The answer of a 2xx into im->sdp[0], judged against what was sent: 0, or the status to refuse with. */
 unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, struct sdp **answer,
 			     struct verdict *v);
-/* Does this answer to a re-INVITE or UPDATE mean that the dialog is gone (MOD-28, MOD-28a)? */
-bool modify_ends_dialog(unsigned status, enum sip_method out);
 void modify_release(struct session *s); /* the lock is free */
 void modify_log(struct session *s, const char *event, unsigned status, uint64_t now_us);
 
@@ -521,6 +519,8 @@ void modify_target_drop(struct leg *l); /* forget it, unanswered; fine when ther
 
 /* ---- modify_undo.c: guards, cancellation, compensation ---- */
 void modify_arm(struct session *s, uint64_t now_us);
+/* Does this answer to a re-INVITE or UPDATE of ours mean that the dialog is gone (MOD-28, MOD-28a)? */
+bool modify_ends_dialog(unsigned status, enum sip_method out);
 void modify_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now_us);
 void modify_ack(struct leg *l, const struct sip_msg *ack, uint64_t now_us);
 void modify_abandon(struct session *s, uint64_t now_us); /* the session ends: 487, CANCEL, nothing pending */

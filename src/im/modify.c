@@ -266,9 +266,7 @@ void modify_pass_on(struct session *s, const struct sdp *offer, uint64_t now_us)
 	/* MOD-26: a fault of ours before anything left: nothing has changed, nor was a version used (SDP-4). */
 	im_retry_after(s->im, retry);
 	s->im->mx.modifications_failed++;
-	sdp_oa_abort(oa);
-	oa->version = was.version;
-	oa->last_sent_hash = was.last_sent_hash;
+	sdp_oa_unsent(oa, &was);
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
 	modify_answer_initiator(s, 500, SPAN_EMPTY, retry, now_us);
@@ -484,30 +482,6 @@ static void modify_accepted(struct session *s, const struct sip_msg *resp, uint6
 		timer_stop(&s->im->wheel, &mod->t_say);
 	} else {
 		modify_release(s);
-	}
-}
-
-/* Codes after which the dialog of the responder's leg is gone (MOD-28, MOD-28a, RFC 3261 12.2.1.2, RFC 5057 5.1). */
-bool modify_ends_dialog(unsigned status, enum sip_method out)
-{
-	switch (status) {
-	case 404:
-	case 408:
-	case 410:
-	case 416:
-	case 481:
-	case 482:
-	case 483:
-	case 484:
-	case 485:
-	case 502:
-	case 604:
-		return true;
-	case 405:
-	case 501:
-		return out == SIP_INVITE;
-	default:
-		return false;
 	}
 }
 

@@ -112,6 +112,7 @@ static void own_begin(struct session *s, uint64_t now_us)
 	struct own *own = s->own;
 	enum side to = own->want & 1u << SIDE_A ? SIDE_A : SIDE_B;
 	struct leg *r = &s->leg[to];
+	const struct sdp_oa was = r->oa;
 
 	if (s->mod.stage != MOD_NONE || !leg_free(r) || !leg_free(leg_other(r))) {
 		own_later(own, BUSY_WAIT_MS, now_us);
@@ -130,6 +131,7 @@ static void own_begin(struct session *s, uint64_t now_us)
 	};
 	if (own_offer(s, now_us) < 0 || own_send(s, now_us) < 0) {
 		s->im->mx.modifications_failed++;
+		sdp_oa_unsent(&r->oa, &was);
 		own_back(s, now_us);
 		modify_own_drop(s);
 		return;

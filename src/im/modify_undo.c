@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * When a modification does not go the straight way: the guards (MOD-18, MOD-19), CANCEL (MOD-39), the end of the
- * session in the middle (TERM-2, TERM-3), and compensation (MOD-30, RFC 6141 3.4): the responder agreed to what the
+ * session in the middle (TERM-2, TERM-3), answers that end the dialog (MOD-28), and compensation (MOD-30, RFC 6141 3.4): the responder agreed to what the
  * initiator can no longer have, so it is offered the old parameters again, under a higher o= version.
  */
 #include <stdio.h>
@@ -124,6 +124,30 @@ void modify_abandon(struct session *s, uint64_t now_us)
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
 	modify_release(s);
+}
+
+/* RFC 3261 12.2.1.2, RFC 5057 5.1. */
+bool modify_ends_dialog(unsigned status, enum sip_method out)
+{
+	switch (status) {
+	case 404:
+	case 408:
+	case 410:
+	case 416:
+	case 481:
+	case 482:
+	case 483:
+	case 484:
+	case 485:
+	case 502:
+	case 604:
+		return true;
+	case 405:
+	case 501:
+		return out == SIP_INVITE;
+	default:
+		return false;
+	}
 }
 
 /* ---- compensation ---- */

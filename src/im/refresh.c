@@ -31,6 +31,7 @@ static bool send_refresh(struct leg *l, enum sip_method out, uint64_t now_us)
 {
 	bool invite = out == SIP_INVITE;
 	struct sip_ctxn **slot = invite ? &l->invite_out : &l->update_out;
+	const struct sdp_oa was = l->oa;
 	struct span sdp = SPAN_EMPTY;
 	struct sip_dest to;
 	struct wbuf w;
@@ -43,13 +44,13 @@ static bool send_refresh(struct leg *l, enum sip_method out, uint64_t now_us)
 	if (invite) {
 		sdp = offer_same(l);
 		if (!sdp.n || sdp_oa_offer_out(&l->oa, sdp) < 0)
-			return false;
+			w.over = true;
 		l->owes_answer = false;
 	}
 	w_end(&w, sdp.n ? SPAN("application/sdp") : SPAN_EMPTY, sdp);
 	*slot = leg_start(l, out, branch, &to, &w, invite ? leg_on_invite : leg_on_update, l, now_us);
 	if (!*slot && invite)
-		sdp_oa_abort(&l->oa);
+		sdp_oa_unsent(&l->oa, &was);
 	return *slot != NULL;
 }
 
@@ -68,12 +69,9 @@ void refresh_start(struct leg *l, uint64_t now_us)
 {
 	struct stimer *st = l->stimer;
 
-	if (leg_busy(l)) {
+	if (leg_busy(l) ||
+	    !send_refresh(l, sip_dialog_allows(&l->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE, now_us)) {
 		stimer_wait(st, now_us + BUSY_WAIT_MS * US_PER_MS);
-		return;
-	}
-	if (!send_refresh(l, sip_dialog_allows(&l->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE, now_us)) {
-		try_later(st, OTHER_TRIES_MAX, now_us);
 		return;
 	}
 	st->open = true;

@@ -156,7 +156,7 @@ void request_options(struct im *im, struct sip_stxn *t, struct span to_tag, uint
 	char extra[512];
 	struct wbuf w = wbuf_on(extra, sizeof(extra) - 1);
 	w_allow(&w);
-	w_str(&w, "Accept: application/sdp, multipart/mixed\r\n");
+	w_str(&w, "Accept: application/sdp, multipart/mixed\r\nSupported: timer\r\n");
 	extra[w.n] = '\0';
 	im_reply(im, t, 200, SPAN_EMPTY, to_tag, extra, now_us);
 }

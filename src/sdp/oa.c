@@ -97,6 +97,14 @@ void sdp_oa_abort(struct sdp_oa *oa)
 	oa->state = SDP_STABLE;
 }
 
+void sdp_oa_unsent(struct sdp_oa *oa, const struct sdp_oa *was)
+{
+	sdp_oa_abort(oa);
+	oa->version = was->version;
+	oa->last_sent_hash = was->last_sent_hash;
+	oa->sent_any = was->sent_any;
+}
+
 uint64_t sdp_oa_version(struct sdp_oa *oa, uint64_t content_hash)
 {
 	if (oa->sent_any && oa->last_sent_hash != content_hash)

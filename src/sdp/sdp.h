@@ -171,6 +171,8 @@ MUST_CHECK int sdp_oa_offer_out(struct sdp_oa *oa, struct span sdp);
 MUST_CHECK int sdp_oa_answer_in(struct sdp_oa *oa, struct span sdp);  /* commits the pair */
 MUST_CHECK int sdp_oa_answer_out(struct sdp_oa *oa, struct span sdp); /* commits the pair */
 void sdp_oa_abort(struct sdp_oa *oa); /* refused: back to STABLE, committed pair untouched */
+/* An offer that was made and never left: as abort, and its version was not used (SDP-4).  was: a copy from before. */
+void sdp_oa_unsent(struct sdp_oa *oa, const struct sdp_oa *was);
 /* The o= version to write for content (everything but the o= line, any stable hash): the last one when the
  * content is what was sent last, else one more; and remembers it as sent. */
 uint64_t sdp_oa_version(struct sdp_oa *oa, uint64_t content_hash);

@@ -157,6 +157,25 @@ static void oa_sdp_7_version_after_a_refusal(void **state)
 	sdp_oa_finish(&oa);
 }
 
+static void oa_sdp_4_an_offer_that_never_left(void **state)
+{
+	struct sdp_oa oa, was;
+
+	sdp_oa_init(&oa, 1, 5);
+	was = oa;
+	assert_int_equal(sdp_oa_version(&oa, 100), 5);
+	assert_int_equal(sdp_oa_offer_out(&oa, SPAN("o1")), 0);
+	sdp_oa_unsent(&oa, &was);
+	assert_int_equal(oa.state, SDP_STABLE);
+	assert_int_equal(sdp_oa_version(&oa, 200), 5); /* another text, under the number nobody has seen */
+	was = oa;
+	assert_int_equal(sdp_oa_version(&oa, 300), 6);
+	sdp_oa_unsent(&oa, &was);
+	assert_int_equal(sdp_oa_version(&oa, 200), 5);
+	assert_int_equal(sdp_oa_version(&oa, 400), 6);
+	sdp_oa_finish(&oa);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +186,7 @@ int main(void)
 		cmocka_unit_test(oa_no_memory_changes_nothing),
 		cmocka_unit_test(oa_sdp_4_version_follows_what_was_sent),
 		cmocka_unit_test(oa_sdp_7_version_after_a_refusal),
+		cmocka_unit_test(oa_sdp_4_an_offer_that_never_left),
 	};
 	return cmocka_run_group_tests_name("sdp/oa", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * net/net.h), sessions as JSON.  The loop waits while one is made, so the number of sessions listed is bounded.
  */
 #include <inttypes.h>
+#include <malloc.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,13 @@ static void process_metrics(struct wbuf *w)
 	      "# HELP process_resident_memory_bytes Resident memory.\n"
 	      "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %" PRIu64 "\n",
 	      resident_bytes());
+#ifdef __GLIBC__
+	struct mallinfo2 heap = mallinfo2();
+	w_fmt(w,
+	      "# HELP process_heap_used_bytes Memory allocated and not freed.\n"
+	      "# TYPE process_heap_used_bytes gauge\nprocess_heap_used_bytes %zu\n",
+	      heap.uordblks + heap.hblkhd);
+#endif
 }
 
 static void metrics(const struct api *a, struct api_reply *out)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * parley-load memory: does a device grow with what it has done?  Sessions are set up and stay; they are modified in
- * turn, by UPDATE and by re-INVITE, some refused by the far side; and the resident size is read at each mark.  To be
+ * turn, by UPDATE and by re-INVITE, some refused by the far side; and the memory is read at each mark.  To be
  * fair each reading comes when nothing is open and nothing answered is remembered any more: after a pause longer than
- * the 64*T1 for which answers are kept (RFC 3261 17.2).  And each stretch runs at one rate, so that the most that is
- * remembered at once is the same whenever a stretch is longer than that.
+ * the 64*T1 for which answers are kept (RFC 3261 17.2).  What is in use then must not depend on what was done before.
+ * The resident size depends on the largest crowd there was, too: blocks of sessions lie between those of transactions
+ * and hold their pages.  So there is a warm-up that brings on the largest crowd this rate can make.
  */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "sip.h"
 
@@ -18,28 +19,31 @@ static const char help[] =
 	"Usage: parley-load memory --to ADDRESS:PORT --pid N [option...]\n"
 	"\n"
 	"Sets up sessions through the device at ADDRESS:PORT (UDP), modifies them in turn by UPDATE and\n"
-	"re-INVITE, and reads the resident size of the device when so many modifications were made.\n"
+	"re-INVITE, and reads the memory of the device when so many modifications were made.\n"
 	"\n"
 	"  --to ADDRESS:PORT    the device under test\n"
 	"  --pid N              its process\n"
 	"  --far-port N         port of the far end, where the device sends to (5080)\n"
 	"  --sessions N         sessions to set up (1000)\n"
 	"  --marks N,N,...      read after that many modifications (10000,100000,1000000)\n"
+	"  --metrics HOST:PORT  where it serves /metrics: process_heap_used_bytes is read too\n"
+	"  --warm-up N          modifications before all that; rate * 40 brings on all there can be (0)\n"
 	"  --rate N             modifications a second; 0: as fast as answers come (0)\n"
 	"  --refuse N           the far side refuses every Nth; 0: none (7)\n"
 	"  --pause N            seconds to wait before reading (40)\n"
-	"  --allow N            percent by which the last reading may exceed the first (5)\n"
+	"  --allow N            percent by which the last readings may exceed the first (5)\n"
 	"  --core N             stay on this core\n"
 	"  --help               this text\n"
 	"\n"
-	"Exit status: 0 the last reading is within what is allowed and all was answered as it should\n"
+	"Exit status: 0 the last readings are within what is allowed and all was answered as it should\n"
 	"be; 1 not so; 2 bad usage.\n";
 
 enum { MARKS_MAX = 16 };
 
 struct memory {
 	struct sip_conf sip;
-	uint64_t mark[MARKS_MAX];
+	struct sockaddr_storage metrics; /* family 0: nowhere */
+	uint64_t mark[MARKS_MAX], warm_up;
 	unsigned n_marks, pause_s, allow;
 	int pid, core;
 };
@@ -59,7 +63,20 @@ static void set_marks(struct memory *r, const char *arg)
 	free(copy);
 }
 
-enum { O_TO = 256, O_PID, O_FAR, O_SESSIONS, O_MARKS, O_RATE, O_REFUSE, O_PAUSE, O_ALLOW, O_CORE };
+enum {
+	O_TO = 256,
+	O_PID,
+	O_FAR,
+	O_SESSIONS,
+	O_MARKS,
+	O_RATE,
+	O_REFUSE,
+	O_PAUSE,
+	O_ALLOW,
+	O_CORE,
+	O_METRICS,
+	O_WARM
+};
 
 static void set(struct memory *r, int opt, const char *arg)
 {
@@ -91,6 +108,12 @@ static void set(struct memory *r, int opt, const char *arg)
 	case O_ALLOW:
 		r->allow = (unsigned)load_number("--allow", arg, 0, 1000);
 		break;
+	case O_METRICS:
+		load_addr("--metrics", arg, &r->metrics);
+		break;
+	case O_WARM:
+		r->warm_up = load_number("--warm-up", arg, 0, UINT32_MAX);
+		break;
 	case O_CORE:
 		r->core = (int)load_number("--core", arg, 0, 1023);
 		break;
@@ -110,11 +133,37 @@ static void media(void *u, unsigned i, bool far, struct sip_media *m)
 		 i);
 }
 
-static uint64_t rss_of(int pid)
+struct reading {
+	uint64_t rss, used; /* bytes; used 0: not known */
+};
+
+/* The number behind name in what the device's management says; 0: it says nothing. */
+static uint64_t metric_of(const struct memory *r, const char *name)
+{
+	static const char get[] = "GET /metrics HTTP/1.0\r\n\r\n";
+	char page[65536];
+	size_t n = 0;
+	int fd = socket(r->metrics.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&r->metrics, load_addr_len(&r->metrics)) < 0 ||
+	    write(fd, get, sizeof(get) - 1) < 0)
+		load_die("--metrics: nobody answers there");
+	for (ssize_t got; n < sizeof(page) - 1 && (got = read(fd, page + n, sizeof(page) - 1 - n)) > 0;)
+		n += (size_t)got;
+	close(fd);
+	page[n] = 0;
+	struct span line = text_line((struct span){ page, n }, name);
+	return line.p ? text_digits(line) : 0;
+}
+
+static struct reading read_now(const struct memory *r)
 {
 	struct proc_tree t;
-	proc_tree_of(&t, pid);
-	return proc_rss(&t);
+	struct reading now = { 0 };
+	proc_tree_of(&t, r->pid);
+	now.rss = proc_rss(&t);
+	if (r->metrics.ss_family)
+		now.used = metric_of(r, "process_heap_used_bytes ");
+	return now;
 }
 
 /* Answers what the device asks meanwhile. */
@@ -125,39 +174,48 @@ static void pause_for(struct sip_load *s, unsigned seconds)
 		sip_load_pump(s, 50);
 }
 
-/* The stretch from mark k - 1 to mark k, and the reading at its end; 0: it went wrong. */
-static uint64_t stretch(const struct memory *r, struct sip_load *s, unsigned k, uint64_t first)
+static double more(uint64_t now, uint64_t first)
 {
-	uint64_t count = r->mark[k] - (k ? r->mark[k - 1] : 0), start = now_ns();
+	return first ? ((double)now / (double)first - 1) * 100 : 0.0;
+}
+
+/* count modifications, and the reading after them; first: to compare with; NULL: this is it. */
+static bool stretch(const struct memory *r, struct sip_load *s, const char *name, uint64_t count,
+		    const struct reading *first, struct reading *now)
+{
+	uint64_t start = now_ns();
 	if (!sip_load_modify(s, count, NULL))
-		return 0;
+		return false;
 	double seconds = (double)(now_ns() - start) * 1e-9;
-	uint64_t busy = rss_of(r->pid);
+	uint64_t busy = read_now(r).rss;
 	pause_for(s, r->pause_s);
-	uint64_t rss = rss_of(r->pid);
-	printf("%10" PRIu64 "  %8.0f  %12" PRIu64 "  %8" PRIu64 "  %+7.2f %%\n", r->mark[k],
-	       (double)count / seconds, busy >> 10, rss >> 10,
-	       first ? ((double)rss / (double)first - 1) * 100 : 0.0);
+	*now = read_now(r);
+	printf("%13s  %9.0f  %9" PRIu64 "  %9" PRIu64 "  %+6.1f %%  %9" PRIu64 "  %+6.1f %%\n", name,
+	       (double)count / seconds, busy >> 10, now->rss >> 10, first ? more(now->rss, first->rss) : 0.0,
+	       now->used >> 10, first ? more(now->used, first->used) : 0.0);
 	fflush(stdout);
-	return rss;
+	return true;
 }
 
 static bool measure(const struct memory *r, struct sip_load *s)
 {
-	uint64_t first = 0, last = 0;
+	struct reading first = { 0 }, now = { 0 };
 	bool ok = sip_load_setup(s);
-	printf("modifications   a second   busy, KiB   RSS, KiB   against the first\n");
+	printf("modifications   a second  busy, KiB   RSS, KiB             used, KiB\n");
+	if (ok && r->warm_up)
+		ok = stretch(r, s, "warm-up", r->warm_up, NULL, &now);
 	for (unsigned k = 0; ok && k < r->n_marks; k++) {
-		last = stretch(r, s, k, first);
-		ok = last != 0;
-		if (!first)
-			first = last;
+		char name[24];
+		snprintf(name, sizeof(name), "%" PRIu64, r->mark[k]);
+		ok = stretch(r, s, name, r->mark[k] - (k ? r->mark[k - 1] : 0), k ? &first : NULL, &now);
+		if (k == 0)
+			first = now;
 	}
 	const struct sip_counts *n = sip_load_counts(s);
 	printf("done %" PRIu64 ", refused by the far side %" PRIu64 ", failed %" PRIu64 ", wrong %" PRIu64
 	       ", sent again %" PRIu64 "\n",
 	       n->done, n->refused, n->failed, n->wrong, n->resent);
-	if (ok && last * 100 > first * (100 + r->allow)) {
+	if (ok && (more(now.rss, first.rss) > r->allow || more(now.used, first.used) > r->allow)) {
 		printf("it grew by more than %u %%\n", r->allow);
 		return false;
 	}
@@ -171,7 +229,8 @@ int load_memory_main(int argc, char **argv)
 		{ "far-port", 1, NULL, O_FAR },  { "sessions", 1, NULL, O_SESSIONS },
 		{ "marks", 1, NULL, O_MARKS },   { "rate", 1, NULL, O_RATE },
 		{ "refuse", 1, NULL, O_REFUSE }, { "pause", 1, NULL, O_PAUSE },
-		{ "allow", 1, NULL, O_ALLOW },   { "core", 1, NULL, O_CORE },
+		{ "allow", 1, NULL, O_ALLOW },   { "metrics", 1, NULL, O_METRICS },
+		{ "warm-up", 1, NULL, O_WARM },  { "core", 1, NULL, O_CORE },
 		{ "help", 0, NULL, 'h' },        { NULL, 0, NULL, 0 },
 	};
 	struct memory r = {

@@ -11,8 +11,8 @@
 
 enum {
 	LOOK_MS = 5 * 1000,
-	CROWD = 4096, /* fewer gone than that is not worth it: a few megabytes */
-	SESSION = 4,  /* of a transaction's size */
+	CROWD = 256, /* fewer gone than that is not worth it: some hundred kilobytes */
+	SESSION = 4, /* of a transaction's size */
 };
 
 static void on_look(uv_timer_t *t)

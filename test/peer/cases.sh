@@ -49,12 +49,20 @@ glare-client-first        |all|all|invite reinvite bye                 |answer a
 glare-far-first           |all|all|invite answer-glare answer-bye      |answer pause reinvite bye
 glare-update              |all|all|invite update bye                   |answer answer-glare-update answer-bye
 unchanged                 |all|all|invite refresh-reinvite refresh-update reinvite refresh-reinvite bye|answer answer-reinvite answer-bye
+reliable                  |all|all|invite-reliable prack answered bye  |answer-reliable pickup answer-bye
+early-update              |all|all|invite-reliable prack pause update answered bye|answer-reliable answer-update pickup answer-bye
+session-timer             |all|all|invite-brief invite-timer refresh-timer update refresh-timer bye|answer answer-update answer-bye
 other-requests            |all|all|invite message answer-message pause bye|answer answer-message pause message answer-bye
+'
+
+# Takes too long to be played on its own.
+cases_slow='
+server-refreshes          |all|all|invite long-pause bye               |answer-timer answer-refresh answer-bye
 '
 
 # case_load NAME: sets client_allow, far_allow, client_steps, far_steps.
 case_load() {
-	IFS='|' read -r _ client_allow far_allow client_steps far_steps < <(grep "^$1 *|" <<<"$cases")
+	IFS='|' read -r _ client_allow far_allow client_steps far_steps < <(grep "^$1 *|" <<<"$cases$cases_slow")
 	if [ -z "${far_steps-}" ]; then
 		echo "no such case: $1" >&2
 		return 2
@@ -117,7 +125,7 @@ scenario() {
 		if [ "$settle_ms" != 0 ] && [ $# -gt 1 ] && is_passive "$2"; then
 			# An ACK that brings a description is needed, any other may be overtaken.
 			[ "${1%%:*}" = answer-offerless ] || ack=' optional="true"'
-		elif [ "$settle_ms" != 0 ] && [[ $file = *ACK* || $1 = pause ]] && [ "${2-}" != pause ]; then
+		elif [ "$settle_ms" != 0 ] && [[ $file = *'"ACK"'* || $file = *$'\nACK '* || $1 = pause ]] && [ "${2-}" != pause ]; then
 			settle="<pause milliseconds=\"$settle_ms\"/>"
 		fi
 		step "$1" >"$out"

@@ -8,7 +8,7 @@
 #
 #	impaired.sh [--calls N] [--loss PERCENT] [--delay MS] [--seed N] [--only REGEX] [--keep DIR] PARLEYD IMPAIR
 #
-# --calls: of each case and transport (4).  --keep: leave logs and a capture of the network there.
+# --calls: of each case and transport (4).  --keep: leave logs and a capture of the network there, which tshark reads.
 # Exit: 0 good, 77 this cannot be done here (and why), 1 else.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -132,7 +132,7 @@ expect() {
 	local step
 	for step in "$@"; do
 		case $step in
-		invite) want[sessions_total]=$((want[sessions_total] + 1)) ;;
+		invite | invite-timer | invite-reliable) want[sessions_total]=$((want[sessions_total] + 1)) ;;
 		invite-refused*) want[setups_failed]=$((want[setups_failed] + 1)) ;;
 		reinvite-bad | update-bad) want[modifications_refused]=$((want[modifications_refused] + 1)) ;;
 		reinvite-refused* | update-refused* | reinvite-cancelled) want[modifications_failed]=$((want[modifications_failed] + 1)) ;;
@@ -153,10 +153,10 @@ start() {
 	names+=("$who")
 }
 
-# Over TCP SIPp does not know a 2xx that comes twice, as it may (RFC 3261 13.3.1.4): there what is unexpected ends no call,
-# but is looked at in its log.
+# Over TCP SIPp does not know a 2xx or a reliable 1xx that comes twice, as it may (RFC 3261 13.3.1.4, RFC 3262 3): there what
+# is unexpected ends no call, but is looked at in its log.
 twice() {
-	grep -h "received '" "$tmp"/*-tcp-*.err 2>/dev/null | sed "s/.*received '//" | grep -v '^SIP/2.0 200 OK' | sort | uniq -c
+	grep -h "received '" "$tmp"/*-tcp-*.err 2>/dev/null | sed "s/.*received '//" | grep -vE '^SIP/2.0 (200 OK|183 Session)' | sort | uniq -c
 }
 
 # write CASE PORT: its scenarios for both transports; the far sides are at PORT and PORT + 2.
@@ -178,7 +178,7 @@ write() {
 }
 
 settle_ms=8000 first=20000 names=() plays=0 writers=()
-mapfile -t chosen < <(sed -n 's/ *|.*//p' <<<"$cases" | grep -E "$only")
+mapfile -t chosen < <(sed -n 's/ *|.*//p' <<<"$cases$cases_slow" | grep -E "$only")
 for name in "${chosen[@]}"; do
 	write "$name" $((first + 2 * plays)) &
 	writers+=($!)
@@ -258,5 +258,12 @@ read -r packets lost < <(sed -n 's/^packets=\([0-9]*\) lost=\([0-9]*\) .*/\1 \2/
 echo "network: ${netem:+netem, }$packets packets, $lost lost"
 awk -v n="$packets" -v lost="$lost" -v p="$loss" 'BEGIN { exit !(lost / n * 100 >= p / 2 && lost / n * 100 <= p * 2) }' ||
 	complain "the network did not lose $loss %"
+# Over TCP what it minds would be the capture's lost segments.
+if [ -s "$tmp/network.pcap" ]; then
+	mine="udp && sip && ip.src == $far_ip"
+	minds=$(tshark -r "$tmp/network.pcap" -Y "$mine && (_ws.malformed || _ws.expert.severity >= 0x800000)" 2>/dev/null | wc -l)
+	echo "tshark: $(tshark -r "$tmp/network.pcap" -Y "$mine" 2>/dev/null | wc -l) messages of the server over UDP, it minds $minds"
+	[ "$minds" = 0 ] || complain "tshark calls some of them malformed"
+fi
 [ $bad = 0 ] || { tail -n 40 "$tmp/parleyd.log" && exit 1; }
 echo "$((plays * calls)) calls in $plays plays, $loss % lost, $delay ms late, ${took} s: good"

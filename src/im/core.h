@@ -153,6 +153,7 @@ struct modify {
 	bool bare;               /* UPDATE without SDP that must cross (MOD-33) */
 	bool retried;            /* MOD-15, 483: once */
 	bool canceled;
+	bool waits;           /* for the end of a glare, to be sent again (MOD-27) */
 	struct sip_stxn *txn; /* initiator's request; NULL once answered finally */
 	unsigned last_1xx;
 	unsigned undo_tries;
@@ -261,6 +262,8 @@ void session_over_check(struct session *s, uint64_t now_us);
 void session_free(struct session *s, uint64_t now_us);
 void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
 void session_on_ack(struct leg *l, const struct sip_msg *m, uint64_t now_us);
+void session_acked(struct leg *l, const struct sip_msg *m,
+		   uint64_t now_us); /* m NULL: by another sign (MOD-9) */
 void session_on_no_ack(struct leg *l, uint64_t now_us);
 void session_media_check(struct session *s, uint64_t now_us);
 extern const struct plane_hooks session_plane_hooks;
@@ -465,6 +468,9 @@ void modify_pass_on(struct session *s, const struct sdp *offer, uint64_t now_us)
 /* The answer of a 2xx into im->sdp[0], judged against what was sent: 0, or the status to refuse with. */
 unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, struct sdp **answer,
 			     struct verdict *v);
+MUST_CHECK int modify_offer(struct session *s, const struct sdp *offer, uint64_t now_us);
+/* The responder said no, or (resp NULL) nothing. */
+void modify_refused(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us);
 void modify_release(struct session *s); /* the lock is free */
 void modify_log(struct session *s, const char *event, unsigned status, uint64_t now_us);
 
@@ -476,8 +482,13 @@ void rename_keep(struct leg *l, const struct sip_msg *m); /* with our 2xx to m: 
 void rename_settle(
 	struct leg *l); /* a modification from l is over: what did not come to stand is taken back */
 
+/* ---- modify_retry.c: which method, and once more ---- */
+enum sip_method modify_method(struct session *s, const struct sdp *offer);
+bool modify_retry(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us);
+
 /* ---- modify_busy.c: may it begin now? ---- */
 /* 0, 491 or 500; offer: it carries one or asks for one (MOD-6). */
+void modify_implicit_ack(struct leg *l, const struct sip_msg *m, uint64_t now_us);
 unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool local, uint64_t now_us);
 /* The lock is taken, and the responder's leg is busy with a refresh of ours: goes on with modify_resume(). */
 void modify_wait(struct session *s, uint64_t now_us);

@@ -47,6 +47,10 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	bool allow_downgrade;         /* im.media.allow_downgrade (ACC-2q) */
 	bool deny_loopback;           /* im.media.deny_loopback (ACC-2o) */
 	bool single_early_dialog;     /* im.single_early_dialog (PROV-2) */
+	bool implicit_ack;            /* im.implicit_ack (MOD-9) */
+	bool prefer_update;           /* im.prefer_update (MOD-14) */
+	bool absorb_491;              /* im.absorb_491 (MOD-27) */
+	bool map_3xx_in_dialog;       /* im.map_3xx_in_dialog (MOD-25) */
 	uint32_t update_guard_ms;     /* im.update_guard: 20000 (MOD-18) */
 	uint32_t session_expires_s;   /* im.session_timer.expires: 1800; 0: we ask for none */
 	uint32_t min_se_s;            /* im.session_timer.min_se: 90 */

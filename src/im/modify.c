@@ -168,12 +168,6 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 
 /* ---- passing it on ---- */
 
-/* MOD-14: UPDATE only for an UPDATE, and only where this peer, on this dialog, showed that it takes it (MOD-13). */
-static enum sip_method modify_method(const struct leg *r, enum sip_method in)
-{
-	return in != SIP_INVITE && sip_dialog_allows(&r->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE;
-}
-
 /* Step 1: are the Media Parameters acceptable to the server? */
 static void modify_judge(struct leg *l, const struct sdp *offer, struct verdict *v)
 {
@@ -188,7 +182,7 @@ static void modify_judge(struct leg *l, const struct sdp *offer, struct verdict 
 }
 
 /* Step 3: the offer for the other side; the user plane is ready for it before it leaves (UPA-4). */
-static int modify_offer(struct session *s, const struct sdp *offer, uint64_t now_us)
+int modify_offer(struct session *s, const struct sdp *offer, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
 	struct leg *l = mod_initiator(s), *r = mod_responder(s);
@@ -249,7 +243,7 @@ void modify_pass_on(struct session *s, const struct sdp *offer, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
 	struct sdp_oa *oa = &mod_responder(s)->oa;
-	enum sip_method out = modify_method(mod_responder(s), mod->in);
+	enum sip_method out = modify_method(s, offer);
 	const struct sdp_oa was = *oa;
 	char retry[32];
 	int r = 0;
@@ -305,7 +299,7 @@ static bool bare_may_cross(struct leg *l)
 {
 	const struct leg *r = leg_other(l);
 	return l->s->mod.stage == MOD_NONE && r->dlg.text &&
-	       ((!r->invite_in && !early_alive(l->s)) || modify_method(r, SIP_UPDATE) == SIP_UPDATE);
+	       ((!r->invite_in && !early_alive(l->s)) || sip_dialog_allows(&r->dlg, SIP_UPDATE));
 }
 
 void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
@@ -326,6 +320,7 @@ void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 	}
 	local = !crosses(l, m) &&
 		(offer ? m->method == SIP_INVITE && is_unchanged(l, offer) : m->method == SIP_UPDATE);
+	modify_implicit_ack(l, m, now_us);
 	busy = modify_busy(l, m->method, offer || m->method == SIP_INVITE, local, now_us);
 	if (busy) {
 		im->mx.glare++;
@@ -485,30 +480,10 @@ static void modify_accepted(struct session *s, const struct sip_msg *resp, uint6
 	}
 }
 
-/* MOD-15, MOD-28a, TIMER-5: the one retry that is ours to make, since the fault was ours. */
-static bool modify_retry(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us)
+/* MOD-25: not followed, and by option not told either. */
+static bool is_moved(const struct session *s, unsigned status)
 {
-	enum { LEAST_LEFT_MS = 5000 };
-	struct modify *mod = &s->mod;
-	bool no_update = mod->out == SIP_UPDATE && (status == 405 || status == 501);
-	bool interval = resp && stimer_raise(mod_responder(s), resp);
-	bool hops = status == 483 && mod->txn && sip_stxn_request(mod->txn)->max_forwards <= 70;
-
-	if (no_update)
-		mod_responder(s)->dlg.no_update = true;
-	if (early_alive(s) && no_update)
-		return false; /* no re-INVITE before the 2xx (PROV-10) */
-	if ((!no_update && !hops && !interval) || mod->retried || mod->canceled || !mod->txn ||
-	    mod->stage != MOD_OUT)
-		return false;
-	if (mod->in != SIP_INVITE && mod->t_guard.at_us < now_us + LEAST_LEFT_MS * US_PER_MS)
-		return false;
-	mod->retried = true;
-	if (no_update && mod->bare && !mod->sent && modify_offer(s, NULL, now_us) < 0)
-		return false;
-	/* The same SDP bytes, and so the same o= version (SDP-7). */
-	return modify_send(s, no_update ? SIP_INVITE : mod->out,
-			   hops ? 70 : sip_stxn_request(mod->txn)->max_forwards - 1u, now_us) == 0;
+	return status / 100 == 3 && s->im->conf.map_3xx_in_dialog;
 }
 
 /* The status the initiator gets, where it is not the responder's own. */
@@ -520,6 +495,8 @@ static unsigned modify_mapped(const struct session *s, unsigned status, bool ans
 		return 487; /* MOD-39 */
 	if (!answered)
 		return status == 503 ? 500 : mod->in == SIP_INVITE ? 408 : 504;
+	if (is_moved(s, status))
+		return 488;
 	if (status == 422)
 		return 500; /* TIMER-5: the interval was ours, and is of this leg alone */
 	if (status == 408 && mod->in == SIP_UPDATE)
@@ -530,13 +507,13 @@ static unsigned modify_mapped(const struct session *s, unsigned status, bool ans
 }
 
 /* "Upon receiving SIP final response other than SIP 200 OK": forwarded, and nothing has changed. */
-static void modify_refused(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us)
+void modify_refused(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
 	struct leg *l = mod_initiator(s);
 	unsigned mapped = modify_mapped(s, status, resp != NULL);
 	bool over = modify_ends_dialog(status, mod->out);
-	char extra[64] = "";
+	char extra[128] = "";
 
 	if (!over && modify_answered_early(s)) {
 		modify_undo_refused(s, resp, mapped, now_us);
@@ -554,6 +531,8 @@ static void modify_refused(struct session *s, const struct sip_msg *resp, unsign
 	} else {
 		if (mapped == 500)
 			im_retry_after(s->im, extra);
+		else if (is_moved(s, status))
+			snprintf(extra, sizeof(extra), "Warning: 399 %s \"moved\"\r\n", l->at->host);
 		modify_answer_initiator(s, mapped, SPAN_EMPTY, extra, now_us);
 	}
 	modify_release(s);

@@ -34,6 +34,17 @@ static unsigned early_busy(const struct leg *l, uint64_t now_us)
 	return sip_dialog_allows(&s->leg[side_other(l->side)].dlg, SIP_UPDATE) ? 0 : 500;
 }
 
+/* MOD-9: who sends the next re-INVITE has our 2xx to the one before, whatever became of its ACK; not where that ACK was to
+ * bring an answer. */
+void modify_implicit_ack(struct leg *l, const struct sip_msg *m, uint64_t now_us)
+{
+	const struct sip_stxn *t = l->invite_in;
+
+	if (l->s->im->conf.implicit_ack && m->method == SIP_INVITE && t && sip_stxn_status(t) / 100 == 2 &&
+	    l->oa.state == SDP_STABLE)
+		session_acked(l, NULL, now_us);
+}
+
 unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool local, uint64_t now_us)
 {
 	const struct session *s = l->s;

@@ -89,6 +89,10 @@ void modify_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now
 		return;
 	mod->canceled = true;
 	timer_stop(&s->im->wheel, &mod->t_say);
+	if (mod->waits) { /* nothing is open on the responder's leg */
+		modify_refused(s, NULL, 491, now_us);
+		return;
+	}
 	timer_set(&s->im->wheel, &mod->t_guard, now_us + CANCELED_MS * US_PER_MS, on_guard);
 	w_hdr_copy(&w, cancel, SIP_H_REASON);
 	if (mod_responder(s)->invite_out)

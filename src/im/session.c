@@ -151,11 +151,17 @@ void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 /* An ACK for a 2xx of ours, matched by CSeq and nothing else (MOD-8, lesson 3). */
 void session_on_ack(struct leg *l, const struct sip_msg *m, uint64_t now_us)
 {
+	const struct sip_stxn *t = l->invite_in;
+
+	if (t && sip_stxn_status(t) / 100 == 2 && sip_stxn_request(t)->cseq == m->cseq)
+		session_acked(l, m, now_us);
+}
+
+void session_acked(struct leg *l, const struct sip_msg *m, uint64_t now_us)
+{
 	struct session *s = l->s;
 	struct sip_stxn *t = l->invite_in;
 
-	if (!t || sip_stxn_status(t) / 100 != 2 || sip_stxn_request(t)->cseq != m->cseq)
-		return;
 	sip_stxn_acked(t, now_us);
 	sip_stxn_set_user(t, NULL);
 	l->invite_in = NULL;

@@ -91,8 +91,8 @@ static void check_session(const struct session *s)
 	if (mod->stage == MOD_NONE)
 		assert(!mod->txn && !mod->offer && !mod->sent && !mod->restore);
 	if (mod->stage == MOD_OUT)
-		assert(mod->txn && (s->leg[side_other(mod->from)].invite_out ||
-				    s->leg[side_other(mod->from)].update_out));
+		assert(mod->waits || (mod->txn && (s->leg[side_other(mod->from)].invite_out ||
+						   s->leg[side_other(mod->from)].update_out)));
 	if (mod->stage == MOD_WAIT)
 		assert(mod->txn && refresh_open(&s->leg[side_other(mod->from)]));
 	if (mod->stage == MOD_OWN)

@@ -52,6 +52,10 @@ static void defaults_agree_with_the_rooms_they_configure(void **state)
 	SAME(allow_downgrade);
 	SAME(deny_loopback);
 	SAME(update_guard_ms);
+	SAME(implicit_ack);
+	SAME(prefer_update);
+	SAME(absorb_491);
+	SAME(map_3xx_in_dialog);
 	SAME(session_expires_s);
 	SAME(min_se_s);
 	SAME(plane.ack_end);

@@ -305,6 +305,12 @@ void prack_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 		return;
 	}
 	leg_learn(l, m);
+	if (s->state >= SESS_ENDING) {
+		/* It crossed the end: known, but an SDP in it has nothing left to change (MOD-11). */
+		leg_reply(l, t, m->body.n ? 481 : 200, SPAN_EMPTY, "", now_us);
+		reliable_acked(e->rel, now_us);
+		return;
+	}
 	r = request_sdp(s->im, m, 0, fault, &sdp);
 	if (r == 1 && m->body.n && !s->im->body.part[0].optional)
 		r = -415; /* there is nobody it could be passed to */

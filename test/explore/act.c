@@ -26,6 +26,8 @@ enum op {
 	OP_CANCEL,
 	OP_BYE,
 	OP_RING,
+	OP_RELIABLE, /* 183 with SDP, to be acknowledged */
+	OP_PLAIN,    /* and without */
 	OP_OK,
 	OP_OK_BAD,
 	OP_OK_NONE,
@@ -68,6 +70,8 @@ static const struct {
 	[OP_CANCEL] = { "cancel", true },
 	[OP_BYE] = { "bye", true },
 	[OP_RING] = { "180", false },
+	[OP_RELIABLE] = { "183", true },
+	[OP_PLAIN] = { "183-plain", true },
 	[OP_OK] = { "200", true },
 	[OP_OK_BAD] = { "200-bad", false },
 	[OP_OK_NONE] = { "200-empty", false },
@@ -149,7 +153,7 @@ static void add_held(struct list_of *l, unsigned side, enum op op)
 
 static bool arrival_sends(const struct peer *p, const struct msg *m)
 {
-	return m->status >= 200 && m->method == SIP_INVITE && p->inv.state;
+	return m->method == SIP_INVITE && p->inv.state && (m->status >= 200 || m->rseq);
 }
 
 static void list_channel(struct list_of *l, const struct peer *p)
@@ -181,7 +185,7 @@ static void list_asks(struct list_of *l, const struct peer *p)
 	}
 	if (m->cancels && p->inv.state == MINE_HEARD && !p->inv.canceled)
 		add_held(l, p->side, OP_CANCEL);
-	if (m->byes && p->state == PEER_UP)
+	if (m->byes && (p->state == PEER_UP || (p->state == PEER_CALLING && p->far_tag[0])))
 		add_held(l, p->side, OP_BYE);
 }
 
@@ -193,14 +197,21 @@ static void list_answers(struct list_of *l, const struct peer *p)
 	if (p->tinv.state == THEIR_OPEN) {
 		if (!p->tinv.rang)
 			add(l, p->side, OP_RING);
-		add_held(l, p->side, OP_OK);
+		if (!again && run.set->rel[p->side] && !p->rel.open && p->tinv.reliable < 2) {
+			if (!p->tinv.exchanged)
+				add_held(l, p->side, OP_RELIABLE);
+			add_held(l, p->side, OP_PLAIN);
+		}
+		if (!p->rel.open || !(p->rel.owed || p->tinv.exchanged))
+			add_held(l, p->side, OP_OK);
 		add_held(l, p->side, OP_REFUSE);
 		if (again)
 			add(l, p->side, OP_GLARE);
 		if (m->odd) {
-			if (p->tinv.offer)
+			if (p->tinv.offer && !p->tinv.exchanged)
 				add(l, p->side, OP_OK_BAD);
-			add(l, p->side, OP_OK_NONE);
+			if (!p->tinv.exchanged && !p->rel.open)
+				add(l, p->side, OP_OK_NONE);
 			if (again)
 				add(l, p->side, OP_GONE);
 		}
@@ -307,10 +318,10 @@ static void do_again(struct peer *p, const struct text *t)
 
 static void do_answer(struct peer *p, enum op op)
 {
-	static const unsigned status[] = { 180, 200, 200, 200, 488, 491, 481,
-					   200, 200, 200, 488, 491, 481, 405 };
-	static const uint8_t body[] = { BODY_NONE, BODY_GOOD, BODY_BAD,  BODY_NONE, BODY_NONE,
-					BODY_NONE, BODY_NONE, BODY_GOOD, BODY_BAD,  BODY_NONE,
+	static const unsigned status[] = { 180, 0,   0,   200, 200, 200, 488, 491,
+					   481, 200, 200, 200, 488, 491, 481, 405 };
+	static const uint8_t body[] = { BODY_NONE, BODY_NONE, BODY_NONE, BODY_GOOD, BODY_BAD, BODY_NONE,
+					BODY_NONE, BODY_NONE, BODY_NONE, BODY_GOOD, BODY_BAD, BODY_NONE,
 					BODY_NONE, BODY_NONE, BODY_NONE, BODY_NONE };
 	unsigned i = op - OP_RING;
 	enum sip_method method = op >= OP_U_OK ? SIP_UPDATE : SIP_INVITE;
@@ -326,7 +337,7 @@ static void give_up(struct peer *p)
 {
 	bool up = p->state == PEER_UP || p->state == PEER_CALLING;
 
-	p->inv = p->upd = p->bye = (struct mine){ 0 };
+	p->inv = p->upd = p->bye = p->prack = (struct mine){ 0 };
 	if (p->tinv.state == THEIR_OK)
 		p->tinv = (struct their){ 0 };
 	if (p->state == PEER_UP)
@@ -355,6 +366,10 @@ static void act_now(act a)
 		m->byes -= m->byes > 0;
 		peer_bye(p);
 		break;
+	case OP_RELIABLE:
+	case OP_PLAIN:
+		peer_reliable(p, op == OP_RELIABLE);
+		break;
 	case OP_AGAIN_REQUEST:
 		do_again(p, &p->request);
 		break;
@@ -376,9 +391,12 @@ static void act_now(act a)
 		world_tick();
 		break;
 	case OP_GIVE_UP:
+		m->draining = true;
+		check_told(p);
 		give_up(p);
 		break;
 	case OP_FORGET:
+		m->draining = true;
 		memset(m->limbo, 0, sizeof(m->limbo));
 		break;
 	default:
@@ -421,7 +439,7 @@ static bool drain_peer(const struct peer *p, act *out)
 	if (p->tupd.state == THEIR_OPEN)
 		add(&l, p->side, OP_U_OK);
 	else if (p->tinv.state == THEIR_OPEN)
-		add(&l, p->side, OP_OK);
+		add(&l, p->side, p->rel.open ? OP_REFUSE : OP_OK);
 	return l.n > 0;
 }
 

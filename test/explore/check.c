@@ -20,7 +20,9 @@ enum {
 	INV_PAIR,
 	INV_PLANE,
 	INV_LOCK,
+	INV_REPEAT,
 	INV_LEGS,
+	INV_TOLD,
 	INV_INSIDE,
 	INV_LEFT
 };
@@ -35,7 +37,9 @@ static const char *const names[] = {
 	[INV_PAIR] = "the committed pair is what the peers believe",
 	[INV_PLANE] = "the user plane is that of the committed pair",
 	[INV_LOCK] = "the lock is held only while something is open",
+	[INV_REPEAT] = "a 2xx to INVITE is repeated until its ACK",
 	[INV_LEGS] = "both legs end within 64*T1 of each other",
+	[INV_TOLD] = "who is up is told of the end",
 	[INV_INSIDE] = "production's own assertions (im_check)",
 	[INV_LEFT] = "nothing is left after the end",
 };
@@ -112,7 +116,7 @@ static void out_version(struct peer *p, const struct msg *m, uint64_t rest)
 
 static bool asks_offer(const struct mine *o)
 {
-	return o->state && o->offer && o->reached && !o->answered;
+	return o->state && o->offer && o->reached && !o->answered && !o->said;
 }
 
 static void out_offer(struct peer *p, enum sip_method closed_by, uint32_t cseq)
@@ -139,7 +143,7 @@ static void out_request(struct peer *p, const struct msg *m)
 	if (w->cseq && m->cseq != w->cseq + 1)
 		violation("%c: CSeq %u after %u", letter(p), m->cseq, w->cseq);
 	w->cseq = m->cseq;
-	if (m->version)
+	if (m->version && m->method != SIP_PRACK) /* there it is an answer */
 		out_offer(p, (enum sip_method)m->method, m->cseq);
 }
 
@@ -157,9 +161,37 @@ static void out_final(struct peer *p, const struct msg *m)
 		return;
 	if (m->method == SIP_INVITE && m->status < 300 && o->offerless && m->version)
 		out_offer(p, SIP_ACK, m->cseq);
+	if (m->method == SIP_INVITE && m->status < 300) {
+		p->watch.ok_cseq = m->cseq;
+		p->watch.ok_us = p->watch.ok_again_us = model()->now_us;
+	}
 	o->answered = true;
-	if (m->status >= 300 && p->state == PEER_CALLING)
+	if (m->status >= 300 && m->method == SIP_INVITE && p->state == PEER_CALLING)
 		ends(&p->watch);
+}
+
+/* RFC 3262 3: numbered without a gap. */
+static void out_provisional(struct peer *p, const struct msg *m, uint64_t rest)
+{
+	struct watch *w = &p->watch;
+	struct mine *o = mine_of(p, m);
+
+	if (m->rseq && m->rseq <= w->rseq)
+		return; /* once more */
+	if (m->version)
+		out_version(p, m, rest);
+	if (!m->rseq || !o)
+		return;
+	checked(INV_CSEQ);
+	if (w->rseq && m->rseq != w->rseq + 1)
+		violation("%c: RSeq %u after %u", letter(p), m->rseq, w->rseq);
+	w->rseq = m->rseq;
+	if (m->version && o->offer)
+		o->said = true;
+	if (m->version && o->offerless && !o->said) {
+		o->said = true;
+		out_offer(p, SIP_PRACK, m->cseq);
+	}
 }
 
 void check_out(struct peer *p, struct span bytes, const struct msg *m, uint64_t rest)
@@ -167,7 +199,11 @@ void check_out(struct peer *p, struct span bytes, const struct msg *m, uint64_t 
 	struct seen *s;
 
 	(void)bytes;
-	if ((m->status && m->status < 200) || m->method == SIP_CANCEL) {
+	if (m->status && m->status < 200) {
+		out_provisional(p, m, rest);
+		return;
+	}
+	if (m->method == SIP_CANCEL) {
 		if (!m->status && p->state <= PEER_CALLED)
 			ends(&p->watch);
 		return;
@@ -175,6 +211,8 @@ void check_out(struct peer *p, struct span bytes, const struct msg *m, uint64_t 
 	s = seen_find(&p->watch, m);
 	checked(m->status ? INV_FINAL : INV_SAME);
 	if (s) {
+		if (m->method == SIP_INVITE && m->cseq == p->watch.ok_cseq)
+			p->watch.ok_again_us = model()->now_us;
 		if (m->status && s->status != m->status)
 			violation("%c: %u and %u to the same request %u", letter(p), s->status, m->status,
 				  m->cseq);
@@ -207,6 +245,11 @@ void check_in(struct peer *p, const struct msg *m)
 	    (m->status >= 200 ? m->method == w->offer_method
 			      : m->method == SIP_ACK && w->offer_method == SIP_ACK))
 		w->offer = false;
+	if (w->offer && m->version && m->rseq && m->method == (m->status ? SIP_INVITE : SIP_PRACK) &&
+	    w->offer_method == m->method)
+		w->offer = false; /* by a reliable 1xx, or a PRACK */
+	if (!m->status && (m->method == SIP_BYE || (m->method == SIP_ACK && m->cseq == w->ok_cseq)))
+		w->ok_cseq = 0;
 	if (!m->status && m->method == SIP_BYE)
 		ends(w);
 	if (m->status >= 300 && m->method == SIP_INVITE && p->state <= PEER_CALLED)
@@ -292,7 +335,7 @@ static void check_lock(const struct session *s)
 		held = mod->txn && out;
 		break;
 	case MOD_ACK:
-		held = l->invite_in != NULL;
+		held = l->invite_in != NULL || (s->early && s->early->offered);
 		break;
 	case MOD_LATE:
 	case MOD_OWN:
@@ -306,19 +349,35 @@ static void check_lock(const struct session *s)
 		violation("the lock is held (stage %u) and nothing is open", (unsigned)mod->stage);
 }
 
-static void check_legs(void)
+static void check_legs(const struct session *s)
 {
 	const struct model *m = model();
 
 	for (unsigned i = 0; i < 2; i++) {
 		const struct watch *w = &m->peer[i].watch, *other = &m->peer[!i].watch;
-		if (!w->over_us || other->over_us || m->peer[!i].state == PEER_IDLE ||
-		    m->peer[!i].state == PEER_OVER)
+		if (!w->over_us || other->over_us || !s || s->leg[!i].state == LEG_OVER ||
+		    m->peer[!i].state == PEER_IDLE || m->peer[!i].state == PEER_OVER)
 			continue;
 		checked(INV_LEGS);
 		if (m->now_us > w->over_us + T1_64_US + US_PER_S)
 			violation("leg %c ended %.1f s ago and the other lives on", i ? 'B' : 'A',
 				  (double)(m->now_us - w->over_us) / 1e6);
+	}
+}
+
+/* RFC 3261 13.3.1.4, and T2 is 4 s. */
+void check_repeats(void)
+{
+	const struct model *m = model();
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct watch *w = &m->peer[i].watch;
+		if (!w->ok_cseq || m->now_us >= w->ok_us + T1_64_US)
+			continue;
+		checked(INV_REPEAT);
+		if (m->now_us > w->ok_again_us + SIP_T2_MS * US_PER_MS)
+			violation("%c: the 2xx to INVITE %u is not repeated", letter(&m->peer[i]),
+				  w->ok_cseq);
 	}
 }
 
@@ -328,7 +387,7 @@ void check_state(void)
 
 	checked(INV_INSIDE);
 	im_check(model()->im);
-	check_legs();
+	check_legs(s);
 	if (!s)
 		return;
 	check_lock(s);
@@ -336,6 +395,14 @@ void check_state(void)
 		return;
 	check_pair(s);
 	check_plane(s);
+}
+
+/* Nothing comes any more, and p goes by itself. */
+void check_told(const struct peer *p)
+{
+	checked(INV_TOLD);
+	if (p->state == PEER_UP && !p->tinv.state && !the_session())
+		violation("%c is up, and the server has forgotten it", letter(p));
 }
 
 void check_drained(void)

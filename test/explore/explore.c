@@ -29,6 +29,9 @@ static const struct setting settings[] = {
 	  .timer = { true, false },
 	  .expires_s = 1800,
 	  SOME },
+	{ "reliable", "from the first INVITE of the served user on, with reliable provisional responses", "",
+	  BOTH, .rel = { true, true }, SOME },
+	{ "reliable-far", "the same, but the client knows none", "", BOTH, .rel = { false, true }, SOME },
 	{ "setup", "from the first INVITE of the served user on", "", BOTH, SOME },
 	{ "called", "from the first INVITE of the far side on", "", BOTH, .terminating = true, SOME },
 };
@@ -52,7 +55,7 @@ static const char usage[] =
 	"\n"
 	"An action: A is the IM Client, B the controlling side.  A.< the oldest message to A arrives; A.<lost it does not,\n"
 	"A.<twice it does and will once more; A.invite A.offerless A.refresh A.bad-offer A.update A.bare-update A.cancel\n"
-	"A.bye requests of A; A.180 A.200 A.200-bad A.200-empty A.488 A.491 A.481 its answer to an INVITE, with u (A.u200)\n"
+	"A.bye requests of A; A.180 A.183 A.183-plain (reliable) A.200 A.200-bad A.200-empty A.488 A.491 A.481 its answer to an INVITE, with u (A.u200)\n"
 	"to an UPDATE; A.again A.again-answer A.again-ack sent once more; A.cut its MSRP connection breaks; tick time passes\n"
 	"to where something happens; late, late2: what was held arrives.  A tilde: what A sends in it is held (A.200~).\n"
 	"\n"

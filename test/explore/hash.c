@@ -12,6 +12,7 @@
 
 #include "explore/model.h"
 #include "im/plane_int.h"
+#include "im/reliable.h"
 #include "im/stimer.h"
 #include "sip/txn_priv.h"
 
@@ -73,7 +74,9 @@ static void put_mine(struct hasher *h, const struct peer *p, const struct mine *
 	put(h, "own", o->state);
 	if (!o->state)
 		return;
-	put(h, "flags", o->offer | o->offerless << 1 | o->canceled << 2 | o->reached << 3 | o->answered << 4);
+	put(h, "flags",
+	    o->offer | o->offerless << 1 | o->canceled << 2 | o->reached << 3 | o->answered << 4 |
+		    o->said << 5 | o->exchanged << 6);
 	put_rel(h, "cseq", o->cseq, p->cseq);
 	put_desc(h, p, &o->sdp);
 }
@@ -83,7 +86,8 @@ static void put_their(struct hasher *h, const struct peer *p, const struct their
 	put(h, "their", q->state);
 	if (!q->state)
 		return;
-	put(h, "flags", q->offer | q->rang << 1 | q->owed << 2);
+	put(h, "flags",
+	    q->offer | q->rang << 1 | q->owed << 2 | q->exchanged << 3 | (uint64_t)q->reliable << 4);
 	put_rel(h, "cseq", q->cseq, p->watch.cseq);
 	put_rel(h, "far", q->far_version, p->watch.version);
 	put_desc(h, p, &q->sdp);
@@ -95,6 +99,7 @@ static void put_msg(struct hasher *h, const struct peer *p, const struct msg *m,
 	put(h, "msg", m->method | (uint64_t)m->status << 8 | (uint64_t)m->fork << 32);
 	put_rel(h, "cseq", m->cseq, (m->status != 0) == up ? p->watch.cseq : p->cseq);
 	put_rel(h, "v", m->version, up ? p->version : p->watch.version);
+	put_rel(h, "rseq", m->rseq, (m->status != 0) == up ? p->rel.rseq : p->far_rseq);
 }
 
 static bool faults_possible(void)
@@ -121,6 +126,10 @@ static void put_peer(struct hasher *h, const struct peer *p)
 		put(h, "asks", p->asks);
 	put(h, "flags", p->lost | p->ack_lost << 1);
 	put_mine(h, p, &p->inv), put_mine(h, p, &p->upd), put_mine(h, p, &p->bye);
+	put_mine(h, p, &p->prack);
+	put(h, "rel", p->early | p->rel.open << 1 | p->rel.owed << 2 | (p->far_rseq != 0) << 3);
+	put_rel(h, "rseq", p->watch.rseq, p->far_rseq);
+	put(h, "ok", p->watch.ok_cseq != 0);
 	put_their(h, p, &p->tinv), put_their(h, p, &p->tupd);
 	put_rel(h, "far_cseq", p->far_cseq, p->watch.cseq);
 	put_desc(h, p, &p->local);
@@ -364,6 +373,17 @@ static void put_early(struct hasher *h, const struct session *s)
 	if (!e)
 		return;
 	put(h, "uncounted", e->uncounted), put_timer(h, "linger", &e->t_linger);
+	put(h, "near", e->near), put(h, "offered", e->offered), put(h, "in", e->answered_in);
+	put(h, "out", e->answered_out);
+	put(h, "prack", (e->prack_out != NULL) | (e->prack_in != NULL) << 1 | (e->cseq_in != 0) << 2);
+	put_rel(h, "rseq", e->rseq_in, model()->peer[!e->near].rel.rseq);
+	if (e->rel) {
+		put(h, "n", e->rel->n), put(h, "stopped", e->rel->stopped);
+		put_rel(h, "rseq", e->rel->rseq, model()->peer[e->near].far_rseq);
+		put(h, "owes", reliable_owes_sdp(e->rel)), put_timer(h, "t", &e->rel->t);
+		put(h, "interval", h->quiet ? 0 : e->rel->interval_ms),
+			put_age(h, "since", timer_is_set(&e->rel->t) ? e->rel->since_us : 0);
+	}
 	put_text(h, "preview", e->preview, e->preview_n, p->watch.version);
 	put(h, "setup", st != NULL);
 	if (!st)

@@ -32,6 +32,7 @@ struct msg {             /* what is of interest in a message */
 	uint8_t fork;    /* which UA behind the peer's address it speaks for */
 	uint16_t status; /* 0: a request */
 	uint32_t cseq;
+	uint32_t rseq;    /* of a reliable 1xx, or the one a PRACK is for; 0: none */
 	uint32_t version; /* of its SDP; 0: none */
 	uint64_t sdp;     /* hash of the SDP; 0: none */
 	uint64_t bytes;   /* hash of all of it */
@@ -57,8 +58,10 @@ enum mine_state { MINE_NONE, MINE_SENT, MINE_HEARD }; /* HEARD: a 1xx came */
 struct mine { /* a request of the peer */
 	uint8_t state;
 	bool offer, offerless, canceled;
-	bool reached;  /* the server has it */
-	bool answered; /* and has sent its final answer */
+	bool reached;   /* the server has it */
+	bool answered;  /* and has sent its final answer */
+	bool said;      /* or its answer to the offer, in a reliable 1xx */
+	bool exchanged; /* offer and answer were complete before the final answer */
 	uint32_t cseq;
 	struct desc sdp; /* in it */
 };
@@ -67,9 +70,11 @@ enum their_state { THEIR_NONE, THEIR_OPEN, THEIR_OK }; /* OK: our 2xx to the INV
 
 struct their { /* a request of the server to the peer */
 	uint8_t state;
-	bool offer; /* it brought one */
-	bool rang;  /* a 1xx of ours went out */
-	bool owed;  /* our 2xx made an offer: the ACK owes the answer */
+	bool offer;       /* it brought one */
+	bool rang;        /* a 1xx of ours went out */
+	bool owed;        /* our 2xx made an offer: the ACK owes the answer */
+	bool exchanged;   /* offer and answer were complete before our final answer */
+	uint8_t reliable; /* 1xx of ours that were */
 	uint32_t cseq;
 	uint32_t far_version;
 	uint64_t far_sdp; /* in it, */
@@ -88,13 +93,16 @@ enum peer_state {
 
 struct watch {            /* of one leg: what the wire has shown so far */
 	uint32_t cseq;    /* of the server's last request */
+	uint32_t rseq;    /* of its last reliable 1xx */
 	uint32_t version; /* of the o= it wrote last */
 	uint64_t rest;    /* hash of the SDP behind that o= */
 	bool offer;       /* the server's offer is open, as far as it can know */
 	uint8_t offer_method;
 	uint32_t offer_cseq;
 	uint64_t offer_us;
-	uint64_t over_us; /* when the server knew that this leg ends; 0: it does not */
+	uint32_t ok_cseq;            /* an INVITE it answered 2xx and that has no ACK yet; 0: none */
+	uint64_t ok_us, ok_again_us; /* sent first, and last */
+	uint64_t over_us;            /* when the server knew that this leg ends; 0: it does not */
 	uint8_t n_seen;
 	struct seen { /* requests and final answers of the server: repeated they must be the same */
 		uint8_t method;
@@ -110,8 +118,15 @@ struct peer {
 	bool lost;     /* its MSRP connection was cut since its last exchange */
 	bool ack_lost; /* our last ACK has not reached the server */
 	uint8_t asks;  /* requests it may still begin */
-	struct mine inv, upd, bye;
+	bool early;    /* a first exchange is done, before the call is up: UPDATE may be used */
+	struct mine inv, upd, bye, prack;
 	struct their tinv, tupd;
+	struct {                 /* our reliable 1xx */
+		bool open, owed; /* its PRACK has not come; and owes the answer */
+		uint32_t rseq;   /* of the last */
+		struct desc sdp;
+	} rel;
+	uint32_t far_rseq;       /* last reliable 1xx we took */
 	uint32_t cseq, far_cseq; /* ours, last used; the server's, last seen */
 	uint32_t version;        /* of the SDP last written */
 	uint16_t path;
@@ -143,6 +158,7 @@ struct setting { /* what is fixed for a run, and said by --setting */
 	const char *name, *help;
 	const char *script; /* actions that lead to where the exploration begins */
 	bool update[2];     /* this peer allows UPDATE */
+	bool rel[2];        /* this peer knows reliable provisional responses (RFC 3262) */
 	bool timer[2];      /* this peer knows session timers (RFC 4028) */
 	uint32_t expires_s; /* and the server wants them; 0: it does not */
 	bool terminating;   /* the call comes from the controlling side */
@@ -192,7 +208,7 @@ void wire_learn(struct peer *p, struct span bytes, const struct msg *m);
 void wire_request(const struct peer *p, enum sip_method method, uint32_t cseq, bool ok,
 		  const struct desc *sdp, struct text *out);
 void wire_response(const struct peer *p, enum sip_method method, uint32_t cseq, const char *branch,
-		   unsigned status, const struct desc *sdp, struct text *out);
+		   unsigned status, uint32_t rseq, const struct desc *sdp, struct text *out);
 /* A new SDP of this peer. */
 struct desc wire_sdp_new(struct peer *p, bool good);
 void wire_sdp(const struct peer *p, const struct desc *d, struct wbuf *w);
@@ -207,6 +223,8 @@ void peer_arrives(struct peer *p, const struct msg *m);
 bool peer_may_ask(const struct peer *p, enum ask what);
 void peer_ask(struct peer *p, enum ask what);
 void peer_answer(struct peer *p, enum sip_method method, unsigned status, enum body body);
+/* A reliable 1xx, with offer or answer if sdp. */
+void peer_reliable(struct peer *p, bool sdp);
 void peer_cancel(struct peer *p);
 void peer_bye(struct peer *p);
 /* Does m, when it arrives, tell the peer something and nobody else, and take no choice from it? */
@@ -227,6 +245,8 @@ void check_out(struct peer *p, struct span bytes, const struct msg *m,
 	       uint64_t rest);                      /* the server sent it */
 void check_in(struct peer *p, const struct msg *m); /* it reached the server */
 void check_state(void);
+void check_repeats(void); /* after time passed */
+void check_told(const struct peer *p);
 void check_drained(void);
 const char *check_name(unsigned i); /* NULL: no more */
 

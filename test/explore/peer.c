@@ -9,13 +9,13 @@
 
 static bool offer_ours_open(const struct peer *p)
 {
-	return (p->inv.state && (p->inv.offer || p->inv.offerless)) || (p->upd.state && p->upd.offer) ||
-	       (p->tinv.state == THEIR_OK && p->tinv.owed);
+	return (p->inv.state && (p->inv.offer || p->inv.offerless) && !p->inv.exchanged) ||
+	       (p->upd.state && p->upd.offer) || (p->tinv.state == THEIR_OK && p->tinv.owed) || p->rel.owed;
 }
 
 static bool offer_theirs_open(const struct peer *p)
 {
-	return (p->tinv.state == THEIR_OPEN && p->tinv.offer) ||
+	return (p->tinv.state == THEIR_OPEN && p->tinv.offer && !p->tinv.exchanged) ||
 	       (p->tupd.state == THEIR_OPEN && p->tupd.offer);
 }
 
@@ -39,7 +39,7 @@ static void respond(struct peer *p, enum sip_method method, uint32_t cseq, const
 {
 	struct text t, *out = method == SIP_INVITE || method == SIP_UPDATE ? &p->final : &t;
 
-	wire_response(p, method, cseq, branch, status, sdp, out);
+	wire_response(p, method, cseq, branch, status, 0, sdp, out);
 	world_hear(p, out);
 }
 
@@ -64,8 +64,8 @@ bool peer_may_ask(const struct peer *p, enum ask what)
 	if (p->state == PEER_IDLE) /* one call */
 		return p->side == run.set->terminating &&
 		       (what == ASK_INVITE || what == ASK_OFFERLESS || what == ASK_BAD);
-	if (p->state != PEER_UP)
-		return false;
+	if (p->state != PEER_UP && (invite || !p->early || p->rel.open || p->state > PEER_UP))
+		return false; /* RFC 3311 5.1 for the early dialog */
 	if (invite && (p->inv.state || p->tinv.state))
 		return false; /* RFC 3261 14.1 */
 	if (!invite && (p->upd.state || !run.set->update[p->side]))
@@ -82,6 +82,8 @@ void peer_ask(struct peer *p, enum ask what)
 
 	if (p->state == PEER_IDLE)
 		p->state = PEER_CALLING;
+	if (method == SIP_INVITE)
+		p->far_rseq = p->watch.rseq = 0;
 	*o = (struct mine){ .state = MINE_SENT,
 			    .offer = what != ASK_OFFERLESS && what != ASK_BARE,
 			    .offerless = what == ASK_OFFERLESS,
@@ -135,14 +137,15 @@ static void accepted(struct peer *p, struct their *q, enum sip_method method, co
 	if (q->offer && sdp->version)
 		commit(p, sdp, q->far_version, q->far_sdp);
 	q->state = invite ? THEIR_OK : THEIR_NONE;
-	if (p->state == PEER_CALLED)
+	if (p->state == PEER_CALLED && invite)
 		p->state = PEER_UP;
 }
 
 void peer_answer(struct peer *p, enum sip_method method, unsigned status, enum body body)
 {
 	struct their *q = method == SIP_INVITE ? &p->tinv : &p->tupd;
-	bool sdp = status / 100 == 2 && body != BODY_NONE && (q->offer || method == SIP_INVITE);
+	bool sdp =
+		status / 100 == 2 && body != BODY_NONE && !q->exchanged && (q->offer || method == SIP_INVITE);
 	struct desc d = { 0 };
 	struct their was = *q;
 
@@ -151,7 +154,7 @@ void peer_answer(struct peer *p, enum sip_method method, unsigned status, enum b
 	if (status < 200) {
 		struct text t;
 		q->rang = true;
-		wire_response(p, method, q->cseq, q->branch, status, NULL, &t);
+		wire_response(p, method, q->cseq, q->branch, status, 0, NULL, &t);
 		world_hear(p, &t);
 		return;
 	}
@@ -159,10 +162,30 @@ void peer_answer(struct peer *p, enum sip_method method, unsigned status, enum b
 		accepted(p, q, method, &d);
 	} else {
 		*q = (struct their){ 0 };
-		if (p->state == PEER_CALLED || status == 481)
+		if ((p->state == PEER_CALLED && method == SIP_INVITE) || status == 481)
 			p->state = PEER_OVER;
 	}
 	respond(p, method, was.cseq, was.branch, status, sdp ? &d : NULL);
+}
+
+void peer_reliable(struct peer *p, bool sdp)
+{
+	struct their *q = &p->tinv;
+	struct text t;
+
+	q->reliable++;
+	q->rang = true;
+	p->rel.open = true;
+	p->rel.rseq++;
+	p->rel.owed = sdp && !q->offer;
+	if (sdp)
+		p->rel.sdp = wire_sdp_new(p, true);
+	if (sdp && q->offer) {
+		commit(p, &p->rel.sdp, q->far_version, q->far_sdp);
+		q->exchanged = true;
+	}
+	wire_response(p, SIP_INVITE, q->cseq, q->branch, 183, p->rel.rseq, sdp ? &p->rel.sdp : NULL, &t);
+	world_hear(p, &t);
 }
 
 /* ---- receiving ---- */
@@ -173,7 +196,8 @@ static bool waits(const struct peer *p, const struct msg *m)
 
 	for (unsigned i = 0; i < w->n_channel[p->side]; i++) {
 		const struct msg *k = &w->channel[p->side][i];
-		if (k->method == m->method && k->cseq == m->cseq && k->status == m->status)
+		if (k->method == m->method && k->cseq == m->cseq && k->status == m->status &&
+		    k->rseq == m->rseq)
 			return true;
 	}
 	return false;
@@ -188,14 +212,16 @@ static bool absorbs_response(struct peer *p, const struct msg *m)
 		p->bye.state = MINE_NONE;
 		p->state = PEER_OVER;
 	}
-	if (m->method == SIP_BYE || m->method == SIP_CANCEL)
+	if (m->method == SIP_PRACK && m->status >= 200 && p->prack.cseq == m->cseq)
+		p->prack.state = MINE_NONE;
+	if (m->method == SIP_BYE || m->method == SIP_CANCEL || m->method == SIP_PRACK)
 		return true;
 	if (!o) /* a repetition: wanted where our ACK was lost */
 		return !(m->method == SIP_INVITE && m->status / 100 == 2 && m->cseq == p->acked &&
 			 p->ack_lost);
 	if (m->status < 200)
 		o->state = MINE_HEARD;
-	return m->status < 200;
+	return m->status < 200 && (!m->rseq || m->rseq <= p->far_rseq);
 }
 
 static bool absorbs_request(struct peer *p, const struct msg *m)
@@ -235,11 +261,11 @@ static void on_2xx_invite(struct peer *p, struct mine *o, const struct msg *m)
 {
 	struct desc answer = { 0 };
 
-	if (o->offer && !m->version)
+	if (o->offer && !m->version && !o->exchanged)
 		violation("%c: a 2xx to the offer in INVITE %u has no answer", p->side ? 'B' : 'A', m->cseq);
-	if (o->offer && m->version)
+	if (o->offer && m->version && !o->exchanged)
 		commit(p, &o->sdp, m->version, m->sdp);
-	if (o->offerless && m->version) {
+	if (o->offerless && m->version && !o->exchanged) {
 		answer = wire_sdp_new(p, true);
 		commit(p, &answer, m->version, m->sdp);
 	}
@@ -248,6 +274,26 @@ static void on_2xx_invite(struct peer *p, struct mine *o, const struct msg *m)
 	if (p->state == PEER_CALLING)
 		p->state = PEER_UP;
 	send_ack(p, m->cseq, true, answer.version ? &answer : NULL);
+}
+
+/* RFC 3262 4: acknowledged in order; its offer is answered in the PRACK. */
+static void on_reliable(struct peer *p, struct mine *o, const struct msg *m)
+{
+	struct desc answer = { 0 };
+	struct text t;
+
+	if (p->state >= PEER_ENDING || (p->far_rseq && m->rseq != p->far_rseq + 1))
+		return;
+	p->far_rseq = m->rseq;
+	if (m->version && !o->exchanged) {
+		if (o->offerless)
+			answer = wire_sdp_new(p, true);
+		commit(p, o->offerless ? &answer : &o->sdp, m->version, m->sdp);
+		o->exchanged = p->early = true;
+	}
+	p->prack = (struct mine){ .state = MINE_SENT, .cseq = ++p->cseq };
+	wire_request(p, SIP_PRACK, p->prack.cseq, false, answer.version ? &answer : NULL, &t);
+	world_hear(p, &t);
 }
 
 static void on_response(struct peer *p, const struct msg *m)
@@ -260,7 +306,8 @@ static void on_response(struct peer *p, const struct msg *m)
 		return;
 	}
 	if (m->status < 200) {
-		o->state = MINE_HEARD;
+		if (m->rseq)
+			on_reliable(p, o, m);
 		return;
 	}
 	if (m->method == SIP_INVITE && m->status < 300) {
@@ -275,7 +322,7 @@ static void on_response(struct peer *p, const struct msg *m)
 		p->lost = false;
 	}
 	*o = (struct mine){ 0 };
-	if (p->state == PEER_CALLING)
+	if (p->state == PEER_CALLING && m->method == SIP_INVITE)
 		p->state = PEER_OVER;
 	if (m->method == SIP_INVITE)
 		send_ack(p, m->cseq, false, NULL);
@@ -286,7 +333,7 @@ static unsigned crosses(const struct peer *p, const struct msg *m)
 {
 	bool invite = m->method == SIP_INVITE, offer = m->version != 0;
 
-	if (p->state >= PEER_ENDING || (!invite && p->state != PEER_UP))
+	if (p->state >= PEER_ENDING || (!invite && p->state != PEER_UP && !p->early))
 		return 481;
 	if (!invite && !run.set->update[p->side])
 		return 405;
@@ -325,6 +372,23 @@ static void on_offer_request(struct peer *p, const struct msg *m)
 		p->state = PEER_CALLED;
 }
 
+static void on_prack(struct peer *p, const struct msg *m)
+{
+	bool mine = p->rel.open && m->rseq == p->rel.rseq && p->state < PEER_ENDING;
+
+	p->far_cseq = m->cseq;
+	if (mine && p->rel.owed) {
+		if (!m->version)
+			violation("%c: the PRACK of the offer in %u has no answer", p->side ? 'B' : 'A',
+				  p->tinv.cseq);
+		commit(p, &p->rel.sdp, m->version, m->sdp);
+		p->tinv.exchanged = true;
+	}
+	if (mine)
+		p->rel.open = p->rel.owed = false, p->early |= p->tinv.exchanged;
+	respond(p, SIP_PRACK, m->cseq, m->branch, mine ? 200 : 481, NULL);
+}
+
 static void on_cancel(struct peer *p, const struct msg *m)
 {
 	struct their was = p->tinv;
@@ -358,6 +422,9 @@ void peer_arrives(struct peer *p, const struct msg *m)
 	case SIP_INVITE:
 	case SIP_UPDATE:
 		on_offer_request(p, m);
+		break;
+	case SIP_PRACK:
+		on_prack(p, m);
 		break;
 	case SIP_CANCEL:
 		on_cancel(p, m);

@@ -81,6 +81,8 @@ void wire_read(struct span bytes, struct msg *m, uint64_t *rest)
 			break;
 		if (line.p[0] == 'V' && !m->branch[0]) {
 			put(m->branch, sizeof(m->branch), after(line, SPAN("branch="), ";, "));
+		} else if (span_starts(line, SPAN("RSeq: ")) || span_starts(line, SPAN("RAck: "))) {
+			m->rseq = number(span_skip(line, 6));
 		} else if (span_starts(line, SPAN("CSeq: "))) {
 			line = span_skip(line, 6);
 			m->cseq = number(line);
@@ -184,6 +186,8 @@ static void w_able(struct wbuf *w, const struct peer *p)
 	w_str(w, run.set->update[p->side] ? ", UPDATE\r\n" : "\r\n");
 	if (run.set->timer[p->side])
 		w_str(w, "Supported: timer\r\n");
+	if (run.set->rel[p->side])
+		w_str(w, "Supported: 100rel\r\n");
 }
 
 static void w_initial(struct wbuf *w, const struct peer *p)
@@ -209,7 +213,8 @@ void wire_request(const struct peer *p, enum sip_method method, uint32_t cseq, b
 {
 	struct wbuf w = wbuf_on(out->p, sizeof(out->p));
 	bool of_invite = method == SIP_CANCEL || (method == SIP_ACK && !ok);
-	bool initial = p->state == PEER_CALLING || (of_invite && !p->target[0]);
+	bool initial =
+		p->state == PEER_CALLING ? method == SIP_INVITE || of_invite : of_invite && !p->target[0];
 	bool tagged = p->far_tag[0] && !(initial && method != SIP_ACK);
 
 	w_span(&w, sip_method_name(method)), w_chr(&w, ' ');
@@ -223,12 +228,16 @@ void wire_request(const struct peer *p, enum sip_method method, uint32_t cseq, b
 	w_own(&w, p, "From"), w_far(&w, p, "To", tagged), w_cseq(&w, p, cseq, method);
 	if (method == SIP_INVITE || method == SIP_UPDATE)
 		w_able(&w, p);
+	if (method == SIP_PRACK)
+		w_str(&w, "RAck: "), w_u64(&w, p->far_rseq), w_chr(&w, ' '), w_u64(&w, p->inv.cseq),
+			w_str(&w, " INVITE\r\n");
 	w_tail(&w, p, sdp);
 	finish(out, &w, method, cseq, 0, sdp);
+	out->m.rseq = method == SIP_PRACK ? p->far_rseq : 0;
 }
 
 void wire_response(const struct peer *p, enum sip_method method, uint32_t cseq, const char *branch,
-		   unsigned status, const struct desc *sdp, struct text *out)
+		   unsigned status, uint32_t rseq, const struct desc *sdp, struct text *out)
 {
 	struct wbuf w = wbuf_on(out->p, sizeof(out->p));
 
@@ -238,6 +247,9 @@ void wire_response(const struct peer *p, enum sip_method method, uint32_t cseq, 
 	w_far(&w, p, "From", true), w_own(&w, p, "To"), w_cseq(&w, p, cseq, method);
 	if ((method == SIP_INVITE || method == SIP_UPDATE) && status < 300)
 		w_able(&w, p);
+	if (rseq)
+		w_str(&w, "Require: 100rel\r\nRSeq: "), w_u64(&w, rseq), w_str(&w, "\r\n");
 	w_tail(&w, p, sdp);
 	finish(out, &w, method, cseq, status, sdp);
+	out->m.rseq = rseq;
 }

@@ -298,6 +298,7 @@ bool world_tick(void)
 		settle(m);
 		arena_on(false);
 		forget_old(m);
+		check_repeats();
 		if (m->failed || m->n_channel[0] || m->n_channel[1] || hash_quiet() != before)
 			return true;
 	}

@@ -124,7 +124,7 @@ static void put_peer(struct hasher *h, const struct peer *p)
 	put(h, "state", p->state);
 	if (p->state < PEER_ENDING)
 		put(h, "asks", p->asks);
-	put(h, "flags", p->lost | p->ack_lost << 1);
+	put(h, "flags", p->lost | p->ack_lost << 1 | (p->far_tag[0] != 0) << 2 | (p->target[0] != 0) << 3);
 	put_mine(h, p, &p->inv), put_mine(h, p, &p->upd), put_mine(h, p, &p->bye);
 	put_mine(h, p, &p->prack);
 	put(h, "rel", p->early | p->rel.open << 1 | p->rel.owed << 2 | (p->far_rseq != 0) << 3);

@@ -153,8 +153,12 @@ void session_on_ack(struct leg *l, const struct sip_msg *m, uint64_t now_us)
 {
 	const struct sip_stxn *t = l->invite_in;
 
-	if (t && sip_stxn_status(t) / 100 == 2 && sip_stxn_request(t)->cseq == m->cseq)
-		session_acked(l, m, now_us);
+	if (!t || sip_stxn_status(t) / 100 != 2 || sip_stxn_request(t)->cseq != m->cseq)
+		return;
+	if (m->body.n && l->oa.state == SDP_STABLE) /* MOD-23: ignored */
+		im_log(l->s->im, IM_WARN, "ack-body", "sess=%lu side=%c bytes=%zu why=\"no answer was due\"",
+		       (unsigned long)l->s->id, side_name(l->side), m->body.n);
+	session_acked(l, m, now_us);
 }
 
 void session_acked(struct leg *l, const struct sip_msg *m, uint64_t now_us)

@@ -315,6 +315,9 @@ void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 
 	leg_learn(l, m);
 	if (r < 0) {
+		im_log(im, IM_NOTICE, "modification-refused",
+		       "sess=%lu class=%s from=%c status=%d why=\"%s\"", (unsigned long)s->id,
+		       im_class_name(s->class), side_name(l->side), -r, fault);
 		refuse(l, t, (unsigned)-r, span_of(fault), r == -415 ? headers_acceptable(m) : "", now_us);
 		return;
 	}

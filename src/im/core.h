@@ -446,6 +446,8 @@ void early_detach(struct session *s);
 void early_over(struct session *s, uint64_t now_us); /* it is up: no early dialog any more */
 bool early_holds(const struct session *s);           /* it may not be freed yet */
 /* A 2xx to an INVITE that is up, of another fork. */
+/* A far leg ends that heard of the 2xx to its INVITE of this number; one that was a fork of the same, and is still kept. */
+struct leg *early_heir(struct leg *l, uint32_t cseq);
 void early_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 void early_stranger(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 

@@ -445,12 +445,29 @@ void early_stranger(struct leg *l, const struct sip_msg *resp, uint64_t now_us)
 	l->dlg = kept;
 }
 
+static bool is_heir(const struct htab_link *link, const void *key)
+{
+	const struct leg *l = key, *o = container_of(link, struct leg, link);
+	return o != l && strcmp(o->tag, l->tag) == 0 && early_holds(o->s);
+}
+
+struct leg *early_heir(struct leg *l, uint32_t cseq)
+{
+	struct htab *t = &l->s->im->dialogs;
+	struct htab_link *link;
+
+	/* The INVITE of the dialogs alone, not a re-INVITE, which has no forks. */
+	if (cseq != 1 || !(link = htab_get(t, htab_hash(t, span_of(l->tag)), is_heir, l)))
+		return NULL;
+	return container_of(link, struct leg, link);
+}
+
 /* PROV-3: one session, the first 2xx; every other fork that answered is acknowledged and hung up. */
 void early_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct leg *lost = leg_find(l->s->im, resp);
 
-	if (!lost || lost == l || !early_holds(lost->s)) {
+	if (!lost || !early_holds(lost->s)) {
 		early_stranger(l, resp, now_us);
 		return;
 	}

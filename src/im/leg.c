@@ -51,8 +51,14 @@ void leg_finish(struct leg *l)
 		htab_del(&l->s->im->dialogs, &l->link);
 	l->linked = false;
 	detach(&l->invite_out);
-	while (l->acked)
+	while (l->acked) {
+		struct leg *heir = l->acked->t ? early_heir(l, l->acked->cseq) : NULL;
+		if (heir) { /* a 2xx may still come of a fork that is known: it hears of it now */
+			leg_accepted(heir, l->acked->t, l->acked->cseq);
+			l->acked->t = NULL;
+		}
 		acked_free(&l->acked);
+	}
 	detach(&l->update_out);
 	detach(&l->bye_out);
 	modify_target_drop(l);
@@ -432,7 +438,7 @@ static void on_again(struct leg *l, struct acked **at, const struct sip_msg *res
 {
 	uint32_t cseq = (*at)->cseq;
 
-	if (resp && !span_eq(resp->to_tag, l->dlg.remote_tag))
+	if (resp && (!span_eq(resp->to_tag, l->dlg.remote_tag) || early_holds(l->s)))
 		early_other_fork(l, resp, now_us);
 	else if (resp)
 		leg_ack_again(l, cseq);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * When to give memory back: it costs a walk over all that is free, tens of milliseconds after a large crowd, so it is
- * done once when a crowd has gone, never in the middle of one.
+ * done when half of a crowd has gone, and half of the rest, never while one gathers.
  */
 #include "main/giveback.h"
 
@@ -12,25 +12,37 @@
 enum {
 	LOOK_MS = 5 * 1000,
 	CROWD = 256, /* fewer gone than that is not worth it: some hundred kilobytes */
-	SESSION = 4, /* of a transaction's size */
 };
 
-static void on_look(uv_timer_t *t)
+/* Has a crowd gone?  *most: the most there were since the last time. */
+static bool gone(uint64_t *most, uint64_t alive)
 {
-	struct giveback *g = t->data;
+	if (alive > *most)
+		*most = alive;
+	return *most - alive >= CROWD && alive <= *most / 2;
+}
+
+bool giveback_look(struct giveback *g)
+{
 	struct im_metrics mx;
 
 	im_metrics(g->im, &mx);
-	uint64_t alive = mx.transactions + mx.sessions * SESSION;
-	if (alive > g->most)
-		g->most = alive;
-	if (g->most - alive < CROWD || alive > g->most / 2)
-		return;
+	bool transactions = gone(&g->transactions, mx.transactions),
+	     sessions = gone(&g->sessions, mx.sessions);
+	if (!transactions && !sessions)
+		return false;
 	im_fit(g->im);
 #ifdef __GLIBC__
 	malloc_trim(0);
 #endif
-	g->most = alive;
+	g->transactions = mx.transactions;
+	g->sessions = mx.sessions;
+	return true;
+}
+
+static void on_look(uv_timer_t *t)
+{
+	giveback_look(t->data);
 }
 
 void giveback_start(struct giveback *g, struct uv_loop_s *loop, struct im *im)

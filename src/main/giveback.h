@@ -13,12 +13,14 @@
 
 struct giveback {
 	uv_timer_t timer;
-	struct im *im; /* borrowed */
-	uint64_t most; /* most things alive since the last time */
+	struct im *im;                   /* borrowed */
+	uint64_t transactions, sessions; /* the most there were since the last time */
 };
 
 /* Looks every few seconds, on loop, until giveback_stop(). */
 void giveback_start(struct giveback *g, struct uv_loop_s *loop, struct im *im);
+/* One look.  Was memory given back? */
+bool giveback_look(struct giveback *g);
 void giveback_stop(struct giveback *g); /* safe on zeroes */
 
 #endif

@@ -50,7 +50,8 @@ void sip_open(struct sip_load *s, unsigned i, enum sip_op op, uint64_t since_ns)
 	if (op == OP_SETUP || op == OP_REINVITE)
 		x->invite_cseq = x->cseq;
 	x->since_ns = since_ns;
-	x->resend_ns = now_ns() + T1_NS;
+	x->began_ns = now_ns();
+	x->resend_ns = x->began_ns + T1_NS;
 	x->flight_at = s->n_flight;
 	s->flight[s->n_flight++] = i;
 	s->n.asked++;
@@ -107,7 +108,7 @@ static void tick(struct sip_load *s)
 			far_resend(s, i);
 		if (x->client_done || now < x->resend_ns)
 			continue;
-		if (++x->tries > 10 || now - x->since_ns > s->conf.timeout_s * 1000000000ull) {
+		if (++x->tries > 10 || now - x->began_ns > s->conf.timeout_s * 1000000000ull) {
 			sip_fail(s, i, "no answer, tries:", x->tries);
 			continue;
 		}

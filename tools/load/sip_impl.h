@@ -20,6 +20,7 @@ struct sess {
 	uint32_t far_cseq, far_dialog, far_version;
 	uint32_t far_path, client_path; /* hashes of the last a=path read by either side */
 	uint32_t flight_at;
+	uint64_t began_ns; /* the first sending; since_ns is when it was due */
 	uint64_t since_ns, resend_ns, far_resend_ns;
 	char *to_tag, *target, *routes; /* owned: the client's side of the dialog; one block, at to_tag */
 	char *far_answer;               /* owned: 2xx to INVITE until it is acknowledged */

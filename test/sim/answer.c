@@ -105,6 +105,14 @@ void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned stat
 		if (!psdp_apply(&ua->d.sdp, sdp, bad))
 			abort();
 	}
+	bool reliable = false;
+	if (status > 100 && status < 200 && strcmp(method, "INVITE") == 0) {
+		if (!rel_may_ring(ua, &k->m, &reliable))
+			return;
+		if (!reliable && sdp && offer)
+			return; /* an offer may only be made reliably */
+		o.rseq = reliable ? ++ua->reliable.rseq : 0;
+	}
 	if (sdp)
 		psdp_write(&ua->d.sdp, &w, offer);
 	o.body = w_span_of(&w);
@@ -119,6 +127,14 @@ void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned stat
 	if (status >= 300 && strcmp(method, "INVITE") == 0)
 		keep_no(ua, bytes, cseq);
 	net_up(ua, bytes, NULL, ok);
+	if (reliable) {
+		rel_rang(ua, &k->m, bytes, offer);
+		if (sdp && !offer) {
+			ua->offer_in = false;
+			media_commit(ua, k->m.body, false);
+		}
+		ua->offer_out |= sdp && offer;
+	}
 	if (status < 200)
 		return;
 	if (strcmp(method, "INVITE") == 0)
@@ -151,6 +167,13 @@ static void on_due(struct world *w, void *arg, uint64_t n)
 {
 	struct due *d = arg;
 	struct pup_kept *k = pup_pending(&d->ua->d, d->method, d->cseq);
+	bool invite = strcmp(d->method, "INVITE") == 0;
+	if (k && !k->answered && invite && d->status / 100 == 2 && rel_holds(d->ua, d->cseq)) {
+		world_at(w, w->now_us + 100 * US_PER_MS, on_due, d, 0);
+		return;
+	}
+	if (invite && d->status / 100 == 2 && d->ua->reliable.done_cseq == d->cseq)
+		d->has_sdp = false; /* all is said */
 	if (k && !k->answered && (!d->ua->over || d->status >= 300))
 		answer_send(d->ua, d->method, d->cseq, d->status, d->has_sdp ? d->sdp : NULL);
 	free(d);
@@ -213,6 +236,8 @@ static void answer_modification(struct ua *ua, const struct wire *m)
 	uint64_t t = thinking(sim);
 	if (invite && chance(sim, 300) && t > 2000)
 		later(ua, m, t / 2, 180, NULL);
+	else if (invite && chance(sim, 500) && t > 2000)
+		later(ua, m, t / 3, 183, sdp);
 	if (!sim->healed && chance(sim, sim->f.refuse))
 		later(ua, m, t, refusal(sim, !invite), NULL);
 	else if (offer && !sim->healed && chance(sim, sim->f.bad_answer))
@@ -234,6 +259,8 @@ void answer_request(struct ua *ua, const struct wire *m)
 {
 	if (span_eq(m->method, SPAN("INVITE")) || span_eq(m->method, SPAN("UPDATE"))) {
 		answer_modification(ua, m);
+	} else if (span_eq(m->method, SPAN("PRACK"))) {
+		rel_prack(ua, m);
 	} else if (span_eq(m->method, SPAN("CANCEL"))) {
 		answer_cancel(ua, m);
 	} else if (span_eq(m->method, SPAN("BYE"))) {

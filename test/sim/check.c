@@ -30,7 +30,7 @@ static void check_offer(struct ua *ua, const struct wire *m)
 				 ua->far_offer_cseq);
 		for (unsigned i = 0; i < CALLS; i++)
 			if (ua->call[i].used && ua->call[i].offer && ua->call[i].delivered &&
-			    !ua->call[i].answered)
+			    !ua->call[i].answered && !ua->call[i].closed)
 				sim_fail(sim, "%s%u: the server offers over the open offer in %s %u",
 					 ua->p.name, ua->s->id, ua->call[i].method, ua->call[i].cseq);
 		ua->far_offer = true;
@@ -52,6 +52,8 @@ static void answered(struct ua *ua, const struct wire *m)
 			ua->target = c->contact;
 		if (m->status >= 200)
 			c->answered = true;
+		else if (wire_hdr(m, "RSeq", 0).p && m->body.n)
+			c->closed = true;
 		if (m->status >= 300 && c->invite && !ua->up)
 			ua->server_ended = true;
 		return;
@@ -120,6 +122,7 @@ void check_out(struct ua *ua, const struct wire *m)
 	}
 	check_offer(ua, m);
 	timer_out(ua, m);
+	rel_out(ua, m);
 	if (m->request && !seen)
 		check_target(ua, m);
 	if (!m->request)
@@ -143,6 +146,7 @@ void check_in(struct ua *ua, const struct wire *m)
 	if (!m->request && m->status >= 200 && ua->far_offer && m->cseq == ua->far_offer_cseq &&
 	    (is(m, "INVITE") || is(m, "UPDATE")))
 		ua->far_offer = false;
+	rel_in(ua, m);
 	if (m->request && is(m, "BYE") && ua->over_us == 0 && ua->up)
 		ua->over_us = ua->sim->w.now_us;
 }

@@ -98,6 +98,10 @@ static void draw_faults(struct sim *sim)
 	f->offerless = sometimes(sim, 150);
 	f->cancel = sometimes(sim, 200);
 	f->move = sometimes(sim, 100);
+	f->no_100rel = sometimes(sim, 800);
+	f->require_100rel = sometimes(sim, 300);
+	f->early_update = sometimes(sim, 500);
+	f->no_199 = sometimes(sim, 800);
 	f->no_timer = sometimes(sim, 800);
 	f->short_timer = sometimes(sim, 200);
 	f->fork = sometimes(sim, 500);
@@ -133,6 +137,7 @@ static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
 	static const uint32_t expires[] = { 0, 90, 100, 120, 1800 };
 	sim->w.conf.session_expires_s = expires[rng_below(&sim->rng, ARRAY_LEN(expires))];
 	sim->w.conf.min_se_s = chance(sim, 500) ? 90 : 100;
+	sim->w.conf.single_early_dialog = chance(sim, 200);
 	sim->load_end_us = (chance(sim, 200) ? 350 : 125) * US_PER_S;
 	sim->n_sess = sessions;
 	sim->sess = calloc(sessions, sizeof(*sim->sess));

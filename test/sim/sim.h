@@ -14,7 +14,16 @@
 #include "lib/puppet.h"
 #include "lib/world_int.h"
 
-enum { CALLS = 24, LINES = PSDP_LINES, CONNS = 24, PIECES = 48, MESSAGES = 400, TRACE_KEPT = 90, FORKS = 2 };
+enum {
+	CALLS = 24,
+	LINES = PSDP_LINES,
+	CONNS = 24,
+	PIECES = 48,
+	MESSAGES = 400,
+	TRACE_KEPT = 90,
+	FORKS = 2,
+	EARLY = 6
+};
 
 struct sim;
 struct sess;
@@ -29,6 +38,7 @@ struct faults {
 	unsigned msrp_refuse, msrp_silent;
 	unsigned oom; /* one allocation in so many fails; 0: none */
 	unsigned no_update, offerless, cancel, move;
+	unsigned no_100rel, require_100rel, early_update, no_199;
 	unsigned no_timer, short_timer; /* RFC 4028 unknown; an interval that is too short */
 	unsigned fork, fork_race;       /* race: another device answers although one has */
 };
@@ -38,6 +48,7 @@ struct call { /* a request the peer sent, from first sending to its end */
 	bool delivered;                            /* the server got it at least once */
 	bool answered;                             /* the server sent a final answer */
 	bool provisional, canceled, cancel_sent;
+	bool closed; /* its offer was answered in a reliable 1xx */
 	char method[16];
 	uint32_t cseq;
 	unsigned lines;   /* m= lines of its offer */
@@ -91,6 +102,23 @@ struct message {      /* one MSRP message of a peer, and what became of it */
 	unsigned line;
 };
 
+struct early { /* an early dialog of our INVITE */
+	char tag[64];
+	uint32_t rseq;
+	char *sdp; /* what a reliable 1xx said: the answer to our offer, or the offer we answered; NULL: nothing */
+};
+
+struct reliable {                       /* our reliable 1xx to the server's INVITE */
+	bool open;                      /* no PRACK yet */
+	bool sdp, offer;                /* it has one; which is an offer */
+	bool pracked;                   /* the server has sent its PRACK */
+	uint32_t rseq, cseq, done_cseq; /* done_cseq: of the INVITE whose exchange is over by it */
+	char *bytes;
+	size_t n;
+	uint64_t since_us, delivered_us, interval_us;
+	unsigned serial;
+};
+
 struct uatimer {                /* of its leg's session (RFC 4028), as this peer sees it */
 	bool knows, mine;       /* mine: it refreshes */
 	unsigned interval_s;    /* 0: none runs */
@@ -139,6 +167,11 @@ struct ua {
 	uint32_t far_offer_cseq;
 	uint64_t far_offer_us;
 	struct uatimer timer;
+	bool rel, rel_required; /* it knows 100rel (RFC 3262); as caller, insists on it */
+	struct early early[EARLY];
+	unsigned n_early;
+	struct reliable reliable;
+	struct span prack_answers; /* the offer its next PRACK answers */
 	uint64_t crashed_us;
 	char wish[LINES][16]; /* the directions it wants, whatever it had to answer */
 	unsigned contact;     /* it has moved so often */
@@ -210,6 +243,7 @@ void ua_finish(struct ua *ua);
 struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const char *extra);
 void ua_input(struct ua *ua, const struct wire *m, const struct sip_src *src);
 void ua_over(struct ua *ua);
+void ua_supports(struct ua *ua, const char *tag); /* another option tag in its Supported */
 bool ua_busy(const struct ua *ua);
 bool ua_owes(const struct ua *ua); /* a re-INVITE or UPDATE of the server has no final answer */
 
@@ -238,6 +272,19 @@ bool timer_too_short(struct ua *ua, const struct wire *req);                 /* 
 void timer_given(struct ua *ua, const struct call *c, const struct wire *m); /* the server's 2xx */
 void timer_out(struct ua *ua, const struct wire *m); /* looks at what the server sends */
 void timer_check(struct sess *s);
+
+/* reliable.c: reliable provisional answers */
+void rel_plan(struct ua *ua);
+void rel_finish(struct ua *ua);
+void rel_require(struct ua *ua, struct room *r);                          /* in an initial INVITE */
+void rel_got(struct ua *ua, struct call *c, const struct wire *m);        /* a 1xx of the server */
+struct early *rel_of(struct ua *ua, const struct wire *m);                /* NULL: it is new */
+bool rel_may_ring(struct ua *ua, const struct wire *req, bool *reliable); /* may a 1xx go out now? */
+void rel_rang(struct ua *ua, const struct wire *req, struct span bytes, bool offer);
+bool rel_holds(const struct ua *ua, uint32_t cseq);  /* a 2xx has to wait for a PRACK */
+void rel_prack(struct ua *ua, const struct wire *m); /* the server's PRACK */
+void rel_out(struct ua *ua, const struct wire *m);   /* looks at what the server sends */
+void rel_in(struct ua *ua, const struct wire *m);    /* what reached the server */
 
 /* plan.c: what peers do by themselves */
 void plan_session(struct sess *s);

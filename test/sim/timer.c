@@ -26,7 +26,7 @@ void timer_plan(struct ua *ua)
 	ua->timer.knows = !chance(ua->sim, ua->sim->f.no_timer);
 	ua->timer.min_s = chance(ua->sim, 700) ? LEAST_S : (unsigned)between(ua->sim, LEAST_S, 150);
 	if (ua->timer.knows)
-		snprintf(ua->p.supported, sizeof(ua->p.supported), "timer");
+		ua_supports(ua, "timer");
 }
 
 void timer_ask(struct ua *ua, struct call *c, struct room *r)

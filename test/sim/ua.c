@@ -29,6 +29,12 @@ struct ua *sess_partner(struct sess *s, enum side side)
 	return ua;
 }
 
+void ua_supports(struct ua *ua, const char *tag)
+{
+	size_t n = strlen(ua->p.supported);
+	snprintf(ua->p.supported + n, sizeof(ua->p.supported) - n, n ? ", %s" : "%s", tag);
+}
+
 void ua_init(struct ua *ua, struct sess *s, enum side side, unsigned fork)
 {
 	static const char *const names[2][FORKS + 1] = { { "client", "clientx", "clienty" },
@@ -49,7 +55,7 @@ void ua_init(struct ua *ua, struct sess *s, enum side side, unsigned fork)
 		 side == SIDE_A ? 2 : 1, s->id / 250, s->id % 250 + 1, 10000 + s->id);
 	if (chance(s->sim, s->sim->f.no_update))
 		snprintf(ua->p.allow, sizeof(ua->p.allow),
-			 "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE");
+			 "INVITE, ACK, CANCEL, BYE, PRACK, OPTIONS, INFO, MESSAGE");
 	snprintf(ua->p.setup_pref, sizeof(ua->p.setup_pref), chance(s->sim, 500) ? "active" : "passive");
 	ua->lint.gaps = s->sim->f.oom != 0;
 	pup_dialog_init(&ua->p, &ua->d, "1");
@@ -58,6 +64,7 @@ void ua_init(struct ua *ua, struct sess *s, enum side side, unsigned fork)
 		 &"\0xy"[fork]);
 	snprintf(ua->d.sdp.line[0].session, sizeof(ua->d.sdp.line[0].session), "%s-s0", ua->d.sdp.who);
 	timer_plan(ua);
+	rel_plan(ua);
 	for (unsigned i = 0; i < LINES; i++)
 		ua->line[i].conn = -1;
 }
@@ -79,6 +86,7 @@ void ua_finish(struct ua *ua)
 	free(ua->ok);
 	free(ua->far_ack);
 	free(ua->no);
+	rel_finish(ua);
 	pup_dialog_finish(&ua->d);
 	lint_finish(&ua->lint);
 }
@@ -195,8 +203,10 @@ struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const c
 	c->invite = strcmp(method, "INVITE") == 0;
 	if (ask)
 		room_add(&room, SPAN("X-Ask"), "%u", c->asked);
-	if (o.initial)
+	if (o.initial) {
 		room_add(&room, SPAN("X-Session"), "%u", ua->s->id);
+		rel_require(ua, &room);
+	}
 	if (c->invite || strcmp(method, "UPDATE") == 0)
 		timer_ask(ua, c, &room);
 	o.edit = room.edit;
@@ -209,6 +219,12 @@ struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const c
 		psdp_write(&ua->d.sdp, &w, true);
 		o.body = w_span_of(&w);
 		c->offer = ua->offer_out = true, c->lines = ua->d.sdp.n;
+	} else if (strcmp(method, "PRACK") == 0 && ua->prack_answers.n) {
+		for (unsigned i = 0; i < ua->d.sdp.n; i++)
+			memcpy(ua->d.sdp.line[i].dir, ua->wish[i], sizeof(ua->wish[i]));
+		psdp_answer_to(&ua->d.sdp, ua->prack_answers);
+		psdp_write(&ua->d.sdp, &w, false);
+		o.body = w_span_of(&w);
 	} else if (extra) {
 		o.body = span_of(extra);
 		o.ctype = SPAN("text/plain");
@@ -243,7 +259,8 @@ static void send_ack(struct ua *ua, struct call *c, const struct wire *m)
 		net_up(ua, (struct span){ c->ack, c->n_ack }, NULL, false);
 		return;
 	}
-	if (c->offerless && m->status < 300) {
+	bool answers = c->offerless && m->status < 300 && m->body.n;
+	if (answers) {
 		for (unsigned i = 0; i < ua->d.sdp.n; i++)
 			memcpy(ua->d.sdp.line[i].dir, ua->wish[i], sizeof(ua->wish[i]));
 		psdp_answer_to(&ua->d.sdp, m->body);
@@ -256,7 +273,7 @@ static void send_ack(struct ua *ua, struct call *c, const struct wire *m)
 	c->n_ack = ack.n;
 	net_up(ua, ack, NULL, false);
 	sim_trace(ua->sim, "%s%u > as ACK cseq=%u", ua->p.name, ua->s->id, c->cseq);
-	if (c->offerless && m->status < 300)
+	if (answers)
 		media_commit(ua, m->body, false);
 }
 
@@ -270,19 +287,30 @@ static void send_cancel(struct ua *ua, struct call *c)
 
 static void accepted(struct ua *ua, struct call *c, const struct wire *m)
 {
+	const struct early *e = c->invite && !ua->up ? rel_of(ua, m) : NULL;
+	struct span sdp = m->body;
+	if (e &&
+	    e->sdp) { /* the exchange is over: what the 2xx says of it is of no interest (RFC 6337 3.1.1) */
+		sdp = span_of(e->sdp);
+		if (c->offerless && m->body.n)
+			sim_fail(ua->sim, "%s%u: another offer in the 2xx to %u", ua->p.name, ua->s->id,
+				 c->cseq);
+	}
 	if (c->offer) {
 		ua->offer_out = false;
-		if (m->body.n == 0)
+		if (sdp.n == 0)
 			sim_fail(ua->sim, "%s%u: 2xx to %s %u without the answer to its offer", ua->p.name,
 				 ua->s->id, c->method, c->cseq);
-		if (wire_n_media(m->body) != c->lines)
+		if (wire_n_media(sdp) != c->lines)
 			sim_fail(ua->sim, "%s%u: the answer to %s %u has %u lines, not %u", ua->p.name,
-				 ua->s->id, c->method, c->cseq, wire_n_media(m->body), c->lines);
+				 ua->s->id, c->method, c->cseq, wire_n_media(sdp), c->lines);
 		/* lost, and repeated when a later offer has its answer already: of no use any more */
 		if (c->lines == ua->d.sdp.n)
-			media_commit(ua, m->body, true);
+			media_commit(ua, sdp, true);
 	}
-	if (c->offerless && m->body.n == 0)
+	if (c->offerless && e && e->sdp)
+		media_commit(ua, sdp, false);
+	if (c->offerless && sdp.n == 0)
 		sim_fail(ua->sim, "%s%u: 2xx to the offerless INVITE %u without an offer", ua->p.name,
 			 ua->s->id, c->cseq);
 	if (c->invite)
@@ -326,6 +354,8 @@ static void response(struct ua *ua, const struct wire *m)
 			continue;
 		if (m->status < 200) {
 			c->provisional = true;
+			if (c->invite && !c->done)
+				rel_got(ua, c, m);
 			if (c->canceled && c->invite)
 				send_cancel(ua, c);
 			return;

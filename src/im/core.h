@@ -130,6 +130,7 @@ struct early {
 	bool offered;               /* a reliable 1xx brought the offer; our PRACK has to answer it */
 	bool answered_in;           /* the exchange of the INVITE is complete: with the responder, */
 	bool answered_out;          /* and, reliably, with the initiator */
+	bool unsaid;                /* but there was no memory to say so: the 2xx does */
 	char *held; /* owned: the 2xx, which waits for a PRACK (PROV-8); of a re-INVITE, the 1xx with the answer */
 	size_t held_n;
 };
@@ -409,7 +410,7 @@ bool prack_take(struct session *s, const struct sip_msg *resp, struct span *text
 void prack_send(struct early *e, struct span sdp, uint64_t now_us); /* for the last one taken */
 bool prack_wanted(const struct sip_stxn *in); /* the initiator requires that all 1xx are reliable */
 /* A 1xx to the initiator, reliably: now, or after those that lack their PRACK.  resp NULL: our own words. */
-void prack_say(struct early *e, struct sip_stxn *in, const struct sip_msg *resp, unsigned status,
+bool prack_say(struct early *e, struct sip_stxn *in, const struct sip_msg *resp, unsigned status,
 	       struct span sdp, uint64_t now_us);
 bool prack_owed(const struct early *e); /* a 2xx has to wait */
 void prack_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);

@@ -26,7 +26,7 @@ static unsigned early_busy(const struct leg *l, uint64_t now_us)
 
 	if (l->oa.state == SDP_OFFER_SENT || l->update_out)
 		return 491; /* our offer is unanswered */
-	if (l->oa.state == SDP_OFFER_RECEIVED || !e->answered_out || pracks ||
+	if (l->oa.state == SDP_OFFER_RECEIVED || !e->answered_out || e->unsaid || pracks ||
 	    (e->rel && reliable_owes_sdp(e->rel)))
 		return 500;
 	if (s->mod.stage != MOD_NONE)

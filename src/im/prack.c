@@ -223,7 +223,7 @@ bool prack_wanted(const struct sip_stxn *in)
 	return sip_lists(sip_stxn_request(in), SIP_H_REQUIRE, SPAN("100rel"));
 }
 
-void prack_say(struct early *e, struct sip_stxn *in, const struct sip_msg *resp, unsigned status,
+bool prack_say(struct early *e, struct sip_stxn *in, const struct sip_msg *resp, unsigned status,
 	       struct span sdp, uint64_t now_us)
 {
 	struct reliable *r = reliable_of(e, sip_stxn_request(in));
@@ -231,12 +231,13 @@ void prack_say(struct early *e, struct sip_stxn *in, const struct sip_msg *resp,
 	struct wbuf w;
 
 	if (!r)
-		return;
+		return false;
 	snprintf(extra, sizeof(extra), "Require: 100rel\r\nRSeq: %u\r\n", r->rseq + 1);
 	leg_w_answer(&e->s->leg[e->near], &w, in, resp, status, sdp, extra);
-	if (!w_ok(&w) || reliable_put(r, status, sdp.n > 0, w_span_of(&w), now_us) < 0)
-		im_log(e->s->im, IM_INFO, "1xx-dropped", "sess=%lu status=%u", (unsigned long)e->s->id,
-		       status);
+	if (w_ok(&w) && reliable_put(r, status, sdp.n > 0, w_span_of(&w), now_us) == 0)
+		return true;
+	im_log(e->s->im, IM_INFO, "1xx-dropped", "sess=%lu status=%u", (unsigned long)e->s->id, status);
+	return false;
 }
 
 bool prack_owed(const struct early *e)
@@ -299,8 +300,9 @@ void prack_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 		leg_reply(l, t, 400, SPAN("Bad RAck"), "", now_us);
 		return;
 	}
-	if (!e || !e->rel || l->side != e->near || n[1] != e->rel_cseq || !span_eq(method, SPAN("INVITE")) ||
-	    !reliable_awaits(e->rel, (uint32_t)n[0])) {
+	/* Of a pair that is released nothing is awaited any more, whatever the PRACK brings (PROV-3). */
+	if (!e || !e->rel || s->state >= SESS_ENDING || l->side != e->near || n[1] != e->rel_cseq ||
+	    !span_eq(method, SPAN("INVITE")) || !reliable_awaits(e->rel, (uint32_t)n[0])) {
 		leg_reply(l, t, 481, SPAN_EMPTY, "", now_us); /* PROV-7 */
 		return;
 	}

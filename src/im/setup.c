@@ -202,8 +202,8 @@ static void on_ring(struct timer *t, uint64_t now_us)
 	struct wbuf w;
 
 	timer_set(&st->im->wheel, t, now_us + RING_REPEAT_MS * US_PER_MS, on_ring);
-	if (e->rel) { /* what was said reliably is said again so, under a number of its own */
-		if (!e->rel->first)
+	if (e->rel || prack_wanted(st->in)) { /* said again reliably too, under a number of its own */
+		if (!e->rel || !e->rel->first)
 			prack_say(e, st->in, NULL, st->last_1xx, SPAN_EMPTY, now_us);
 		return;
 	}

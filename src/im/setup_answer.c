@@ -58,7 +58,7 @@ static void setup_provisional(struct setup *st, const struct sip_msg *resp, uint
 	}
 	near = setup_initiator(s);
 	if (prack_wanted(st->in) || (reliable && near->dlg.supports_100rel))
-		prack_say(s->early, st->in, resp, resp->status, text, now_us);
+		s->early->unsaid |= !prack_say(s->early, st->in, resp, resp->status, text, now_us) && text.n;
 	else
 		leg_forward(near, st->in, resp, resp->status, text, now_us);
 	setup_rang(s, resp->status, now_us);
@@ -136,7 +136,7 @@ unsigned setup_take_answer(struct session *s, const struct sip_msg *resp, struct
 static void setup_agree(struct session *s, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct leg *near = setup_initiator(s);
-	struct span text = s->early->answered_out ? SPAN_EMPTY : sdp_oa_local(&near->oa);
+	struct span text = s->early->answered_out && !s->early->unsaid ? SPAN_EMPTY : sdp_oa_local(&near->oa);
 
 	near->state = LEG_UP;
 	if (!leg_forward(near, setup_take(s, now_us), resp, 200, text, now_us)) {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct sent { /* the final answer of one server transaction, or (method empty) a request that was sent */
+struct sent { /* the final answer of one server transaction, or (method empty) what else was sent, and may be repeated */
 	struct sent *next;
 	char branch[128], method[16];
 	uint32_t cseq;
@@ -146,7 +146,7 @@ static void remember(struct lint_leg *g, const struct wire *m)
 	if (f == NULL)
 		abort();
 	put(f->branch, sizeof(f->branch), wire_param(wire_hdr(m, "Via", 0), "branch"));
-	if (!m->request)
+	if (!m->request && m->status >= 200)
 		put(f->method, sizeof(f->method), m->method);
 	f->cseq = m->cseq;
 	f->bytes = (struct span){ span_dup(m->raw), m->raw.n };
@@ -203,9 +203,9 @@ static bool check_response(struct lint_leg *g, const struct wire *m, char why[20
 				 : f->bytes.p + span_find(f->bytes, SPAN("To:")));
 		return false;
 	}
-	if (m->status < 200)
-		return true;
-	remember(g, m);
+	if (m->status >= 200 ||
+	    m->body.n) /* a 1xx is repeated too, even when its SDP is not the last any more */
+		remember(g, m);
 	return true;
 }
 

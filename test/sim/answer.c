@@ -172,8 +172,14 @@ static void on_due(struct world *w, void *arg, uint64_t n)
 		world_at(w, w->now_us + 100 * US_PER_MS, on_due, d, 0);
 		return;
 	}
-	if (invite && d->status / 100 == 2 && d->ua->reliable.done_cseq == d->cseq)
-		d->has_sdp = false; /* all is said */
+	bool said = invite && d->ua->reliable.done_cseq == d->cseq;
+	if (said && d->ua->up && d->status >= 300) { /* what is in force cannot be refused (RFC 6141 3.3) */
+		d->status = 200;
+		world_at(w, w->now_us, on_due, d, 0);
+		return;
+	}
+	if (said && d->status / 100 == 2)
+		d->has_sdp = false;
 	if (k && !k->answered && (!d->ua->over || d->status >= 300))
 		answer_send(d->ua, d->method, d->cseq, d->status, d->has_sdp ? d->sdp : NULL);
 	free(d);
@@ -251,7 +257,8 @@ static void answer_cancel(struct ua *ua, const struct wire *m)
 	if (ua == &ua->s->ua[ua->side]) /* of several devices' the proxy passes one back */
 		answer_send(ua, "CANCEL", m->cseq, 200, NULL);
 	struct pup_kept *k = pup_pending(&ua->d, "INVITE", m->cseq);
-	if (k && !k->answered)
+	bool said = ua->up && ua->reliable.done_cseq == m->cseq; /* RFC 6141 3.3: then it ends in 2xx */
+	if (k && !k->answered && !said)
 		answer_send(ua, "INVITE", m->cseq, 487, NULL);
 }
 

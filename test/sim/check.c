@@ -105,13 +105,14 @@ void check_out(struct ua *ua, const struct wire *m)
 	char why[200];
 	bool seen = m->request && m->cseq <= ua->far_cseq;
 	char text[200];
+	struct span tag = wire_param(wire_hdr(m, "To", 0), "tag");
 	brief(m->body, text, sizeof(text));
 	if (m->request)
 		sim_trace(sim, "as > %s%u %.*s cseq=%u%s", ua->p.name, ua->s->id, (int)m->method.n,
 			  m->method.p, m->cseq, text);
 	else
-		sim_trace(sim, "as > %s%u %u %.*s cseq=%u%s", ua->p.name, ua->s->id, m->status,
-			  (int)m->method.n, m->method.p, m->cseq, text);
+		sim_trace(sim, "as > %s%u %u %.*s cseq=%u tag=%.6s%s", ua->p.name, ua->s->id, m->status,
+			  (int)m->method.n, m->method.p, m->cseq, tag.p ? tag.p : "", text);
 	if (!lint_out(&ua->lint, ua->p.name, m, why))
 		sim_fail(sim, "%s%u: %s\n%.*s", ua->p.name, ua->s->id, why, (int)m->raw.n, m->raw.p);
 	if (m->request && m->cseq > ua->far_cseq)
@@ -137,7 +138,8 @@ void check_out(struct ua *ua, const struct wire *m)
 
 void check_in(struct ua *ua, const struct wire *m)
 {
-	if (!m->request && m->status / 100 == 2 && wire_hdr(m, "Contact", 0).p) {
+	bool told = m->status / 100 == 2 || wire_hdr(m, "RSeq", 0).p;
+	if (!m->request && told && wire_hdr(m, "Contact", 0).p) {
 		/* an UPDATE of the server's own is not waited for: its answer may come too late to count (MOD-35) */
 		unsigned named = ua_contact_of(ua, wire_uri(wire_hdr(m, "Contact", 0)));
 		if (named < ua->target || is(m, "INVITE") || (ua->far_offer && m->cseq == ua->far_offer_cseq))

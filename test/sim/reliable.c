@@ -96,8 +96,7 @@ void rel_got(struct ua *ua, struct call *c, const struct wire *m)
 
 static bool lists_100rel(const struct wire *req)
 {
-	return wire_lists(wire_hdr(req, "Supported", 0), SPAN("100rel")) ||
-	       wire_lists(wire_hdr(req, "Require", 0), SPAN("100rel"));
+	return ua_lists(req, "Supported", "100rel") || ua_lists(req, "Require", "100rel");
 }
 
 bool rel_may_ring(struct ua *ua, const struct wire *req, bool *reliable)
@@ -115,14 +114,16 @@ static void on_again(struct world *w, void *arg, uint64_t n)
 	struct pup_kept *k = pup_pending(&ua->d, "INVITE", r->cseq);
 	if (k == NULL || k->answered)
 		return;
+	bool lost = ua->s->n_forks && ua->s->fork_over; /* to a fork: its INVITE is over */
 	if (w->now_us >= r->since_us + 64ull * T1_US) { /* RFC 3262 3 */
-		if (!r->pracked && r->delivered_us && w->now_us > r->delivered_us + 30 * US_PER_S &&
+		if (!r->pracked && !lost && r->delivered_us && w->now_us > r->delivered_us + 30 * US_PER_S &&
 		    ua->sim->f.oom == 0 && !ua->server_ended)
 			sim_fail(ua->sim,
 				 "%s%u: its reliable 1xx reached the server at %.3f and got no PRACK",
 				 ua->p.name, ua->s->id, (double)r->delivered_us / 1e6);
 		r->open = false;
 		ua->offer_out = false;
+		ua->s->rude = true; /* what was agreed on is nobody's knowledge */
 		answer_send(ua, "INVITE", r->cseq, 504, NULL);
 		return;
 	}

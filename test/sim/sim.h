@@ -243,6 +243,7 @@ void ua_finish(struct ua *ua);
 struct call *ua_send(struct ua *ua, const char *method, const char *sdp, const char *extra);
 void ua_input(struct ua *ua, const struct wire *m, const struct sip_src *src);
 void ua_over(struct ua *ua);
+bool ua_lists(const struct wire *m, const char *header, const char *tag);
 void ua_supports(struct ua *ua, const char *tag); /* another option tag in its Supported */
 bool ua_busy(const struct ua *ua);
 bool ua_owes(const struct ua *ua); /* a re-INVITE or UPDATE of the server has no final answer */

@@ -34,7 +34,7 @@ void timer_ask(struct ua *ua, struct call *c, struct room *r)
 	struct uatimer *t = &ua->timer;
 	struct sim *sim = ua->sim;
 	unsigned s = t->interval_s > t->least_s ? t->interval_s : t->least_s;
-	if (!t->knows || (!t->interval_s && !t->least_s && !chance(sim, 600)))
+	if (!t->knows || (!ua->up && !c->invite) || (!t->interval_s && !t->least_s && !chance(sim, 600)))
 		return;
 	if (s == 0)
 		s = chance(sim, sim->f.short_timer) ? (unsigned)between(sim, 1, LEAST_S - 1)
@@ -127,7 +127,7 @@ void timer_given(struct ua *ua, const struct call *c, const struct wire *m)
 	struct sim *sim = ua->sim;
 	struct span se = wire_hdr(m, "Session-Expires", 0), least = wire_hdr(m, "Min-SE", 0);
 	unsigned s = (unsigned)wire_u64(se);
-	bool required = wire_lists(wire_hdr(m, "Require", 0), SPAN("timer"));
+	bool required = ua_lists(m, "Require", "timer");
 	if (!se.p && c->expires)
 		sim_fail(sim, "%s%u: 2xx to %s %u without the Session-Expires it asked for", ua->p.name,
 			 ua->s->id, c->method, c->cseq);

@@ -29,6 +29,14 @@ struct ua *sess_partner(struct sess *s, enum side side)
 	return ua;
 }
 
+bool ua_lists(const struct wire *m, const char *header, const char *tag)
+{
+	for (unsigned i = 0; wire_hdr(m, header, i).p; i++)
+		if (wire_lists(wire_hdr(m, header, i), span_of(tag)))
+			return true;
+	return false;
+}
+
 void ua_supports(struct ua *ua, const char *tag)
 {
 	size_t n = strlen(ua->p.supported);

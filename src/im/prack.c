@@ -300,9 +300,8 @@ void prack_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 		leg_reply(l, t, 400, SPAN("Bad RAck"), "", now_us);
 		return;
 	}
-	/* Of a pair that is released nothing is awaited any more, whatever the PRACK brings (PROV-3). */
-	if (!e || !e->rel || s->state >= SESS_ENDING || l->side != e->near || n[1] != e->rel_cseq ||
-	    !span_eq(method, SPAN("INVITE")) || !reliable_awaits(e->rel, (uint32_t)n[0])) {
+	if (!e || !e->rel || l->side != e->near || n[1] != e->rel_cseq || !span_eq(method, SPAN("INVITE")) ||
+	    !reliable_awaits(e->rel, (uint32_t)n[0])) {
 		leg_reply(l, t, 481, SPAN_EMPTY, "", now_us); /* PROV-7 */
 		return;
 	}

@@ -26,10 +26,11 @@ struct arrows {
 	struct {
 		char call_id[128];
 		bool open, up; /* an offer has no answer; which way it went */
+		bool done;     /* the exchange of the last INVITE is over */
 	} offer[SAID / 2];
 	unsigned n_offer, n_again, again_lane;
 	uint64_t again_us;
-	bool begun;
+	bool begun, timers;
 };
 
 /* One message: what stands on the arrow, and what stands below. */
@@ -38,13 +39,14 @@ struct drawing {
 	unsigned n;
 };
 
-struct arrows *arrows_new(uint64_t from_us, uint64_t to_us)
+struct arrows *arrows_new(uint64_t from_us, uint64_t to_us, bool timers)
 {
 	struct arrows *a = calloc(1, sizeof(*a));
 	if (a == NULL)
 		abort();
 	a->from_us = from_us;
 	a->to_us = to_us;
+	a->timers = timers;
 	return a;
 }
 
@@ -215,6 +217,10 @@ static const char *kind(struct arrows *a, const struct wire *m, bool up)
 		m->request && (span_eq(m->method, SPAN("INVITE")) || span_eq(m->method, SPAN("UPDATE")));
 	bool answers = !carrier && a->offer[i].open && a->offer[i].up != up;
 	bool preview = !m->request && m->status < 200 && !wire_hdr(m, "RSeq", 0).p;
+	bool invite = span_eq(m->method, SPAN("INVITE"));
+	if (!m->request && invite && a->offer[i].done)
+		return "SDP"; /* said once more, to no effect (RFC 6337 3.1.1) */
+	a->offer[i].done = answers && !preview;
 	a->offer[i].open = !answers || preview;
 	if (!answers)
 		a->offer[i].up = up;
@@ -239,6 +245,9 @@ static void describe_sdp(struct arrows *a, const struct wire *m, bool up, struct
 	if (s->sdp == NULL)
 		s->version = version;
 	bool same = s->sdp && wire_same_but_origin(span_of(s->sdp), at);
+	if (n + strlen(", answer v1") > LANE - 8 && !m->request) /* no room for the phrase */
+		n = (size_t)snprintf(d->label, sizeof(d->label), "%u [%" SPAN_FMT "]", m->status,
+				     SPAN_ARG(m->method));
 	snprintf(d->label + n, sizeof(d->label) - n, ", %s v%llu", what,
 		 (unsigned long long)(version - s->version + 1));
 	if (s->sdp && !same && differing(d, at, span_of(s->sdp), "") == 0)
@@ -261,9 +270,8 @@ static void describe_contact(struct arrows *a, const struct wire *m, bool up, st
 
 static void describe(struct arrows *a, const struct wire *m, bool up, struct drawing *d)
 {
-	static const char *const quoted[] = { "Warning", "Reason",          "Require",
-					      "RAck",    "Session-Expires", "Min-SE" };
-	static const char *const named[] = { "Retry-After", "RSeq" };
+	static const char *const quoted[] = { "Warning", "Reason", "Require", "Session-Expires", "Min-SE" };
+	static const char *const named[] = { "Retry-After", "RSeq", "RAck" };
 	struct span phrase = m->start;
 	if (m->request) {
 		snprintf(d->label, sizeof(d->label), "%" SPAN_FMT, SPAN_ARG(m->method));
@@ -276,7 +284,9 @@ static void describe(struct arrows *a, const struct wire *m, bool up, struct dra
 	describe_contact(a, m, up, d);
 	for (size_t i = 0; i < ARRAY_LEN(quoted); i++) {
 		struct span v = wire_hdr(m, quoted[i], 0);
-		if (v.p)
+		bool timer =
+			span_starts(span_of(quoted[i]), SPAN("Session-")) || span_starts(v, SPAN("timer"));
+		if (v.p && (a->timers || !timer))
 			add(d, "%s: %" SPAN_FMT, quoted[i], SPAN_ARG(v));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(named); i++)

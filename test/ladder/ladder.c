@@ -18,7 +18,7 @@ int main(int argc, char **argv)
 		return torture(argv[2], argv[3], "udp") | torture(argv[2], argv[3], "tcp");
 	if (argc == 5 && strcmp(argv[1], "--arrows") == 0) {
 		uint64_t from = script_time(span_of(argv[2])), to = script_time(span_of(argv[3]));
-		return !run_file(argv[4], false, arrows_new(from, to));
+		return !run_file(argv[4], false, arrows_new(from, to, strstr(argv[4], "/timer-") != NULL));
 	}
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-v") == 0) {

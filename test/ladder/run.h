@@ -133,8 +133,8 @@ void emit_text(const struct emit *e, char *out, size_t cap); /* as a ladder line
 void report(const struct run *r, const struct emit *wrong);
 
 /* arrows.c: the run as a picture, of what happens between two moments */
-struct arrows *arrows_new(uint64_t from_us, uint64_t to_us);
-void arrows_free(struct arrows *a); /* NULL is fine */
+struct arrows *arrows_new(uint64_t from_us, uint64_t to_us, bool timers); /* timers: RFC 4028's headers too */
+void arrows_free(struct arrows *a);                                       /* NULL is fine */
 void arrows_sip(struct run *r, const struct peer *p, bool up, const struct wire *m, bool again);
 void arrows_msrp(struct run *r, const struct peer *p, bool up, const struct wire_msrp *m, const char *id);
 void arrows_done(struct run *r, const struct peer *p, const char *what); /* cut, unreachable ... */

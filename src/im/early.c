@@ -337,7 +337,7 @@ static void on_lingered(struct timer *t, uint64_t now_us)
 		early_free(s);
 		return;
 	}
-	if (!far->bye_out)
+	if (!far->bye_out && !far->bye_wanted) /* that was up, and waits for an ACK first (RFC 3261 15) */
 		far->state = LEG_OVER;
 	session_over_check(s, now_us);
 }
@@ -473,6 +473,12 @@ void early_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us
 	}
 	if (leg_ack_again(lost, resp->cseq))
 		return;
+	if (lost->state == LEG_UP) {
+		/* No fork at all: the session's own, of which there was no memory to remember the ACK. */
+		if (!leg_owes_answer(lost, resp->cseq))
+			leg_ack(lost, resp->cseq, SPAN_EMPTY);
+		return;
+	}
 	leg_refresh(lost, resp);
 	leg_accepted(lost, NULL, resp->cseq);
 	leg_ack_refusing(lost, resp);

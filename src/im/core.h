@@ -518,6 +518,9 @@ void modify_offerless_give_up(struct session *s, unsigned cause, uint64_t now_us
 /* The responder's 2xx still lacks its ACK: it goes out with an answer that takes nothing.  Fine when none is owed. */
 void modify_offerless_refuse(struct session *s);
 
+/* An early UPDATE without SDP is crossing: it gets a 500, since the offer of the INVITE, which is there, cannot wait. */
+void modify_give_way(struct session *s, uint64_t now_us);
+
 /* The same in early dialogs: the offer of a reliable 1xx made anew into *text, 0 or a status; the answer in the
  * initiator's PRACK made anew for ours, 0 or a status (PROV-5). */
 unsigned modify_offerless_early(struct session *s, const struct sdp *offer, struct span *text,
@@ -565,7 +568,8 @@ void stimer_stop(struct leg *l, uint64_t now_us); /* the session ends */
 void stimer_drop(struct leg *l);
 
 /* ---- refresh.c ---- */
-bool refresh_open(const struct leg *l); /* our refresh is this leg's open INVITE or UPDATE */
+bool refresh_open(const struct leg *l);                    /* one of ours is under way on this leg */
+bool refresh_is(const struct leg *l, enum sip_method out); /* as its open INVITE, or UPDATE */
 void refresh_response(struct leg *l, const struct sip_msg *resp, enum sip_end end, bool invite,
 		      uint64_t now_us);
 

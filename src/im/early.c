@@ -128,6 +128,7 @@ static void carry_over(struct sip_dialog *d, struct sip_dialog *was)
 	d->no_update = was->no_update;
 	d->supports_timer |= was->supports_timer;
 	d->supports_100rel |= was->supports_100rel;
+	d->supports_from_change |= was->supports_from_change;
 	sip_dialog_finish(was);
 }
 
@@ -385,7 +386,8 @@ void early_terminated(struct session *s, const struct sip_msg *resp, uint64_t no
 	if (!early_alive(s) || !setup_responder(s)->dlg.text ||
 	    (!other_alive(s) && (st->n_pairs >= PAIRS_MAX || !sibling(s, now_us))))
 		return;
-	if (near->dlg.supports_199)
+	/* Where each 1xx has to be reliable (PROV-6) none is: this dialog takes no PRACK any more. */
+	if (near->dlg.supports_199 && !prack_wanted(st->in))
 		leg_forward(near, st->in, resp, 199, SPAN_EMPTY, now_us);
 	im_log(s->im, IM_INFO, "early-dialog-over", "sess=%lu status=199", (unsigned long)s->id);
 	setup_responder(s)->state = LEG_OVER; /* it knows */

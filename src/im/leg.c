@@ -470,7 +470,7 @@ void leg_on_invite(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 		l->invite_out = NULL;
 	if (resp && resp->status / 100 == 2)
 		leg_accepted(l, t, resp->cseq), stimer_on_2xx(l, resp, now_us);
-	if (l->s->state < SESS_ENDING && refresh_open(l))
+	if (l->s->state < SESS_ENDING && refresh_is(l, SIP_INVITE))
 		refresh_response(l, resp, end, true, now_us);
 	else if (l->s->state < SESS_ENDING)
 		modify_response(l, resp, end, now_us);
@@ -490,7 +490,7 @@ void leg_on_update(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 		return;
 	if (resp && resp->status / 100 == 2)
 		stimer_on_2xx(l, resp, now_us);
-	if (refresh_open(l))
+	if (refresh_is(l, SIP_UPDATE))
 		refresh_response(l, resp, end, false, now_us);
 	else
 		modify_response(l, resp, end, now_us);

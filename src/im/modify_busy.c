@@ -96,7 +96,7 @@ void modify_resume(struct session *s, uint64_t now_us)
 	struct sdp *offer;
 	char fault[96];
 
-	if (s->mod.stage != MOD_WAIT)
+	if (s->mod.stage != MOD_WAIT || refresh_open(mod_responder(s)))
 		return;
 	timer_stop(&s->im->wheel, &s->mod.t_guard);
 	/* It was read and judged when it came. */

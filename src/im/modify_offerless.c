@@ -108,6 +108,20 @@ static unsigned offer_across(struct session *s, const struct sdp *offer, uint32_
 	return 0;
 }
 
+void modify_give_way(struct session *s, uint64_t now_us)
+{
+	struct sip_ctxn **out = &mod_responder(s)->update_out;
+	char retry[32];
+
+	if (s->mod.stage == MOD_NONE)
+		return;
+	modify_answer_initiator(s, 500, SPAN_EMPTY, im_retry_after(s->im, retry), now_us);
+	if (*out)
+		sip_ctxn_set_user(*out, NULL);
+	*out = NULL;
+	modify_release(s);
+}
+
 unsigned modify_offerless_early(struct session *s, const struct sdp *offer, struct span *text,
 				uint64_t now_us)
 {
@@ -115,6 +129,7 @@ unsigned modify_offerless_early(struct session *s, const struct sdp *offer, stru
 	struct verdict v = { 0 };
 	unsigned status;
 
+	modify_give_way(s, now_us);
 	*mod = (struct modify){ .stage = MOD_ACK,
 				.from = s->initiator,
 				.in = SIP_INVITE,

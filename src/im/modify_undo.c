@@ -182,7 +182,8 @@ static void undo_send(struct session *s, uint64_t now_us)
 	struct wbuf w;
 	char branch[40];
 
-	if (out == SIP_INVITE && r->invite_in) { /* its refresh lacks its ACK: not now (RFC 3261 14.1) */
+	/* Its refresh lacks its ACK, or ours its answer: not now (RFC 3261 14.1, RFC 3311 5.2). */
+	if (r->update_out || (out == SIP_INVITE && r->invite_in)) {
 		timer_set(&s->im->wheel, &mod->t_say, now_us + BUSY_WAIT_MS * US_PER_MS, on_undo_retry);
 		return;
 	}

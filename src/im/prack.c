@@ -24,6 +24,8 @@ bool prack_in_order(struct early *e, const struct sip_msg *resp)
 {
 	uint64_t rseq;
 
+	if (e->offered)
+		return false; /* none may come before the PRACK that answers this one */
 	if (sip_number(resp, SIP_H_RSEQ, UINT32_MAX, &rseq) != 0 || rseq == 0)
 		return false;
 	if (e->rseq_in && rseq != e->rseq_in + (uint64_t)1)
@@ -80,10 +82,10 @@ void prack_send(struct early *e, struct span sdp, uint64_t now_us)
 
 /* ---- offerless: the offer came in a reliable 1xx ---- */
 
-/* Our PRACK waits for the initiator's answer. */
-static bool answer_is_due(const struct session *s)
+/* Is the PRACK that is due now the one that answers, and not that of a 1xx the offer still waits behind? */
+static bool answer_is_due(const struct early *e)
 {
-	return s->early && s->early->offered;
+	return e->offered && reliable_awaits_sdp(e->rel);
 }
 
 static void refuse_offer(struct session *s, uint64_t now_us)
@@ -294,6 +296,7 @@ void prack_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 	struct sdp *sdp;
 	uint64_t n[2];
 	char fault[96];
+	bool answers;
 	int r;
 
 	if (parse_rack(m, n, &method) < 0) {
@@ -312,22 +315,23 @@ void prack_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 		reliable_acked(e->rel, now_us);
 		return;
 	}
+	answers = answer_is_due(e);
 	r = request_sdp(s->im, m, 0, fault, &sdp);
 	if (r == 1 && m->body.n && !s->im->body.part[0].optional)
 		r = -415; /* there is nobody it could be passed to */
-	if (r < 0 || (answer_is_due(s) && r == 1)) {
+	if (r < 0 || (answers && r == 1)) {
 		leg_reply(l, t, r < 0 ? (unsigned)-r : 400, r < 0 ? span_of(fault) : SPAN("Missing answer"),
 			  r == -415 ? headers_acceptable(m) : "", now_us);
-		if (answer_is_due(s))
+		if (answers)
 			offer_failed(s, 488, now_us);
 		return;
 	}
-	if (r == 0 && !answer_is_due(s) && l->oa.state != SDP_STABLE) {
+	if (r == 0 && !answers && l->oa.state != SDP_STABLE) {
 		/* An offer while one is open (PROV-10): it acknowledges nothing. */
 		leg_reply(l, t, 500, SPAN_EMPTY, im_retry_after(s->im, fault), now_us);
 		return;
 	}
-	if (answer_is_due(s)) {
+	if (answers) {
 		answer_came(s, t, m, now_us);
 		if (s->state >= SESS_ENDING)
 			return;
@@ -335,7 +339,7 @@ void prack_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 		leg_reply(l, t, 200, SPAN_EMPTY, "", now_us);
 	}
 	reliable_acked(e->rel, now_us);
-	if (r == 0 && !e->prack_in)
+	if (r == 0 && !answers)
 		modify_request(l, t, m, now_us); /* PROV-9 */
 	else
 		setup_resume(s, now_us);

@@ -20,11 +20,25 @@ bool refresh_open(const struct leg *l)
 	return l->stimer && l->stimer->open;
 }
 
-/* A modification refreshes by itself; and one request of ours at a time on a leg. */
+bool refresh_is(const struct leg *l, enum sip_method out)
+{
+	return refresh_open(l) && l->stimer->by_update == (out == SIP_UPDATE);
+}
+
+static bool invite_open(const struct leg *l)
+{
+	return l->invite_in || l->invite_out;
+}
+
+/* A modification refreshes by itself, so its end is waited for; but an INVITE may ring for minutes, and an UPDATE without
+ * SDP may be sent beside it (MOD-10, RFC 3311 5.1). */
 static bool leg_busy(const struct leg *l)
 {
-	return l->s->mod.stage != MOD_NONE || l->invite_in || l->update_in || l->invite_out ||
-	       l->update_out || l->target_try || l->oa.state != SDP_STABLE;
+	if (l->update_in || l->update_out || l->target_try)
+		return true;
+	if (invite_open(l))
+		return !sip_dialog_allows(&l->dlg, SIP_UPDATE);
+	return l->s->mod.stage != MOD_NONE || l->oa.state != SDP_STABLE;
 }
 
 static bool send_refresh(struct leg *l, enum sip_method out, uint64_t now_us)
@@ -59,7 +73,7 @@ static void try_later(struct stimer *st, unsigned tries_max, uint64_t now_us)
 {
 	unsigned wait_ms = leg_back_off_ms(st->l);
 
-	if (++st->tries < tries_max)
+	if (invite_open(st->l) || ++st->tries < tries_max) /* refused for the INVITE's sake, perhaps */
 		stimer_wait(st, now_us + wait_ms * US_PER_MS);
 	else
 		stimer_wait(st, UINT64_MAX); /* TIMER-8: it goes on until it expires */
@@ -69,12 +83,14 @@ void refresh_start(struct leg *l, uint64_t now_us)
 {
 	struct stimer *st = l->stimer;
 
-	if (leg_busy(l) ||
-	    !send_refresh(l, sip_dialog_allows(&l->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE, now_us)) {
+	enum sip_method out = sip_dialog_allows(&l->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE;
+
+	if (leg_busy(l) || !send_refresh(l, out, now_us)) {
 		stimer_wait(st, now_us + BUSY_WAIT_MS * US_PER_MS);
 		return;
 	}
 	st->open = true;
+	st->by_update = out == SIP_UPDATE;
 	stimer_wait(st, UINT64_MAX);
 }
 

@@ -104,6 +104,11 @@ bool reliable_awaits(const struct reliable *r, uint32_t rseq)
 	return r->first && r->first->rseq == rseq;
 }
 
+bool reliable_awaits_sdp(const struct reliable *r)
+{
+	return r->first && r->first->sdp;
+}
+
 void reliable_acked(struct reliable *r, uint64_t now_us)
 {
 	timer_stop(r->wheel, &r->t);

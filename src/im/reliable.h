@@ -38,6 +38,7 @@ void reliable_finish(struct reliable *r); /* safe twice */
 MUST_CHECK int reliable_put(struct reliable *r, unsigned status, bool sdp, struct span bytes,
 			    uint64_t now_us);
 bool reliable_awaits(const struct reliable *r, uint32_t rseq); /* is this the one that lacks its PRACK? */
+bool reliable_awaits_sdp(const struct reliable *r);            /* and has it a description? */
 /* Its PRACK is in: the next one goes out. */
 void reliable_acked(struct reliable *r, uint64_t now_us);
 bool reliable_owes_sdp(const struct reliable *r); /* one with SDP is not acknowledged: no 2xx may be given */

@@ -222,6 +222,7 @@ static void setup_offerless(struct session *s, const struct sip_msg *resp, uint6
 {
 	struct modify *mod = &s->mod;
 
+	modify_give_way(s, now_us);
 	mod->stage = MOD_OUT;
 	mod->from = s->initiator;
 	mod->in = mod->out = SIP_INVITE;

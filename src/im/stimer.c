@@ -137,7 +137,7 @@ static void off(struct leg *l)
 void stimer_stop(struct leg *l, uint64_t now_us)
 {
 	off(l);
-	if (l->stimer && l->stimer->open && l->invite_out)
+	if (refresh_is(l, SIP_INVITE) && l->invite_out)
 		sip_ctxn_cancel(l->invite_out, SPAN_EMPTY, now_us);
 	if (l->stimer)
 		l->stimer->open = false;

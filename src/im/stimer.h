@@ -14,7 +14,8 @@ struct stimer {
 	uint8_t tries;       /* of this refresh, so far */
 	bool ours;           /* we refresh, not the peer */
 	bool raised;         /* a 422 was taken; the next one is a failure */
-	bool open;           /* our refresh is under way, in the leg's invite_out or update_out */
+	/* Our refresh is under way, in the leg's invite_out or update_out. */
+	bool open, by_update;
 };
 
 uint64_t stimer_end_us(const struct stimer *st);

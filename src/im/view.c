@@ -81,10 +81,10 @@ static void check_session(const struct session *s)
 		if (l->state == LEG_OVER)
 			assert(!l->bye_out);
 		if (s->state == SESS_UP && refresh_open(l))
-			assert(!l->invite_out != !l->update_out);
+			assert(refresh_is(l, SIP_UPDATE) ? l->update_out : l->invite_out);
 		if (mod->stage == MOD_NONE && s->state == SESS_UP) {
 			/* The lock is free: nothing is open but a refresh of ours. */
-			assert(l->oa.state == SDP_STABLE || (refresh_open(l) && l->invite_out));
+			assert(l->oa.state == SDP_STABLE || refresh_is(l, SIP_INVITE));
 			assert(l->update_in == NULL || l->target_try); /* MOD-35 */
 		}
 	}

@@ -304,6 +304,12 @@ static void put_stimer(struct hasher *h, const struct stimer *st)
 		put_age(h, "since", st->since_us);
 }
 
+/* Longer than this and whoever finds the lock taken is told otherwise (MOD-6a). */
+static bool patience_over(uint64_t since_us)
+{
+	return model()->now_us - since_us > 4000 * US_PER_MS;
+}
+
 static void put_leg(struct hasher *h, const struct leg *l)
 {
 	const struct peer *p = &model()->peer[l->side];
@@ -318,6 +324,8 @@ static void put_leg(struct hasher *h, const struct leg *l)
 		    (uint64_t)(l->dlg.text != NULL) << 34);
 	put_rel(h, "invite_in", l->invite_in ? sip_stxn_request(l->invite_in)->cseq : 0, p->cseq);
 	put(h, "invite_in status", l->invite_in ? sip_stxn_status(l->invite_in) : 0);
+	if (l->invite_in && !h->quiet)
+		put(h, "patience", patience_over(sip_stxn_since(l->invite_in)));
 	put_rel(h, "update_in", l->update_in ? sip_stxn_request(l->update_in)->cseq : 0, p->cseq);
 	put(h, "out", (l->invite_out != NULL) | (l->update_out != NULL) << 1 | (l->bye_out != NULL) << 2);
 	put(h, "flags", l->owes_answer | l->bye_wanted << 1 | (l->bye_extra != NULL) << 2);
@@ -331,12 +339,6 @@ static void put_leg(struct hasher *h, const struct leg *l)
 		put(h, "out", l->target_try->out != NULL), put_timer(h, "wait", &l->target_try->t_wait);
 	}
 	put_stimer(h, l->stimer);
-}
-
-/* Longer than this and whoever finds the lock taken is told otherwise (MOD-6a). */
-static bool patience_over(uint64_t since_us)
-{
-	return model()->now_us - since_us > 4000 * US_PER_MS;
 }
 
 static void put_modify(struct hasher *h, const struct session *s)

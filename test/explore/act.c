@@ -197,7 +197,7 @@ static void list_answers(struct list_of *l, const struct peer *p)
 	if (p->tinv.state == THEIR_OPEN) {
 		if (!p->tinv.rang)
 			add(l, p->side, OP_RING);
-		if (!again && run.set->rel[p->side] && !p->rel.open && p->tinv.reliable < 2) {
+		if (run.set->rel[p->side] && p->tinv.rel && !p->rel.open && p->tinv.reliable < 2) {
 			if (!p->tinv.exchanged)
 				add_held(l, p->side, OP_RELIABLE);
 			add_held(l, p->side, OP_PLAIN);

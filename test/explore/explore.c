@@ -29,6 +29,8 @@ static const struct setting settings[] = {
 	  .timer = { true, false },
 	  .expires_s = 1800,
 	  SOME },
+	{ "modify-reliable", "a conversation, and reliable provisional responses on both sides", UP_A, BOTH,
+	  .rel = { true, true }, SOME },
 	{ "reliable", "from the first INVITE of the served user on, with reliable provisional responses", "",
 	  BOTH, .rel = { true, true }, SOME },
 	{ "reliable-far", "the same, but the client knows none", "", BOTH, .rel = { false, true }, SOME },

@@ -87,7 +87,8 @@ static void put_their(struct hasher *h, const struct peer *p, const struct their
 	if (!q->state)
 		return;
 	put(h, "flags",
-	    q->offer | q->rang << 1 | q->owed << 2 | q->exchanged << 3 | (uint64_t)q->reliable << 4);
+	    q->offer | q->rang << 1 | q->owed << 2 | q->exchanged << 3 | q->rel << 7 |
+		    (uint64_t)q->reliable << 4);
 	put_rel(h, "cseq", q->cseq, p->watch.cseq);
 	put_rel(h, "far", q->far_version, p->watch.version);
 	put_desc(h, p, &q->sdp);
@@ -128,6 +129,8 @@ static void put_peer(struct hasher *h, const struct peer *p)
 	put_mine(h, p, &p->inv), put_mine(h, p, &p->upd), put_mine(h, p, &p->bye);
 	put_mine(h, p, &p->prack);
 	put(h, "rel", p->early | p->rel.open << 1 | p->rel.owed << 2 | (p->far_rseq != 0) << 3);
+	if (p->rel.open)
+		put_desc(h, p, &p->rel.sdp);
 	put_rel(h, "rseq", p->watch.rseq, p->far_rseq);
 	put(h, "ok", p->watch.ok_cseq != 0);
 	put_their(h, p, &p->tinv), put_their(h, p, &p->tupd);

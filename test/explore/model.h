@@ -33,6 +33,7 @@ struct msg {             /* what is of interest in a message */
 	uint16_t status; /* 0: a request */
 	uint32_t cseq;
 	uint32_t rseq;    /* of a reliable 1xx, or the one a PRACK is for; 0: none */
+	bool rel;         /* reliable ones may be given (Supported: 100rel) */
 	uint32_t version; /* of its SDP; 0: none */
 	uint64_t sdp;     /* hash of the SDP; 0: none */
 	uint64_t bytes;   /* hash of all of it */
@@ -72,6 +73,7 @@ struct their { /* a request of the server to the peer */
 	uint8_t state;
 	bool offer;       /* it brought one */
 	bool rang;        /* a 1xx of ours went out */
+	bool rel;         /* it may be answered by reliable 1xx */
 	bool owed;        /* our 2xx made an offer: the ACK owes the answer */
 	bool exchanged;   /* offer and answer were complete before our final answer */
 	uint8_t reliable; /* 1xx of ours that were */

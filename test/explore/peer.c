@@ -178,12 +178,8 @@ void peer_reliable(struct peer *p, bool sdp)
 	p->rel.open = true;
 	p->rel.rseq++;
 	p->rel.owed = sdp && !q->offer;
-	if (sdp)
-		p->rel.sdp = wire_sdp_new(p, true);
-	if (sdp && q->offer) {
-		commit(p, &p->rel.sdp, q->far_version, q->far_sdp);
-		q->exchanged = true;
-	}
+	p->rel.sdp = sdp ? wire_sdp_new(p, true) : (struct desc){ 0 };
+	q->exchanged |= sdp && q->offer; /* in force once it is acknowledged */
 	wire_response(p, SIP_INVITE, q->cseq, q->branch, 183, p->rel.rseq, sdp ? &p->rel.sdp : NULL, &t);
 	world_hear(p, &t);
 }
@@ -364,6 +360,7 @@ static void on_offer_request(struct peer *p, const struct msg *m)
 	}
 	*q = (struct their){ .state = THEIR_OPEN,
 			     .offer = m->version != 0,
+			     .rel = m->rel,
 			     .cseq = m->cseq,
 			     .far_version = m->version,
 			     .far_sdp = m->sdp };
@@ -383,6 +380,8 @@ static void on_prack(struct peer *p, const struct msg *m)
 				  p->tinv.cseq);
 		commit(p, &p->rel.sdp, m->version, m->sdp);
 		p->tinv.exchanged = true;
+	} else if (mine && p->tinv.state && p->rel.sdp.version) {
+		commit(p, &p->rel.sdp, p->tinv.far_version, p->tinv.far_sdp);
 	}
 	if (mine)
 		p->rel.open = p->rel.owed = false, p->early |= p->tinv.exchanged;

@@ -81,6 +81,8 @@ void wire_read(struct span bytes, struct msg *m, uint64_t *rest)
 			break;
 		if (line.p[0] == 'V' && !m->branch[0]) {
 			put(m->branch, sizeof(m->branch), after(line, SPAN("branch="), ";, "));
+		} else if (span_starts(line, SPAN("Supported: "))) {
+			m->rel |= span_find(line, SPAN("100rel")) != SPAN_NONE;
 		} else if (span_starts(line, SPAN("RSeq: ")) || span_starts(line, SPAN("RAck: "))) {
 			m->rseq = number(span_skip(line, 6));
 		} else if (span_starts(line, SPAN("CSeq: "))) {

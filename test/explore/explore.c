@@ -12,6 +12,8 @@ enum { ARENA_BYTES = 64 << 20 };
 #define UP_A "A.invite,B.<,B.200,A.<"
 #define UP_B "B.invite,A.<,A.200,B.<"
 #define SOME .asks = { 2, 2 }, .faults = 1, .cuts = 1, .byes = 1, .cancels = 1, .odd = 1
+/* To depth 12 this makes 10^7 states and some. */
+#define MANY .asks = { 1, 1 }, .faults = 1, .byes = 1, .cancels = 1, .odd = 1
 #define BOTH               \
 	{                  \
 		true, true \
@@ -19,7 +21,7 @@ enum { ARENA_BYTES = 64 << 20 };
 
 static const struct setting settings[] = {
 	{ "established", "a conversation of the served user, UPDATE allowed on both sides", UP_A, BOTH,
-	  SOME },
+	  MANY },
 	{ "no-update", "the same, and the far side takes no UPDATE", UP_A, { true, false }, SOME },
 	{ "terminating", "a conversation that the far side began", UP_B, BOTH, .terminating = true, SOME },
 	{ "timed",
@@ -46,7 +48,7 @@ static const char usage[] =
 	"\n"
 	"  --setting NAME   where it begins, and how much of what there may be (see below)\n"
 	"  --depth N        actions in a row at most (default 12)\n"
-	"  --states N       stop at so many states (default 20000000; 50 bytes each)\n"
+	"  --states N       stop at so many states (default 20000000; about 90 bytes each)\n"
 	"  --seconds N      stop after so long\n"
 	"  --asks A,B       requests each side begins; --faults N, --cuts N, --byes N, --cancels N, --odd N: of each at most\n"
 	"  --all            go on after a violation; each kind is shown once\n"

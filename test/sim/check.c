@@ -141,7 +141,10 @@ void check_out(struct ua *ua, const struct wire *m)
 
 void check_in(struct ua *ua, const struct wire *m)
 {
-	bool told = m->status / 100 == 2 || wire_hdr(m, "RSeq", 0).p;
+	/* a 1xx that its final has overtaken is not looked at any more */
+	bool told = m->status / 100 == 2 || (wire_hdr(m, "RSeq", 0).p && m->cseq > ua->final_cseq);
+	if (!m->request && m->status >= 200 && is(m, "INVITE"))
+		ua->final_cseq = m->cseq;
 	if (!m->request && told && wire_hdr(m, "Contact", 0).p) {
 		/* an UPDATE of the server's own is not waited for: its answer may come too late to count (MOD-35) */
 		unsigned named = ua_contact_of(ua, wire_uri(wire_hdr(m, "Contact", 0)));

@@ -159,6 +159,7 @@ struct ua {
 	unsigned ok_serial;
 	bool ok_delivered;                  /* in time */
 	uint64_t far_invite_us;             /* when the server first sent the INVITE that is being answered */
+	uint32_t final_cseq;                /* of the server's INVITE whose final answer it has */
 	uint32_t far_invite_cseq, far_cseq; /* far_cseq: of its last new request */
 	char *far_ack;                      /* the server's ACK, to compare repetitions */
 	size_t n_far_ack;

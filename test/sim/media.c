@@ -374,10 +374,11 @@ static void check_bytes(struct ua *ua, struct message *msg, unsigned number, uin
 	if (msg->from->s != ua->s || msg->from == ua)
 		sim_fail(sim, "%s got message m%u, which is not for it", name(ua), number);
 	/*
-	 * What aborts a message may overtake, on a new connection, what is still under way on the old one.  And a server
-	 * without memory refuses a first chunk and cannot remember it: the next one is then the first it sees (UP-32).
+	 * What aborts a message may overtake, on a new connection, what is still under way on the old one.  A server
+	 * without memory refuses a first chunk and cannot remember it: the next one is then the first it sees (UP-32).  And
+	 * with Failure-Report: no nobody keeps account of a chunk that was lost with its connection.
 	 */
-	bool forgotten = sim->f.oom != 0;
+	bool forgotten = sim->f.oom != 0 || msg->failure_no;
 	if (from > msg->received + 1 && !abort_of && !forgotten)
 		sim_fail(sim, "%s got m%u from byte %llu, but had only %llu: a hole", name(ua), number,
 			 (unsigned long long)from, (unsigned long long)msg->received);

@@ -145,6 +145,8 @@ void check_in(struct ua *ua, const struct wire *m)
 	bool told = m->status / 100 == 2 || (wire_hdr(m, "RSeq", 0).p && m->cseq > ua->final_cseq);
 	if (!m->request && m->status >= 200 && is(m, "INVITE"))
 		ua->final_cseq = m->cseq;
+	if (!m->request && m->status >= 200 && (is(m, "INVITE") || is(m, "UPDATE")))
+		ua->timer.heard_us = ua->sim->w.now_us;
 	if (!m->request && told && wire_hdr(m, "Contact", 0).p) {
 		/* an UPDATE of the server's own is not waited for: its answer may come too late to count (MOD-35) */
 		unsigned named = ua_contact_of(ua, wire_uri(wire_hdr(m, "Contact", 0)));

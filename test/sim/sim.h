@@ -126,6 +126,7 @@ struct uatimer {                /* of its leg's session (RFC 4028), as this peer
 	unsigned least_s;       /* what the server told it in a 422 */
 	unsigned serial;
 	uint64_t since_us, asked_us; /* asked_us: the server's last re-INVITE or UPDATE */
+	uint64_t heard_us;           /* a final answer of ours to one reached the server */
 };
 
 struct ua {

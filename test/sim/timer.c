@@ -140,7 +140,7 @@ void timer_given(struct ua *ua, const struct call *c, const struct wire *m)
 	if (se.p && refreshes(se, "uac") != required)
 		sim_fail(sim, "%s%u: 2xx to %s %u: Require: timer and the refresher do not fit", ua->p.name,
 			 ua->s->id, c->method, c->cseq);
-	if (se.p && !ua->timer.knows && refreshes(se, "uac"))
+	if (se.p && !ua->timer.knows && refreshes(se, "uac") && !sim->f.oom)
 		sim_fail(sim, "%s%u is to refresh, and knows of no timer", ua->p.name, ua->s->id);
 	run(ua, ua->timer.knows ? s : 0, refreshes(se, "uac"));
 }
@@ -150,7 +150,7 @@ static bool may_be_over(struct ua *ua)
 {
 	unsigned s = ua->timer.interval_s ? ua->timer.interval_s : ua->sim->w.conf.session_expires_s;
 	uint64_t late_us = (ua->sim->f.loss ? 35 : 5) * US_PER_S;
-	return ua->crashed || ua->sim->f.oom || ua_owes(ua) ||
+	return ua->crashed || ua->sim->f.oom || ua_owes(ua) || ua->timer.asked_us > ua->timer.heard_us ||
 	       ua->sim->w.now_us + late_us >= ua->timer.since_us + s * US_PER_S * 2 / 3;
 }
 

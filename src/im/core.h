@@ -42,6 +42,7 @@ struct acked {
 	struct sip_ctxn *t;
 	uint32_t cseq;
 	bool offerless; /* the INVITE had no offer: the ACK of its 2xx answers */
+	bool creates;   /* it made the dialog, so that other forks may answer it too; a re-INVITE has none */
 	uint64_t fork; /* hash of the To tag when the 2xx was that of another fork; 0: of our dialog's peer */
 	char *ack;     /* owned: as sent, and behind it the host it went to; NULL: not sent yet */
 	size_t n;
@@ -289,7 +290,7 @@ bool leg_trusts(const struct leg *l, const struct sip_stxn *t);
 unsigned leg_back_off_ms(const struct leg *l);
 sip_ctxn_fn leg_on_invite; /* user: the leg; to setup_answer.c or modify.c */
 /* t was answered 2xx: it is l's from now on, until Timer M. */
-void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq);
+void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq, bool creates);
 bool leg_ack_again(struct leg *l,
 		   uint32_t cseq); /* the ACK of this number as it went; false: there was none */
 /* Had the INVITE of this number no offer, so that the ACK of its 2xx has to answer? */
@@ -447,8 +448,8 @@ void early_detach(struct session *s);
 void early_over(struct session *s, uint64_t now_us); /* it is up: no early dialog any more */
 bool early_holds(const struct session *s);           /* it may not be freed yet */
 /* A 2xx to an INVITE that is up, of another fork. */
-/* A far leg ends that heard of the 2xx to its INVITE of this number; one that was a fork of the same, and is still kept. */
-struct leg *early_heir(struct leg *l, uint32_t cseq);
+/* A far leg ends that hears of the INVITE that made it: one that was a fork of the same, and is still kept. */
+struct leg *early_heir(struct leg *l);
 void early_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 void early_stranger(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 

@@ -453,15 +453,11 @@ static bool is_heir(const struct htab_link *link, const void *key)
 	return o != l && strcmp(o->tag, l->tag) == 0 && early_holds(o->s);
 }
 
-struct leg *early_heir(struct leg *l, uint32_t cseq)
+struct leg *early_heir(struct leg *l)
 {
 	struct htab *t = &l->s->im->dialogs;
-	struct htab_link *link;
-
-	/* The INVITE of the dialogs alone, not a re-INVITE, which has no forks. */
-	if (cseq != 1 || !(link = htab_get(t, htab_hash(t, span_of(l->tag)), is_heir, l)))
-		return NULL;
-	return container_of(link, struct leg, link);
+	struct htab_link *link = htab_get(t, htab_hash(t, span_of(l->tag)), is_heir, l);
+	return link ? container_of(link, struct leg, link) : NULL;
 }
 
 /* PROV-3: one session, the first 2xx; every other fork that answered is acknowledged and hung up. */
@@ -482,7 +478,7 @@ void early_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us
 		return;
 	}
 	leg_refresh(lost, resp);
-	leg_accepted(lost, NULL, resp->cseq);
+	leg_accepted(lost, NULL, resp->cseq, true);
 	leg_ack_refusing(lost, resp);
 	if (!lost->bye_out) {
 		free(lost->bye_extra);

@@ -52,9 +52,9 @@ void leg_finish(struct leg *l)
 	l->linked = false;
 	detach(&l->invite_out);
 	while (l->acked) {
-		struct leg *heir = l->acked->t ? early_heir(l, l->acked->cseq) : NULL;
+		struct leg *heir = l->acked->t && l->acked->creates ? early_heir(l) : NULL;
 		if (heir) { /* a 2xx may still come of a fork that is known: it hears of it now */
-			leg_accepted(heir, l->acked->t, l->acked->cseq);
+			leg_accepted(heir, l->acked->t, l->acked->cseq, true);
 			l->acked->t = NULL;
 		}
 		acked_free(&l->acked);
@@ -230,7 +230,7 @@ static struct acked **acked_find(struct leg *l, const struct sip_ctxn *t, uint32
 }
 
 /* A 2xx came: t is heard of until Timer M. */
-void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq)
+void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq, bool creates)
 {
 	struct acked *a = calloc(1, sizeof(*a)), **at = &l->acked;
 	unsigned n = 1;
@@ -239,7 +239,9 @@ void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq)
 		sip_ctxn_set_user(t, a ? l : NULL); /* no memory: acknowledged once */
 	if (!a)
 		return;
-	*a = (struct acked){ .next = l->acked, .t = t, .cseq = cseq, .offerless = l->owes_answer };
+	*a = (struct acked){
+		.next = l->acked, .t = t, .cseq = cseq, .offerless = l->owes_answer, .creates = creates
+	};
 	l->acked = a;
 	for (; *at; n++) {
 		if (n > ACKED_MAX)
@@ -319,7 +321,7 @@ bool leg_ack_fork_again(struct leg *l, struct span tag)
 void leg_ack_fork(struct leg *l, struct span tag, uint32_t cseq, const struct sip_dest *to, struct span ack)
 {
 	im_send(l->s->im, to, ack);
-	leg_accepted(l, NULL, cseq);
+	leg_accepted(l, NULL, cseq, true);
 	if (!l->acked || l->acked->t || l->acked->cseq != cseq)
 		return; /* no memory: said once */
 	l->acked->fork = fork_of(tag);
@@ -469,7 +471,7 @@ void leg_on_invite(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 	if (!resp || resp->status >= 200)
 		l->invite_out = NULL;
 	if (resp && resp->status / 100 == 2)
-		leg_accepted(l, t, resp->cseq), stimer_on_2xx(l, resp, now_us);
+		leg_accepted(l, t, resp->cseq, false), stimer_on_2xx(l, resp, now_us);
 	if (l->s->state < SESS_ENDING && refresh_is(l, SIP_INVITE))
 		refresh_response(l, resp, end, true, now_us);
 	else if (l->s->state < SESS_ENDING)

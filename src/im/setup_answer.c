@@ -249,7 +249,7 @@ static void setup_2xx(struct setup *st, const struct sip_msg *resp, uint64_t now
 		setup_fail(st, 500, SPAN("Bad 2xx"), "", now_us);
 		return;
 	}
-	leg_accepted(far, out, resp->cseq);
+	leg_accepted(far, out, resp->cseq, true);
 	if (!st->in || !early_alive(s)) {
 		/* SETUP-13: cancelled, or hung up early, and answered all the same. */
 		leg_ack_refusing(far, resp);

@@ -10,9 +10,8 @@ enum { LEG_WAIT_MS = 4000 };      /* MOD-6: for a refresh of ours on the respond
 enum { LOCK_PATIENCE_MS = 4000 }; /* MOD-6a: then 500 with Retry-After, so that nobody starves on 491 */
 
 /* The initiator of the open modification sees only that the other leg holds the lock. */
-static unsigned lock_answer(const struct session *s, uint64_t since_us, uint64_t now_us)
+static unsigned lock_answer(uint64_t since_us, uint64_t now_us)
 {
-	(void)s;
 	return now_us - since_us > LOCK_PATIENCE_MS * US_PER_MS ? 500 : 491;
 }
 
@@ -30,7 +29,7 @@ static unsigned early_busy(const struct leg *l, uint64_t now_us)
 	    (e->rel && reliable_owes_sdp(e->rel)))
 		return 500;
 	if (s->mod.stage != MOD_NONE)
-		return lock_answer(s, s->mod.since_us, now_us);
+		return lock_answer(s->mod.since_us, now_us);
 	return sip_dialog_allows(&s->leg[side_other(l->side)].dlg, SIP_UPDATE) ? 0 : 500;
 }
 
@@ -65,10 +64,10 @@ unsigned modify_busy(const struct leg *l, enum sip_method m, bool offer, bool lo
 	if (local)
 		return 0; /* MOD-32 needs this leg and not the lock */
 	if (s->mod.stage != MOD_NONE)
-		return lock_answer(s, s->mod.since_us, now_us);
+		return lock_answer(s->mod.since_us, now_us);
 	/* The set-up's own ACK is missing on the other leg: no new INVITE can go there (RFC 3261 14.1). */
 	if (other->invite_in || other->update_in)
-		return lock_answer(s, sip_stxn_since(other->invite_in ? other->invite_in : other->update_in),
+		return lock_answer(sip_stxn_since(other->invite_in ? other->invite_in : other->update_in),
 				   now_us);
 	return 0;
 }

@@ -7,6 +7,7 @@
  *
  * The answer may in turn concern the leg where it all began: then that one follows, once.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "im/core.h"
@@ -201,13 +202,14 @@ static void own_refused(struct session *s, const struct sip_msg *resp, unsigned 
 	bool over = modify_ends_dialog(status, s->mod.out);
 	bool no_update = s->mod.out == SIP_UPDATE && (status == 405 || status == 501);
 	bool again = no_update || status == 491 || (resp && stimer_raise(r, resp));
+	char reason[64];
 
 	if (no_update)
 		r->dlg.no_update = true; /* MOD-15 */
 	own_back(s, now_us);
 	if (over) {
-		session_end(s, status == 481 ? "Reason: SIP;cause=481\r\n" : "Reason: SIP;cause=408\r\n",
-			    now_us);
+		snprintf(reason, sizeof(reason), "Reason: SIP;cause=%u\r\n", status); /* TERM-6 */
+		session_end(s, reason, now_us);
 		return;
 	}
 	if (again && ++s->own->tries < TRIES_MAX) {

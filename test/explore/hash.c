@@ -301,7 +301,7 @@ static void put_stimer(struct hasher *h, const struct stimer *st)
 	if (!st)
 		return;
 	put(h, "interval", st->interval_s), put(h, "min", st->min_se_s), put(h, "tries", st->tries);
-	put(h, "flags", st->ours | st->raised << 1 | st->open << 2);
+	put(h, "flags", st->ours | st->raised << 1 | st->open << 2 | (st->open && st->by_update) << 3);
 	put_timer(h, "t", &st->t);
 	if (timer_is_set(&st->t))
 		put_age(h, "since", st->since_us);
@@ -335,7 +335,8 @@ static void put_leg(struct hasher *h, const struct leg *l)
 	put(h, "features", l->features ? span_hash(span_of(l->features), 0) : 0);
 	if (faults_possible())
 		for (const struct acked *a = l->acked; a; a = a->next)
-			put_rel(h, "acked", a->cseq, p->watch.cseq), put(h, "ack", a->ack != NULL);
+			put_rel(h, "acked", a->cseq, p->watch.cseq),
+				put(h, "ack", (a->ack != NULL) | a->creates << 1);
 	put(h, "target", l->target_try != NULL);
 	if (l->target_try) {
 		put(h, "status", l->target_try->status), put(h, "txn", l->target_try->txn != NULL);

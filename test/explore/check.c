@@ -20,6 +20,7 @@ enum {
 	INV_PAIR,
 	INV_PLANE,
 	INV_LOCK,
+	INV_INVITE,
 	INV_REPEAT,
 	INV_LEGS,
 	INV_TOLD,
@@ -37,6 +38,7 @@ static const char *const names[] = {
 	[INV_PAIR] = "the committed pair is what the peers believe",
 	[INV_PLANE] = "the user plane is that of the committed pair",
 	[INV_LOCK] = "the lock is held only while something is open",
+	[INV_INVITE] = "no INVITE over an INVITE, no BYE before the ACK",
 	[INV_REPEAT] = "a 2xx to INVITE is repeated until its ACK",
 	[INV_LEGS] = "both legs end within 64*T1 of each other",
 	[INV_TOLD] = "who is up is told of the end",
@@ -135,6 +137,27 @@ static void out_offer(struct peer *p, enum sip_method closed_by, uint32_t cseq)
 	w->offer_us = now;
 }
 
+/* RFC 3261 14.1 and 15. */
+static void out_over_invite(struct peer *p, const struct msg *m)
+{
+	struct watch *w = &p->watch;
+	bool unacked = w->ok_cseq && model()->now_us < w->ok_us + T1_64_US;
+
+	if (m->method != SIP_INVITE && m->method != SIP_BYE)
+		return;
+	checked(INV_INVITE);
+	if (unacked)
+		violation("%c: request %u while the 2xx to INVITE %u has no ACK", letter(p), m->cseq,
+			  w->ok_cseq);
+	if (m->method == SIP_BYE)
+		return;
+	if (p->inv.state && p->inv.reached && !p->inv.answered)
+		violation("%c: INVITE %u over the peer's open one", letter(p), m->cseq);
+	if (w->inv_cseq)
+		violation("%c: INVITE %u over our own open one", letter(p), m->cseq);
+	w->inv_cseq = m->cseq;
+}
+
 static void out_request(struct peer *p, const struct msg *m)
 {
 	struct watch *w = &p->watch;
@@ -143,6 +166,7 @@ static void out_request(struct peer *p, const struct msg *m)
 	if (w->cseq && m->cseq != w->cseq + 1)
 		violation("%c: CSeq %u after %u", letter(p), m->cseq, w->cseq);
 	w->cseq = m->cseq;
+	out_over_invite(p, m);
 	if (m->version && m->method != SIP_PRACK) /* there it is an answer */
 		out_offer(p, (enum sip_method)m->method, m->cseq);
 }
@@ -250,6 +274,8 @@ void check_in(struct peer *p, const struct msg *m)
 		w->offer = false; /* by a reliable 1xx, or a PRACK */
 	if (!m->status && (m->method == SIP_BYE || (m->method == SIP_ACK && m->cseq == w->ok_cseq)))
 		w->ok_cseq = 0;
+	if (m->status >= 200 && m->method == SIP_INVITE && m->cseq == w->inv_cseq)
+		w->inv_cseq = 0;
 	if (!m->status && m->method == SIP_BYE)
 		ends(w);
 	if (m->status >= 300 && m->method == SIP_INVITE && p->state <= PEER_CALLED)
@@ -315,6 +341,17 @@ static void check_plane(const struct session *s)
 		else if (!has(sdp_oa_local(&s->leg[i].oa), path_uri(path)) ||
 			 !has(sdp_oa_remote(&s->leg[i].oa), peer_path(path->peer)))
 			violation("the plane's %c end is not that of the committed pair", i ? 'B' : 'A');
+	}
+}
+
+/* What the wire has not shown to be acknowledged must not be taken for it. */
+static void check_acked(const struct session *s)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct watch *w = &model()->peer[i].watch;
+		if (w->ok_cseq && model()->now_us < w->ok_us + T1_64_US && !s->leg[i].invite_in)
+			violation("%c: the 2xx to INVITE %u counts as acknowledged", i ? 'B' : 'A',
+				  w->ok_cseq);
 	}
 }
 
@@ -393,6 +430,7 @@ void check_state(void)
 	check_lock(s);
 	if (s->state != SESS_UP || s->mod.stage != MOD_NONE)
 		return;
+	check_acked(s);
 	check_pair(s);
 	check_plane(s);
 }

@@ -93,12 +93,13 @@ enum peer_state {
 	PEER_OVER,
 };
 
-struct watch {            /* of one leg: what the wire has shown so far */
-	uint32_t cseq;    /* of the server's last request */
-	uint32_t rseq;    /* of its last reliable 1xx */
-	uint32_t version; /* of the o= it wrote last */
-	uint64_t rest;    /* hash of the SDP behind that o= */
-	bool offer;       /* the server's offer is open, as far as it can know */
+struct watch {             /* of one leg: what the wire has shown so far */
+	uint32_t cseq;     /* of the server's last request */
+	uint32_t inv_cseq; /* its own INVITE without a final; 0: none */
+	uint32_t rseq;     /* of its last reliable 1xx */
+	uint32_t version;  /* of the o= it wrote last */
+	uint64_t rest;     /* hash of the SDP behind that o= */
+	bool offer;        /* the server's offer is open, as far as it can know */
 	uint8_t offer_method;
 	uint32_t offer_cseq;
 	uint64_t offer_us;

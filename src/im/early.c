@@ -114,11 +114,15 @@ struct session *early_first(const struct setup *st)
 
 /* ---- the far dialog ---- */
 
-/* What was learned of a peer before stays known, and numbers go on. */
+/* What was learned of a peer before stays known, and numbers go on; of another fork only our own number (MOD-13). */
 static void carry_over(struct sip_dialog *d, struct sip_dialog *was)
 {
 	if (was->local_cseq > d->local_cseq)
 		d->local_cseq = was->local_cseq;
+	if (!span_eq(d->remote_tag, was->remote_tag)) {
+		sip_dialog_finish(was);
+		return;
+	}
 	d->remote_cseq = was->remote_cseq;
 	d->remote_cseq_known = was->remote_cseq_known;
 	if (!d->allow_known) {
@@ -150,6 +154,8 @@ int early_dialog(struct session *s, const struct sip_msg *resp)
 		sip_dialog_finish(&d); /* there is no way to say anything in it */
 		return -EBADMSG;
 	}
+	if (!l->dlg.text || !span_eq(d.remote_tag, l->dlg.remote_tag))
+		l->said = 0; /* the same words, said in this dialog, are news */
 	if (l->dlg.text)
 		carry_over(&d, &l->dlg);
 	l->dlg = d;

@@ -30,6 +30,12 @@ static struct span preview(struct session *s, const struct sip_msg *resp)
 	return im_keep(&e->preview, &e->preview_n, text) == 0 ? text : SPAN_EMPTY;
 }
 
+/* Said in this leg's dialog, and not, all forks being one upstream, in that of another (MOD-13). */
+static bool is_of_dialog(const struct leg *l, const struct sip_msg *resp)
+{
+	return !l->dlg.text || span_eq(l->dlg.remote_tag, resp->to_tag);
+}
+
 static void setup_provisional(struct setup *st, const struct sip_msg *resp, uint64_t now_us)
 {
 	bool reliable = prack_is_reliable(resp);
@@ -44,7 +50,8 @@ static void setup_provisional(struct setup *st, const struct sip_msg *resp, uint
 		return; /* ignored; or released: the initiator has ended this one */
 	if (reliable && (!setup_responder(s)->dlg.text || !prack_in_order(s->early, resp)))
 		return;
-	leg_learn(setup_responder(s), resp);
+	if (is_of_dialog(setup_responder(s), resp))
+		leg_learn(setup_responder(s), resp);
 	if (reliable) {
 		leg_refresh(setup_responder(s), resp); /* MOD-34 */
 		if (!prack_take(s, resp, &text, now_us))

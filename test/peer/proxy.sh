@@ -64,7 +64,7 @@ common=(-i 127.0.0.1 -mi 127.0.0.1 -t "${transport:0:1}1" -m "$calls" -nostdin -
 
 # play CASE
 play() {
-	local method=MESSAGE client_rc far_rc
+	local method=MESSAGE
 	[ "$1" != info ] || method=INFO
 	case_load "${1/info/other-requests}" || return 1
 	rm -f ./*.err ./*.msg
@@ -72,18 +72,7 @@ play() {
 	scenario alice "${!client_allow}" "$ruri" $client_steps | end_to_end $method >client.xml
 	# shellcheck disable=SC2086,SC2154
 	scenario bob "${!far_allow}" "$ruri" $far_steps | end_to_end $method >far.xml
-	sipp "${common[@]}" -sf far.xml -p "$far_port" -error_file far.err -message_file far.msg \
-		127.0.0.1:"$sip_port" >far.out 2>&1 </dev/null &
-	far=$!
-	wait_open $far "$transport" "$far_port" || { echo "SIPp (far) did not start:" && cat far.out && return 1; }
-	sipp "${common[@]}" -sf client.xml -p "$client_port" -error_file client.err -message_file client.msg -r 40 -l 8 \
-		127.0.0.1:"$sip_port" >client.out 2>&1 </dev/null
-	client_rc=$?
-	# Without its calls the far side would wait to the end of its time.
-	[ $client_rc = 0 ] || { sleep 1 && kill $far 2>/dev/null; }
-	wait $far
-	far_rc=$?
-	far=''
+	sipp_pair "$transport" "$sip_port" || return 1
 	[ "$client_rc/$far_rc" = 0/0 ] && echo "$calls sessions, $1 by $transport: good" && return 0
 	echo "$1 by $transport: the client's SIPp ended with $client_rc, the far side's with $far_rc"
 	for f in client.err far.err client.msg far.msg; do

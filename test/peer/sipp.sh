@@ -99,26 +99,15 @@ calls=20
 common=(-i 127.0.0.1 -mi 127.0.0.1 -t "${peers:0:1}1" -m "$calls" -nostdin -timeout 40 -timeout_error
 	-trace_err -trace_msg -recv_timeout 15000)
 cd "$tmp" || exit 1
-sipp "${common[@]}" -sf far.xml -p "$far_port" -error_file far.err -message_file far.msg \
-	127.0.0.1:"$near_port" >far.out 2>&1 </dev/null &
-far=$!
-wait_open $far "$peers" "$far_port" || { echo "SIPp (far) did not start:" && cat far.out && exit 1; }
-sipp "${common[@]}" -sf client.xml -p "$client_port" -error_file client.err -message_file client.msg -r 40 -l 8 \
-	127.0.0.1:"$near_port" >client.out 2>&1 </dev/null
-client_rc=$?
-# Without its calls the far side would wait to the end of its time.
-[ $client_rc = 0 ] || { sleep 1 && kill $far 2>/dev/null; }
-wait $far
-far_rc=$?
-far=''
+sipp_pair "$peers" "$near_port" || exit 1
 
 bad=0
 complain() {
 	echo "$*"
 	bad=1
 }
-[ $client_rc = 0 ] || complain "the client's SIPp ended with $client_rc"
-[ $far_rc = 0 ] || complain "the far side's SIPp ended with $far_rc"
+[ "$client_rc" = 0 ] || complain "the client's SIPp ended with $client_rc"
+[ "$far_rc" = 0 ] || complain "the far side's SIPp ended with $far_rc"
 kill -0 $server 2>/dev/null || complain "parleyd is gone"
 kill -TERM $server
 wait $server

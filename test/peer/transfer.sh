@@ -32,6 +32,9 @@ far-listens) run=(--size "200,64K" --total 4M --sessions 4 --duplex --far-setup 
 no-reports) run=(--size "200,1M" --total 16M --sessions 2 --failure-report no) ;;
 partial) run=(--size "200,1M" --total 16M --sessions 2 --failure-report partial --reports) ;;
 updates) run=(--size "200,64K,1M" --chunk 100000 --total 32M --sessions 2 --duplex --reports --updates 40) ;;
+# All Failure-Report and Success-Report modes, drawn sizes and chunks, several messages interleaved, chunks cut short.
+modes) run=(--size mix --chunk mix --interleave 4 --interrupt --all-modes --total 12M --sessions 4 --duplex) ;;
+modes-hop) run=(--size mix --chunk mix --interleave 8 --interrupt --all-modes --total 12M --sessions 4 --duplex) acknowledge=hop ;;
 # A receiver that does not read stops its own sender, without filling the server's memory, and nobody else.
 stall) run=(--size 64K --total 64M --sessions 3 --stall 1 --failure-report no) ;;
 stall-acknowledged) run=(--size 64K --total 64M --sessions 3 --stall 1 --window 4096) ;;

@@ -42,7 +42,9 @@ struct hist {
 	uint64_t n, max, bucket[HIST_N];
 };
 void hist_add(struct hist *h, uint64_t ns);
-uint64_t hist_at(const struct hist *h, double quantile); /* 0..1; 0 when empty */
+uint64_t hist_at(const struct hist *h, double quantile);         /* 0..1; 0 when empty */
+void hist_print(const char *what, const struct hist *h);         /* a line: p50, p90, p99, max */
+void hist_print_terse(const char *prefix, const struct hist *h); /* " p50_us=..." without a line end */
 
 /* ---- text.c: the little of SIP and SDP that a generator must read ---- */
 /* Value of the first header of that name ("Call-ID"), trimmed; p NULL: absent.  Compact forms are not read:
@@ -54,6 +56,8 @@ struct span text_body(struct span msg);
 /* First line starting with prefix ("a=path:"), without it and its line end; p NULL: none. */
 struct span text_line(struct span sdp, const char *prefix);
 uint64_t text_digits(struct span s); /* leading digits; 0 when none */
+/* Where the first URI of an MSRP path is; only addresses, no names. */
+bool text_path_addr(const char *path, struct sockaddr_storage *out);
 
 /* ---- udp.c: batches of datagrams ---- */
 enum { UDP_BATCH = 64, UDP_MSG = 4096 };

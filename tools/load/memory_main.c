@@ -7,34 +7,21 @@
  * The resident size depends on the largest crowd there was, too: blocks of sessions lie between those of transactions
  * and hold their pages.  So there is a warm-up that brings on the largest crowd this rate can make.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "opt.h"
 #include "sip.h"
 
-static const char help[] =
+static const char head[] =
 	"Usage: parley-load memory --to ADDRESS:PORT --pid N [option...]\n"
 	"\n"
 	"Sets up sessions through the device at ADDRESS:PORT (UDP), modifies them in turn by UPDATE and\n"
 	"re-INVITE, and reads the memory of the device when so many modifications were made.\n"
-	"\n"
-	"  --to ADDRESS:PORT    the device under test\n"
-	"  --pid N              its process\n"
-	"  --far-port N         port of the far end, where the device sends to (5080)\n"
-	"  --sessions N         sessions to set up (1000)\n"
-	"  --marks N,N,...      read after that many modifications (10000,100000,1000000)\n"
-	"  --metrics HOST:PORT  where it serves /metrics: process_heap_used_bytes is read too\n"
-	"  --warm-up N          modifications before all that; rate * 40 brings on all there can be (0)\n"
-	"  --rate N             modifications a second; 0: as fast as answers come (0)\n"
-	"  --refuse N           the far side refuses every Nth; 0: none (7)\n"
-	"  --pause N            seconds to wait before reading (40)\n"
-	"  --allow N            percent by which what is in use may have grown at the end (2)\n"
-	"  --allow-rss N        and the resident size (50, or 5 without --metrics)\n"
-	"  --core N             stay on this core\n"
-	"  --help               this text\n"
+	"\n";
+static const char tail[] =
 	"\n"
 	"Exit status: 0 the last reading is within what is allowed and all was answered as it should\n"
 	"be; 1 not so; 2 bad usage.\n";
@@ -49,8 +36,9 @@ struct memory {
 	int pid, core;
 };
 
-static void set_marks(struct memory *r, const char *arg)
+static void set_marks(void *u, const char *arg)
 {
+	struct memory *r = u;
 	char *copy = strdup(arg), *rest = copy;
 	if (!copy)
 		load_die("out of memory");
@@ -62,70 +50,6 @@ static void set_marks(struct memory *r, const char *arg)
 		r->mark[r->n_marks] = load_number("--marks", one, least, UINT32_MAX);
 	}
 	free(copy);
-}
-
-enum {
-	O_TO = 256,
-	O_PID,
-	O_FAR,
-	O_SESSIONS,
-	O_MARKS,
-	O_RATE,
-	O_REFUSE,
-	O_PAUSE,
-	O_ALLOW,
-	O_ALLOW_RSS,
-	O_CORE,
-	O_METRICS,
-	O_WARM
-};
-
-static void set(struct memory *r, int opt, const char *arg)
-{
-	switch (opt) {
-	case O_TO:
-		load_addr("--to", arg, &r->sip.to);
-		break;
-	case O_PID:
-		r->pid = (int)load_number("--pid", arg, 1, 1 << 30);
-		break;
-	case O_FAR:
-		r->sip.far_port = (uint16_t)load_number("--far-port", arg, 0, 65535);
-		break;
-	case O_SESSIONS:
-		r->sip.sessions = r->sip.active = (unsigned)load_number("--sessions", arg, 1, 1000000);
-		break;
-	case O_MARKS:
-		set_marks(r, arg);
-		break;
-	case O_RATE:
-		r->sip.rate = load_number("--rate", arg, 0, 1000000);
-		break;
-	case O_REFUSE:
-		r->sip.refuse_every = (unsigned)load_number("--refuse", arg, 0, 1000000);
-		break;
-	case O_PAUSE:
-		r->pause_s = (unsigned)load_number("--pause", arg, 0, 3600);
-		break;
-	case O_ALLOW:
-		r->allow = (unsigned)load_number("--allow", arg, 0, 1000);
-		break;
-	case O_ALLOW_RSS:
-		r->allow_rss = (unsigned)load_number("--allow-rss", arg, 0, 1000);
-		break;
-	case O_METRICS:
-		load_addr("--metrics", arg, &r->metrics);
-		break;
-	case O_WARM:
-		r->warm_up = load_number("--warm-up", arg, 0, UINT32_MAX);
-		break;
-	case O_CORE:
-		r->core = (int)load_number("--core", arg, 0, 1023);
-		break;
-	default:
-		fputs(help, opt == 'h' ? stdout : stderr);
-		exit(opt == 'h' ? 0 : 2);
-	}
 }
 
 /* Nothing listens there: only the signalling is of interest. */
@@ -232,25 +156,42 @@ static bool measure(const struct memory *r, struct sip_load *s)
 	return ok;
 }
 
+static void read_options(struct memory *r, int argc, char **argv)
+{
+	const struct load_opt opts[] = {
+		OPT_AT("to", &r->sip.to, "the device under test"),
+		OPT_N32("pid", &r->pid, 1, 1 << 30, "its process"),
+		OPT_N16("far-port", &r->sip.far_port, 0, 65535,
+			"port of the far end, where the device sends to (5080)"),
+		OPT_N32("sessions", &r->sip.sessions, 1, 1000000, "sessions to set up (1000)"),
+		OPT_FN("marks", "N,N,...", r, set_marks,
+		       "read after that many modifications (10000,100000,1000000)"),
+		OPT_AT("metrics", &r->metrics,
+		       "where it serves /metrics: process_heap_used_bytes is\nread too"),
+		OPT_N64("warm-up", &r->warm_up, 0, UINT32_MAX,
+			"modifications before all that; rate * 40 brings on all\nthere can be (0)"),
+		OPT_N64("rate", &r->sip.rate, 0, 1000000,
+			"modifications a second; 0: as fast as answers come (0)"),
+		OPT_N32("refuse", &r->sip.refuse_every, 0, 1000000,
+			"the far side refuses every Nth; 0: none (7)"),
+		OPT_N32("pause", &r->pause_s, 0, 3600, "seconds to wait before reading (40)"),
+		OPT_N32("allow", &r->allow, 0, 1000,
+			"percent by which what is in use may have grown at the\nend (2)"),
+		OPT_N32("allow-rss", &r->allow_rss, 0, 1000,
+			"and the resident size (50, or 5 without --metrics)"),
+		OPT_N32("core", &r->core, 0, 1023, "stay on this core"),
+	};
+	load_options(opts, ARRAY_LEN(opts), head, tail, argc, argv);
+	r->sip.active = r->sip.sessions;
+	if (r->sip.to.ss_family == 0 || r->pid == 0)
+		load_die("--to and --pid are needed; see parley-load memory --help");
+	if (!r->allow_rss)
+		r->allow_rss = r->metrics.ss_family ? 50 : 5;
+	load_bind(r->sip.host, &r->sip.local);
+}
+
 int load_memory_main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "to", 1, NULL, O_TO },
-		{ "pid", 1, NULL, O_PID },
-		{ "far-port", 1, NULL, O_FAR },
-		{ "sessions", 1, NULL, O_SESSIONS },
-		{ "marks", 1, NULL, O_MARKS },
-		{ "rate", 1, NULL, O_RATE },
-		{ "refuse", 1, NULL, O_REFUSE },
-		{ "pause", 1, NULL, O_PAUSE },
-		{ "allow", 1, NULL, O_ALLOW },
-		{ "allow-rss", 1, NULL, O_ALLOW_RSS },
-		{ "metrics", 1, NULL, O_METRICS },
-		{ "warm-up", 1, NULL, O_WARM },
-		{ "core", 1, NULL, O_CORE },
-		{ "help", 0, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct memory r = {
 		.sip = { .host = "127.0.0.1",
 			 .far_port = 5080,
@@ -267,15 +208,7 @@ int load_memory_main(int argc, char **argv)
 		.allow = 2,
 		.core = -1,
 	};
-	for (int opt; (opt = getopt_long(argc, argv, "h", options, NULL)) != -1;)
-		set(&r, opt, optarg);
-	if (optind < argc)
-		load_die("memory: what is %s?", argv[optind]);
-	if (r.sip.to.ss_family == 0 || r.pid == 0)
-		load_die("--to and --pid are needed; see parley-load memory --help");
-	if (!r.allow_rss)
-		r.allow_rss = r.metrics.ss_family ? 50 : 5;
-	load_addr("--bind", "127.0.0.1:0", &r.sip.local);
+	read_options(&r, argc, argv);
 	load_pin(r.core);
 	struct sip_load *s = sip_load_create(&r.sip);
 	bool ok = measure(&r, s);

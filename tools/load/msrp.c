@@ -41,15 +41,20 @@ static void fail(struct world *w, const char *what)
 
 /* ---- connections ---- */
 
+static bool is_paused(const struct load_conn *c)
+{
+	return c->gen && c->gen->end->paused;
+}
+
 static void watch(struct world *w, struct load_conn *c, int op)
 {
 	struct epoll_event ev = { .data.ptr = c };
-	bool paused = c->end && c->end->paused;
+	bool paused = is_paused(c);
 	ev.events = (paused ? 0 : EPOLLIN) | (c->want_write || c->connecting ? EPOLLOUT : 0);
 	epoll_ctl(w->epoll, op, c->fd, &ev);
 }
 
-static struct load_conn *add_conn(struct world *w, int fd, struct end *e)
+static struct load_conn *add_conn(struct world *w, int fd, struct gen *g)
 {
 	if (w->n_conn == w->conn_cap) {
 		w->conn_cap = w->conn_cap ? 2 * w->conn_cap : 64;
@@ -59,7 +64,7 @@ static struct load_conn *add_conn(struct world *w, int fd, struct end *e)
 	}
 	int one = 1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	struct load_conn *c = conn_create(fd, e);
+	struct load_conn *c = conn_create(fd, g, MSRP_BUF);
 	w->conn[w->n_conn++] = c;
 	return c;
 }
@@ -127,24 +132,19 @@ static void connect_end(struct world *w, struct end *e, const struct sockaddr_st
 		close(fd);
 		return;
 	}
-	e->conn = add_conn(w, fd, e);
-	e->conn->connecting = true;
-	watch(w, e->conn, EPOLL_CTL_ADD);
+	struct load_conn *c = add_conn(w, fd, e->gen);
+	c->connecting = true;
+	watch(w, c, EPOLL_CTL_ADD);
 }
 
 /* Connects to the first URI of the peer's path (RFC 4975 5.4). */
 static void connect_to_path(struct world *w, struct end *e)
 {
 	struct sockaddr_storage to;
-	char text[80];
-	const char *host = strstr(e->peer, "://"), *slash = host ? strchr(host + 3, '/') : NULL;
-	if (!slash || slash - host - 3 >= (long)sizeof(text)) {
-		end_wrong(e, "cannot use the path %s", e->peer);
-		return;
-	}
-	snprintf(text, sizeof(text), "%.*s", (int)(slash - host - 3), host + 3);
-	load_addr("path", text, &to);
-	connect_end(w, e, &to);
+	if (text_path_addr(e->gen->peer, &to))
+		connect_end(w, e, &to);
+	else
+		end_wrong(e, "cannot use the path %s", e->gen->peer);
 }
 
 static void accept_all(struct world *w)
@@ -155,46 +155,53 @@ static void accept_all(struct world *w)
 }
 
 /* An accepted connection is whose path its first request names. */
-static struct end *bind_by_path(void *u, struct load_conn *c, struct span to_path)
+static struct gen *bind_by_path(void *u, struct load_conn *c, struct span to_path)
 {
 	struct world *w = u;
 	for (unsigned k = 0; k < w->n_ends; k++) {
-		struct end *e = &w->end[k];
-		if (!e->conn && span_eq(to_path, span_of(e->self))) {
-			e->conn = c;
-			return e;
+		struct gen *g = w->end[k].gen;
+		if (!g->conn && span_eq(to_path, span_of(g->self))) {
+			g->conn = c;
+			return g;
 		}
 	}
 	return NULL;
 }
 
+/* Nothing closes or is cut in this run, so that is always a fault. */
+static void on_closed(struct world *w, struct load_conn *c)
+{
+	if (c->gen)
+		end_wrong(c->gen->end, "%s", c->why);
+	else
+		fprintf(stderr, "parley-load: a connection of nobody: %s\n", c->why);
+	close(c->fd);
+	c->fd = -1;
+	w->failed = true;
+}
+
 static void serve(struct world *w, struct load_conn *c, uint32_t events)
 {
 	bool want = c->want_write || c->connecting;
-	bool paused = c->end && c->end->paused;
-	if (c->end && c->connecting && events & (EPOLLOUT | EPOLLERR)) {
+	bool paused = is_paused(c);
+	if (c->gen && c->connecting && events & (EPOLLOUT | EPOLLERR)) {
 		int err = 0;
 		socklen_t len = sizeof(err);
 		getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);
-		if (err) {
-			end_wrong(c->end, "cannot connect: %s", strerror(err));
-			c->closed = true;
-		}
+		if (err)
+			conn_fail(c, "cannot connect");
 		c->connecting = false;
-		c->end->bound = true;
+		c->gen->bound = true;
 		conn_hello(c);
 	}
 	if (!c->closed && events & EPOLLIN && !paused)
 		conn_readable(c, bind_by_path, w);
 	if (!c->closed)
 		conn_writable(c);
-	if (c->closed) {
-		close(c->fd);
-		c->fd = -1;
-		w->failed = true;
-	} else if (want != c->want_write || paused != (c->end && c->end->paused)) {
+	if (c->closed)
+		on_closed(w, c);
+	else if (want != c->want_write || paused != is_paused(c))
 		watch(w, c, EPOLL_CTL_MOD);
-	}
 }
 
 /* One round of all that happened; at most wait_ms without anything. */
@@ -231,7 +238,7 @@ static void media(void *u, unsigned i, bool far, struct sip_media *m)
 	struct world *w = u;
 	m->port = port_of(w, i);
 	m->setup = !far ? "actpass" : w->r->far_active ? "active" : "passive";
-	snprintf(m->path, sizeof(m->path), "%.*s", SIP_PATH_MAX - 1, w->end[2 * i + far].self);
+	snprintf(m->path, sizeof(m->path), "%.*s", SIP_PATH_MAX - 1, w->end[2 * i + far].gen->self);
 }
 
 static void peer(void *u, unsigned i, bool far, struct span sdp)
@@ -239,8 +246,8 @@ static void peer(void *u, unsigned i, bool far, struct span sdp)
 	struct world *w = u;
 	struct end *e = &w->end[2 * i + far];
 	struct span path = text_line(sdp, "a=path:"), setup = text_line(sdp, "a=setup:");
-	snprintf(e->peer, sizeof(e->peer), "%" SPAN_FMT, SPAN_ARG(path));
-	e->active = far ? w->r->far_active : !span_eq(setup, SPAN("active"));
+	snprintf(e->gen->peer, sizeof(e->gen->peer), "%" SPAN_FMT, SPAN_ARG(path));
+	e->gen->active = far ? w->r->far_active : !span_eq(setup, SPAN("active"));
 }
 
 static void make_ends(struct world *w)
@@ -253,15 +260,18 @@ static void make_ends(struct world *w)
 	for (unsigned k = 0; k < w->n_ends; k++) {
 		struct end *e = &w->end[k];
 		bool far = k & 1, ip6 = w->r->local.ss_family == AF_INET6;
+		char self[MSRP_URI_MAX];
 		e->flow = k;
 		e->conf = &w->r->flow;
 		e->totals = &w->r->totals;
 		e->sends = !far || w->r->duplex;
-		e->expects = far || w->r->duplex;
 		snprintf(e->name, sizeof(e->name), "session %u, %s", k / 2, far ? "far end" : "client");
-		snprintf(e->self, sizeof(e->self), "msrp://%s%s%s:%u/%s%06x%08" PRIx32 "parleyload;tcp",
+		snprintf(self, sizeof(self), "msrp://%s%s%s:%u/%s%06x%08" PRIx32 "parleyload;tcp",
 			 ip6 ? "[" : "", w->r->sip.host, ip6 ? "]" : "", port_of(w, k / 2),
 			 far ? "far" : "cli", k / 2, w->run);
+		gen_create(e, self);
+		if (far)
+			end_pair(&w->end[k - 1], e);
 	}
 }
 
@@ -270,8 +280,8 @@ static bool open_sessions(struct world *w)
 	if (w->r->sip.to.ss_family == 0) {
 		for (unsigned k = 0; k < w->n_ends; k++) {
 			struct end *e = &w->end[k];
-			snprintf(e->peer, sizeof(e->peer), "%s", w->end[k ^ 1].self);
-			e->active = !(k & 1);
+			snprintf(e->gen->peer, sizeof(e->gen->peer), "%s", w->end[k ^ 1].gen->self);
+			e->gen->active = !(k & 1);
 		}
 	} else {
 		w->r->sip.hooks = (struct sip_hooks){ .u = w, .media = media, .peer = peer };
@@ -282,9 +292,9 @@ static bool open_sessions(struct world *w)
 	for (unsigned k = 0; k < w->n_ends; k++) {
 		struct end *e = &w->end[k];
 		e->paused = (k & 1) && k / 2 < w->r->stall;
-		if (e->active && w->sip)
+		if (e->gen->active && w->sip)
 			connect_to_path(w, e);
-		else if (e->active)
+		else if (e->gen->active)
 			connect_end(w, e, &w->r->direct);
 	}
 	return true;
@@ -302,6 +312,15 @@ static bool all_done(const struct world *w, unsigned from)
 	return true;
 }
 
+/* Bytes of content that e got rid of. */
+static uint64_t end_sent(const struct end *e)
+{
+	uint64_t n = 0;
+	for (uint64_t k = 0; k < e->k; k++)
+		n += k < e->k_base ? flow_message(e->conf, e->flow, k).size : end_out(e, k)->offset;
+	return n - e->gen->body_left;
+}
+
 /* The sessions that may flow have: look at the stalled ones, and let them go on. */
 static void end_stall(struct world *w)
 {
@@ -309,30 +328,63 @@ static void end_stall(struct world *w)
 	w->r->stalled_rss = proc_rss(&w->dut);
 	for (unsigned i = 0; i < w->r->stall; i++) {
 		struct end *client = &w->end[2 * i], *far = &w->end[2 * i + 1];
-		uint64_t sent = client->sent_bytes - client->body_left;
+		uint64_t sent = end_sent(client);
 		if (sent > w->r->stalled_bytes)
 			w->r->stalled_bytes = sent;
-		if (far->in_k || far->in_offset)
+		if (far->in_base || far->in[0].offset)
 			fail(w, "a stalled receiver received");
 		far->paused = false;
-		if (far->conn) {
-			serve(w, far->conn, EPOLLIN);
-			watch(w, far->conn, EPOLL_CTL_MOD);
+		if (far->gen->conn) {
+			serve(w, far->gen->conn, EPOLLIN);
+			watch(w, far->gen->conn, EPOLL_CTL_MOD);
 		}
 	}
 	if (w->r->stalled_bytes > w->r->stall_max)
 		fail(w, "a stalled receiver did not stop its sender");
 }
 
+/* Bytes of content that this run has, or of those already in. */
+static uint64_t all_bytes(const struct world *w)
+{
+	uint64_t n = 0;
+	for (unsigned k = 0; k < w->n_ends; k++)
+		n += w->end[k].total;
+	return n;
+}
+
 static void update_in_turn(struct world *w)
 {
-	uint64_t whole = w->r->flow.total * (w->n_ends / 2) * (w->r->duplex ? 2 : 1);
 	if (!w->sip || w->r->updates_done >= w->r->updates || sip_load_open(w->sip) ||
 	    w->r->totals.bytes_in < w->next_update_at)
 		return;
 	if (sip_load_modify_one(w->sip))
 		w->r->updates_done++;
-	w->next_update_at += whole / (w->r->updates + 1);
+	w->next_update_at += all_bytes(w) / (w->r->updates + 1);
+}
+
+static void complain(struct world *w)
+{
+	fail(w, "nothing moves any more");
+	for (unsigned k = 0; k < w->n_ends; k++) {
+		struct end *e = &w->end[k];
+		if (end_send_done(e) && end_receive_done(e))
+			continue;
+		end_wrong(e,
+			  "%s; begun %" PRIu64 " of %" PRIu64 " messages, %" PRIu64
+			  " SENDs without 200, %" PRIu64 " without REPORT; received %" PRIu64,
+			  e->gen->conn ? e->gen->bound ? "bound" : "connected" : "no connection", e->k,
+			  e->n_messages, e->unanswered, e->reports_wanted, e->in_base);
+	}
+}
+
+/* Ends that send by the clock do not write by themselves. */
+static void on_time(struct world *w)
+{
+	for (unsigned k = 0; w->r->flow.rate && k < w->n_ends; k++) {
+		struct load_conn *c = w->end[k].gen->conn;
+		if (c && !c->closed && !c->connecting && !c->want_write)
+			serve(w, c, 0);
+	}
 }
 
 static bool flow(struct world *w)
@@ -346,22 +398,10 @@ static bool flow(struct world *w)
 		update_in_turn(w);
 		if (open)
 			sip_load_pump(w->sip, 0);
-		step(w, open ? 0 : 20);
-		if (now_ns() - w->last_progress_ns > wait_ns) {
-			fail(w, "nothing moves any more");
-			for (unsigned k = 0; k < w->n_ends; k++) {
-				struct end *e = &w->end[k];
-				if (!end_send_done(e) || !end_receive_done(e))
-					end_wrong(e,
-						  "%s; begun %" PRIu64 " of %" PRIu64 " messages, %" PRIu64
-						  " SENDs without 200, %" PRIu64
-						  " without REPORT; received %" PRIu64,
-						  e->conn ? e->bound ? "bound" : "connected"
-							  : "no connection",
-						  e->k, w->r->flow.n_messages, e->unanswered,
-						  e->reports_wanted, e->in_k);
-			}
-		}
+		on_time(w);
+		step(w, open ? 0 : w->r->flow.rate ? 1 : 20);
+		if (now_ns() - w->last_progress_ns > wait_ns)
+			complain(w);
 	}
 	return !w->failed;
 }
@@ -377,13 +417,16 @@ static void audit(struct world *w)
 {
 	const struct msrp_run *r = w->r;
 	const struct msrp_totals *t = &r->totals;
-	uint64_t flows = r->sip.sessions * (r->duplex ? 2 : 1);
-	if (t->messages_in != flows * r->flow.n_messages || t->bytes_in != flows * r->flow.total ||
-	    t->messages != t->messages_in || t->bytes != t->bytes_in)
+	uint64_t n = 0;
+	for (unsigned k = 0; k < w->n_ends; k++)
+		n += w->end[k].n_messages;
+	if (t->messages_in != n || t->bytes_in != all_bytes(w) || t->messages != t->messages_in ||
+	    t->bytes != t->bytes_in)
 		fail(w, "not every message arrived");
-	if (r->flow.failure_report == FR_YES ? t->answers != t->sends : t->answers != 0)
+	if (!r->flow.all_modes &&
+	    (r->flow.failure_report == FR_YES ? t->answers != t->sends : t->answers != 0))
 		fail(w, "answers and SENDs are not equal in number");
-	if (t->reports != (r->flow.success_report ? t->messages : 0))
+	if (!r->flow.all_modes && t->reports != (r->flow.success_report ? t->messages : 0))
 		fail(w, "REPORTs and messages are not equal in number");
 	if (t->wrong)
 		w->failed = true;
@@ -403,7 +446,6 @@ bool msrp_run(struct msrp_run *r)
 {
 	struct world w = { .r = r, .stalling = r->stall > 0, .run = (uint32_t)now_ns() };
 	pattern_init();
-	flow_plan(&r->flow);
 	w.epoll = epoll_create1(EPOLL_CLOEXEC);
 	make_listeners(&w);
 	make_ends(&w);
@@ -433,6 +475,8 @@ bool msrp_run(struct msrp_run *r)
 	free(w.port);
 	close(w.epoll);
 	free(w.conn);
+	for (unsigned k = 0; k < w.n_ends; k++)
+		end_finish(&w.end[k]);
 	free(w.end);
 	return !w.failed;
 }

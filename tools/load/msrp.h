@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Both ends of MSRP sessions through one device: messages of known bytes go in at the client's end, and whatever
- * comes out at the far end, cut as the device likes, must be those bytes, once, in order.
+ * Both ends of MSRP sessions through one device: messages of known bytes go in at one end, and whatever comes out at
+ * the other, cut as the device likes, must be those bytes, once, in order.
+ *
+ * An end lives on one URI after the other: a generation is one of them, with the peer's URI and the connection.  A
+ * message is begun on the present generation and finished there (RFC 4975 5.4).  Both ends are in this process, so the
+ * receiver may look at what the sender knows; what is allowed to it when a connection was cut stands in msrp_recv.c.
  */
 #ifndef PARLEY_LOAD_MSRP_H
 #define PARLEY_LOAD_MSRP_H
@@ -10,26 +14,44 @@
 
 enum {
 	PATTERN_PERIOD = 1048573, /* prime, so that no chunk size divides it */
-	MSRP_RBUF = 256 * 1024,
-	MSRP_OUT = 256 * 1024, /* heads, small messages and answers waiting to be written */
+	MSRP_BUF = 256 * 1024,    /* read at once; heads, small messages and answers waiting to be written */
+	MSRP_BUF_SMALL = 64 * 1024,
 	MSRP_TID_MAX = 32,
 	MSRP_URI_MAX = 256,
 	WINDOW_MAX = 4096,
 	MSRP_SIZES_MAX = 8,
+	INTERLEAVE_MAX = 16,
+	MESSAGES_OPEN_MAX = 1024, /* per end: begun and not over */
 };
 
 enum failure_report { FR_YES, FR_PARTIAL, FR_NO };
 
-struct flow_conf { /* what each sending end does */
-	uint64_t size[MSRP_SIZES_MAX];
-	unsigned n_size;     /* message k has size[k % n_size] */
-	uint64_t total;      /* bytes of content per session and direction, rounded up to whole messages */
-	uint64_t n_messages; /* what that makes */
-	uint64_t chunk;      /* bytes of content per SEND; 0: the whole message */
-	unsigned window;     /* SENDs without their 200 at once */
-	bool success_report;
+/* ---- flow.c: what each sending end does ---- */
+
+struct flow_conf {
+	uint64_t seed;
+	uint64_t size[MSRP_SIZES_MAX], chunk[MSRP_SIZES_MAX]; /* message k has size[k % n_size] ... */
+	unsigned n_size, n_chunk;                             /* 0: drawn, to 5 MiB */
+	uint64_t
+		total; /* bytes of content per session and direction, rounded up to whole messages; 0: no end */
+	uint64_t rate;                  /* messages a second; 0: as fast as they go */
+	unsigned window;                /* SENDs without their 200 at once */
+	unsigned interleave;            /* messages under way at once on a connection */
+	bool interrupt;                 /* a chunk ends early, with '+', when answers wait to be written */
+	bool success_report, all_modes; /* all_modes: drawn for each message */
 	enum failure_report failure_report;
 };
+
+struct flow_message {
+	uint64_t size, chunk; /* chunk: bytes per SEND; 0: the whole message */
+	bool success;
+	enum failure_report failure;
+};
+
+struct flow_message flow_message(const struct flow_conf *c, uint32_t flow, uint64_t k);
+/* How many messages that makes, and how many bytes. */
+uint64_t flow_plan(const struct flow_conf *c, uint32_t flow, uint64_t *total);
+uint64_t flow_hash(uint64_t a, uint64_t b, uint64_t c);
 
 /* ---- pattern.c: the bytes of message k, by offset ---- */
 void pattern_init(void);
@@ -47,45 +69,115 @@ struct msrp_totals {
 	uint64_t chunks_in, messages_in, bytes_in; /* received and checked */
 	uint64_t answers, reports;                 /* 200s and success REPORTs received */
 	uint64_t wrong;
+	uint64_t interrupted; /* chunks that ended early */
+	/* only where connections were cut (msrp_recv.c) */
+	uint64_t resent, again; /* bytes written again; received again */
+	uint64_t told, unsaid;  /* messages given up because of an error; lost without a word, as asked */
+	uint64_t reports_cut;   /* REPORTs that went down with a connection */
+	struct hist delivery, answer; /* first byte begun to last byte there; SEND written to its 200 */
+};
+
+struct gen { /* one MSRP session of an end */
+	struct gen *next;
+	unsigned id; /* of its end */
+	struct end *end;
+	struct load_conn *conn; /* NULL: not connected yet, or not any more */
+	char self[MSRP_URI_MAX], peer[MSRP_URI_MAX];
+	bool active;         /* makes the connection */
+	bool bound;          /* something came in on conn, or went out first */
+	uint64_t over_ns;    /* since when it is not the present one; 0: it is */
+	unsigned unfinished; /* messages begun here and not over */
+
+	uint64_t open[INTERLEAVE_MAX]; /* messages with bytes not yet in chunks */
+	unsigned n_open, turn;
+	uint64_t body_k, body_seq, body_off, body_left, body_n; /* the chunk being written from the pattern */
+};
+
+struct out_msg { /* a message begun */
+	uint64_t k, size, chunk, began_ns;
+	uint64_t offset; /* bytes in chunks begun */
+	struct gen *gen; /* NULL: it is over */
+	unsigned gen_id; /* of the generation it was begun on */
+	unsigned unanswered;
+	bool success, reported;
+	bool written;  /* its last chunk is, as far as is known */
+	bool cut;      /* it was under way when a connection was cut */
+	bool homeless; /* its generation was cut, and bytes of it must go out (again) */
+	bool over;
+	bool given_up;     /* told that it failed, or nobody can tell */
+	uint64_t quiet_ns; /* when something last happened to it */
+	enum failure_report failure;
+};
+
+struct out_send { /* a SEND, by the number in its transaction id */
+	uint64_t k, start, n, written_ns;
+	struct gen *gen;
+	enum failure_report failure;
+	bool open; /* waits for its 200 */
+};
+
+struct in_msg {
+	uint64_t k, offset; /* offset: the next byte expected */
+	bool known, complete;
+	const struct load_conn *conn; /* on which it began */
 };
 
 struct end {
 	uint32_t flow; /* names the bytes this end sends; the other end expects flow ^ 1 */
-	char name[32]; /* for complaints */
-	char self[MSRP_URI_MAX], peer[MSRP_URI_MAX];
+	char name[48]; /* for complaints */
 	const struct flow_conf *conf;
 	struct msrp_totals *totals;
-	struct load_conn *conn;      /* NULL: not connected yet */
-	bool active, sends, expects; /* makes the connection; has content to send; to receive */
-	bool bound;                  /* something came in on conn, or went out first */
-	bool paused;                 /* does not read */
+	struct end *other;
+	struct gen *gen;    /* the present one; those before hang on its next */
+	bool sends, paused; /* has content to send; does not read */
+	bool stop, held;    /* begins no more messages at all; for now */
+	bool outage;        /* a connection of its was cut, and the session is not yet mended */
 
 	/* sending */
-	uint64_t k, offset, sent_bytes;       /* message under way and how much of it is in chunks begun */
-	uint64_t seq, unanswered;             /* SENDs begun; without 200 */
-	uint64_t tid_base;                    /* oldest SEND without 200 */
-	uint8_t answered[WINDOW_MAX];         /* ring over seq */
-	uint64_t body_off, body_left, body_k; /* body being written straight from the pattern */
-	uint64_t reports_wanted;              /* messages begun that want a REPORT, none yet */
+	uint64_t n_messages, total;         /* of all there are to send */
+	uint64_t k, k_base;                 /* the next message to begin; the first that is not over */
+	struct out_msg *out;                /* ring over k */
+	uint64_t seq, tid_base, unanswered; /* SENDs begun; oldest still of interest; without 200 */
+	struct out_send *send;              /* ring over seq */
+	unsigned n_homeless;
+	uint64_t first_ns, reports_wanted;
+	uint32_t ring, send_ring; /* sizes, powers of two */
 
 	/* receiving */
-	uint64_t in_k, in_offset; /* the next byte expected */
+	uint64_t in_base; /* the first message that is not complete */
+	struct in_msg *in;
 };
 
 bool end_send_done(const struct end *e);    /* all written and, where due, answered and reported */
-bool end_receive_done(const struct end *e); /* every byte of the other's total is in */
-void flow_plan(struct flow_conf *c);        /* n_messages and the rounded total from size and total */
+bool end_receive_done(const struct end *e); /* every message of the other is in, or known to be lost */
+void end_wrong(struct end *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- msrp_end.c: the two ends of one line ---- */
+/* conf, totals and names are set; plans and makes room.  Dies when memory is out. */
+void end_pair(struct end *a, struct end *b);
+void end_finish(struct end *e); /* frees what it owns; its connections are not its own */
+struct gen *gen_create(struct end *e, const char *self); /* becomes the present one */
+/* Frees old generations without a connection and without anything unfinished. */
+void end_reap(struct end *e);
+/* The connection of g was cut: all that was under way on this line may have been hit. */
+void gen_cut(struct gen *g, uint64_t now);
+/* Finishes messages of which, after a cut, nothing more can be expected. */
+void end_give_up(struct end *e, uint64_t now, uint64_t patience_ns);
 
 /* ---- msrp_conn.c ---- */
 struct load_conn {
 	int fd;
 	bool connecting, closed, want_write;
-	struct end *end; /* NULL: accepted, not spoken yet */
+	bool fault; /* closed for what was read on it */
+	const char *why;
+	struct gen *gen; /* NULL: accepted, not spoken yet */
+	void *owner;
+	size_t cap;
 	char *rbuf;
 	size_t r_at, r_n; /* read position, end of data */
-	char *out;
+	char *out;        /* cap 2 * cap */
 	size_t o_at, o_n;
-	char *ctl; /* answers that arose while a body is on its way; cap MSRP_OUT */
+	char *ctl; /* answers that arose while a body is on its way; cap cap */
 	size_t c_n;
 	/* the request being read */
 	bool in_body;
@@ -96,26 +188,38 @@ struct load_conn {
 	enum failure_report b_failure;
 };
 
-typedef struct end *conn_bind_fn(void *u, struct load_conn *c, struct span to_path);
-struct load_conn *conn_create(int fd, struct end *e); /* dies when memory is out */
-void conn_destroy(struct load_conn *c);
+typedef struct gen *conn_bind_fn(void *u, struct load_conn *c, struct span to_path);
+struct load_conn *conn_create(int fd, struct gen *g, size_t buffer); /* dies when memory is out */
+void conn_destroy(struct load_conn *c);                              /* closes it too */
 /* Reads until nothing is left; checks; answers. */
 void conn_readable(struct load_conn *c, conn_bind_fn *bind, void *u);
 /* Writes what there is to write, new messages too, until the socket is full. */
 void conn_writable(struct load_conn *c);
 /* A request without a body, as the active side owes one (RFC 4975 5.4). */
 void conn_hello(struct load_conn *c);
-
-/* ---- msrp_end.c ---- */
-void end_wrong(struct end *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Writes messages to c->out until it is full, the window is, or there is no more. */
-void end_fill(struct end *e, struct load_conn *c);
-void end_body_done(struct end *e, struct load_conn *c); /* the body from the pattern is written */
 /* Bytes that go into the connection's answers. */
 void conn_control(struct load_conn *c, struct span bytes);
-void end_on_answer(struct end *e, struct span tid, unsigned status);
+void conn_fail(struct load_conn *c, const char *why);
+
+/* ---- msrp_send.c ---- */
+/* Writes messages to the connection of g until it is full, the window is, or there is no more. */
+void end_fill(struct gen *g, uint64_t now);
+void end_body_done(struct gen *g, uint64_t now); /* the body from the pattern is written */
+void end_on_answer(struct end *e, struct load_conn *c, struct span tid, unsigned status);
 void end_on_report(struct end *e, struct span message_id, struct span range, struct span status);
+void out_settle(struct end *e, struct out_msg *m); /* something of it ended: is it over? */
+void out_give_up(struct end *e, struct out_msg *m);
+static inline struct out_msg *end_out(const struct end *e, uint64_t k)
+{
+	return &e->out[k & (e->ring - 1)];
+}
+
+/* ---- msrp_recv.c ---- */
 bool end_on_send(struct end *e, struct load_conn *c, struct span message_id, struct span range);
 void end_on_send_end(struct end *e, struct load_conn *c, char flag);
+static inline struct in_msg *end_in(const struct end *e, uint64_t k)
+{
+	return &e->in[k & (e->other->ring - 1)];
+}
 
 #endif

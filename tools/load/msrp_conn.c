@@ -13,16 +13,18 @@
 
 #include "msrp.h"
 
-enum { ENDLINE_MAX = 2 + 7 + MSRP_TID_MAX + 1 + 2 };
+enum { ENDLINE_MAX = 2 + 7 + MSRP_TID_MAX + 1 + 2, CHUNK_LEAST = 2048 };
 
-struct load_conn *conn_create(int fd, struct end *e)
+struct load_conn *conn_create(int fd, struct gen *g, size_t buffer)
 {
 	struct load_conn *c = calloc(1, sizeof(*c));
-	if (!c || !(c->rbuf = malloc(MSRP_RBUF)) || !(c->out = malloc(2 * MSRP_OUT)) ||
-	    !(c->ctl = malloc(MSRP_OUT)))
+	if (!c || !(c->rbuf = malloc(buffer)) || !(c->out = malloc(2 * buffer)) || !(c->ctl = malloc(buffer)))
 		load_die("out of memory");
+	c->cap = buffer;
 	c->fd = fd;
-	c->end = e;
+	c->gen = g;
+	if (g)
+		g->conn = c;
 	return c;
 }
 
@@ -32,30 +34,37 @@ void conn_destroy(struct load_conn *c)
 		return;
 	if (c->fd >= 0)
 		close(c->fd);
+	if (c->gen)
+		c->gen->conn = NULL;
 	free(c->rbuf);
 	free(c->out);
 	free(c->ctl);
 	free(c);
 }
 
-static void broken(struct load_conn *c, const char *what)
+/* Gone; whoever owns it decides what that means. */
+static void gone(struct load_conn *c, const char *why)
 {
-	if (c->end)
-		end_wrong(c->end, "%s", what);
-	else
-		fprintf(stderr, "parley-load: a connection of nobody: %s\n", what);
 	c->closed = true;
+	c->why = why;
+}
+
+/* What came on it cannot be. */
+void conn_fail(struct load_conn *c, const char *why)
+{
+	c->fault = true;
+	gone(c, why);
 }
 
 /* ---- writing ---- */
 
 void conn_control(struct load_conn *c, struct span bytes)
 {
-	bool mid_body = c->end && c->end->body_left;
+	bool mid_body = c->gen && c->gen->body_left;
 	char *at = mid_body ? c->ctl + c->c_n : c->out + c->o_n;
 	/* Whoever lets us wait this long does not read answers. */
-	if (bytes.n > (mid_body ? MSRP_OUT - c->c_n : 2 * MSRP_OUT - c->o_n)) {
-		broken(c, "256 KiB of answers wait: the device stopped reading them");
+	if (bytes.n > (mid_body ? c->cap - c->c_n : 2 * c->cap - c->o_n)) {
+		conn_fail(c, "a whole buffer of answers waits: the device stopped reading them");
 		return;
 	}
 	memcpy(at, bytes.p, bytes.n);
@@ -68,21 +77,22 @@ void conn_hello(struct load_conn *c)
 	int n = snprintf(text, sizeof(text),
 			 "MSRP hello SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: hello.%x\r\n"
 			 "Byte-Range: 1-0/0\r\n-------hello$\r\n",
-			 c->end->peer, c->end->self, c->end->flow);
+			 c->gen->peer, c->gen->self, c->gen->end->flow);
 	conn_control(c, (struct span){ text, (size_t)n });
 }
 
 /* One writev of what waits, and of the body behind it; false: the socket is full, or nothing to write. */
-static bool write_some(struct load_conn *c)
+static bool write_some(struct load_conn *c, uint64_t now)
 {
-	struct end *e = c->end;
+	struct gen *g = c->gen;
 	struct iovec iov[3];
 	int n_iov = 0;
 	size_t waiting = c->o_n - c->o_at;
 	if (waiting)
 		iov[n_iov++] = (struct iovec){ c->out + c->o_at, waiting };
-	for (uint64_t k = 0; e && k < e->body_left && n_iov < 3;) {
-		struct span s = pattern_at(e->flow, e->body_k, e->body_off + k, (size_t)(e->body_left - k));
+	for (uint64_t k = 0; g && k < g->body_left && n_iov < 3;) {
+		struct span s =
+			pattern_at(g->end->flow, g->body_k, g->body_off + k, (size_t)(g->body_left - k));
 		iov[n_iov++] = (struct iovec){ (char *)s.p, s.n };
 		k += s.n;
 	}
@@ -91,7 +101,7 @@ static bool write_some(struct load_conn *c)
 	ssize_t n = writev(c->fd, iov, n_iov);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
-			broken(c, strerror(errno));
+			gone(c, strerror(errno));
 		c->want_write = errno == EAGAIN;
 		return errno == EINTR;
 	}
@@ -99,28 +109,40 @@ static bool write_some(struct load_conn *c)
 	c->o_at += head;
 	if (c->o_at == c->o_n)
 		c->o_at = c->o_n = 0;
-	if (e && body) {
-		e->body_off += body;
-		e->body_left -= body;
-		if (e->body_left == 0)
-			end_body_done(e, c);
+	if (g && body) {
+		g->body_off += body;
+		g->body_left -= body;
+		if (g->body_left == 0)
+			end_body_done(g, now);
 	}
 	return true;
 }
 
+/* Answers wait behind a long body: it may be cut short for them, when enough of it is out (RFC 4975 7.1.1). */
+static void interrupt(struct load_conn *c, uint64_t now)
+{
+	struct gen *g = c->gen;
+	if (c->c_n && g->end->conf->interrupt && g->body_left && c->o_n == c->o_at &&
+	    g->body_n - g->body_left > CHUNK_LEAST)
+		end_body_done(g, now);
+}
+
 void conn_writable(struct load_conn *c)
 {
+	uint64_t now = now_ns();
 	c->want_write = false;
 	/* Room for the end of a message under way is always kept: end_fill() stops far below the end. */
 	do {
-		if (c->o_at && c->o_n > MSRP_OUT) {
+		if (c->o_at && c->o_n > c->cap) {
 			memmove(c->out, c->out + c->o_at, c->o_n - c->o_at);
 			c->o_n -= c->o_at;
 			c->o_at = 0;
 		}
-		if (c->end && c->end->bound)
-			end_fill(c->end, c);
-	} while (!c->closed && write_some(c));
+		if (c->gen && c->gen->bound) {
+			interrupt(c, now);
+			end_fill(c->gen, now);
+		}
+	} while (!c->closed && write_some(c, now));
 }
 
 /* ---- reading ---- */
@@ -201,28 +223,28 @@ static void on_empty_send(struct load_conn *c, const struct head *h)
 	int n = snprintf(text, sizeof(text),
 			 "MSRP %" SPAN_FMT " 200 OK\r\nTo-Path: %" SPAN_FMT
 			 "\r\nFrom-Path: %s\r\n-------%" SPAN_FMT "$\r\n",
-			 SPAN_ARG(h->tid), SPAN_ARG(h->from), c->end->self, SPAN_ARG(h->tid));
+			 SPAN_ARG(h->tid), SPAN_ARG(h->from), c->gen->self, SPAN_ARG(h->tid));
 	conn_control(c, (struct span){ text, (size_t)n });
 }
 
 static void on_head(struct load_conn *c, const struct head *h, conn_bind_fn *bind, void *u)
 {
-	if (!c->end && (c->end = bind(u, c, h->to)) == NULL) {
-		broken(c, "its To-Path is not ours");
+	if (!c->gen && (c->gen = bind(u, c, h->to)) == NULL) {
+		conn_fail(c, "its To-Path is not ours");
 		return;
 	}
-	struct end *e = c->end;
-	e->bound = true;
-	if (!span_eq(h->to, span_of(e->self)) || !span_eq(h->from, span_of(e->peer))) {
-		broken(c, "To-Path or From-Path is not as negotiated");
-		return;
-	}
-	if (h->method.n == 3 && h->method.p[0] >= '0' && h->method.p[0] <= '9') {
-		end_on_answer(e, h->tid, (unsigned)atoi(h->method.p));
+	struct gen *g = c->gen;
+	struct end *e = g->end;
+	bool status = h->method.n == 3 && h->method.p[0] >= '0' && h->method.p[0] <= '9';
+	g->bound = true;
+	if (!span_eq(h->to, span_of(g->self)) || !span_eq(h->from, span_of(g->peer))) {
+		conn_fail(c, "To-Path or From-Path is not as negotiated");
+	} else if (status) {
+		end_on_answer(e, c, h->tid, (unsigned)atoi(h->method.p));
 	} else if (span_eq(h->method, SPAN("REPORT"))) {
 		end_on_report(e, h->id, h->range, h->status);
 	} else if (!span_eq(h->method, SPAN("SEND"))) {
-		broken(c, "neither SEND nor REPORT");
+		conn_fail(c, "neither SEND nor REPORT");
 	} else if (!h->body) {
 		on_empty_send(c, h);
 	} else {
@@ -232,14 +254,14 @@ static void on_head(struct load_conn *c, const struct head *h, conn_bind_fn *bin
 		c->b_failure = h->failure;
 		c->in_body = true;
 		if (!end_on_send(e, c, h->id, h->range))
-			c->closed = true; /* what follows could not be judged */
+			conn_fail(c, "what follows could not be judged");
 	}
 }
 
 /* Consumes body bytes; true when the end-line is through. */
 static bool read_body(struct load_conn *c, struct span in)
 {
-	struct end *e = c->end;
+	struct end *e = c->gen->end;
 	char mark[ENDLINE_MAX];
 	size_t n_mark = (size_t)snprintf(mark, sizeof(mark), "\r\n-------%s", c->tid);
 	size_t same = pattern_match(e->flow ^ 1, c->b_k, c->b_start - 1 + c->b_got, in);
@@ -258,7 +280,7 @@ static bool read_body(struct load_conn *c, struct span in)
 			return false;
 		end_wrong(e, "message %" PRIu64 ": wrong byte at offset %" PRIu64, c->b_k,
 			  c->b_start - 1 + c->b_got + same);
-		c->closed = true;
+		conn_fail(c, "wrong bytes");
 		return false;
 	}
 	size_t body = (size_t)(at - in.p);
@@ -273,10 +295,10 @@ static bool read_body(struct load_conn *c, struct span in)
 
 static void parse(struct load_conn *c, conn_bind_fn *bind, void *u)
 {
-	while (!c->closed && c->r_at < c->r_n && !(c->end && c->end->paused)) {
+	while (!c->closed && c->r_at < c->r_n && !(c->gen && c->gen->end->paused)) {
 		struct span in = { c->rbuf + c->r_at, c->r_n - c->r_at };
 		struct head h;
-		if (c->end && c->in_body) {
+		if (c->gen && c->in_body) {
 			if (!read_body(c, in))
 				break;
 			continue;
@@ -285,7 +307,7 @@ static void parse(struct load_conn *c, conn_bind_fn *bind, void *u)
 		if (n == 0)
 			break;
 		if (n < 0) {
-			broken(c, "cannot be read as MSRP");
+			conn_fail(c, "cannot be read as MSRP");
 			break;
 		}
 		c->r_at += (size_t)n;
@@ -300,20 +322,20 @@ void conn_readable(struct load_conn *c, conn_bind_fn *bind, void *u)
 {
 	parse(c, bind, u); /* what a pause left */
 	/* A few rounds only: the other connections want their turn. */
-	for (int round = 0; round < 4 && !c->closed && !(c->end && c->end->paused); round++) {
-		ssize_t n = read(c->fd, c->rbuf + c->r_n, MSRP_RBUF - c->r_n);
+	for (int round = 0; round < 4 && !c->closed && !(c->gen && c->gen->end->paused); round++) {
+		ssize_t n = read(c->fd, c->rbuf + c->r_n, c->cap - c->r_n);
 		if (n == 0) {
-			broken(c, "the device closed the connection");
+			gone(c, "the device closed the connection");
 			return;
 		}
 		if (n < 0) {
 			if (errno != EAGAIN && errno != EINTR)
-				broken(c, strerror(errno));
+				gone(c, strerror(errno));
 			return;
 		}
 		c->r_n += (size_t)n;
 		parse(c, bind, u);
-		if ((size_t)n < MSRP_RBUF / 2)
+		if ((size_t)n < c->cap / 2)
 			return;
 	}
 }

@@ -11,6 +11,7 @@ struct msrp_run {
 	struct sip_conf sip;                   /* to.ss_family 0: direct */
 	struct sockaddr_storage direct, local; /* where to connect; where to listen */
 	struct flow_conf flow;
+	unsigned far_role; /* 1: active */
 	bool duplex, far_active, terse;
 	unsigned stall;     /* sessions whose far end does not read until all others are done */
 	uint64_t stall_max; /* bytes their senders may get rid of meanwhile */

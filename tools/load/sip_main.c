@@ -1,40 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* parley-load sip: session modifications through a device, and what each cost it. */
-#include <arpa/inet.h>
-#include <getopt.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "opt.h"
 #include "sip.h"
 
-static const char help[] =
+static const char head[] =
 	"Usage: parley-load sip --to ADDRESS:PORT [option...]\n"
 	"\n"
 	"Sets up sessions through the device at ADDRESS:PORT (UDP), changes them by UPDATE or re-INVITE\n"
 	"with so many in flight, and ends them.  The far side answers where the device sends it.\n"
-	"\n"
-	"  --to ADDRESS:PORT    the device under test\n"
-	"  --bind ADDRESS       our own address (127.0.0.1)\n"
-	"  --client-port N      port of the client's end (any free one)\n"
-	"  --far-port N         port of the far end, where the device sends to (5080)\n"
-	"  --sessions N         sessions to set up (100)\n"
-	"  --active N           how many of them are modified (all)\n"
-	"  --count N            modifications to make (10000)\n"
-	"  --warm-up N          made before, and not counted (1000)\n"
-	"  --in-flight N        modifications open at once (32)\n"
-	"  --rate N             modifications a second; 0: as fast as answers come (0)\n"
-	"  --method NAME        update or reinvite (update)\n"
-	"  --change WHAT        what each one changes: direction, types or path (direction)\n"
-	"  --pid N              process of the device; its threads and children are counted too\n"
-	"  --core N             stay on this core\n"
-	"  --timeout N          seconds without any answer before giving up (10)\n"
-	"  --settle N           milliseconds to wait before reading the device's CPU time (50)\n"
-	"  --no-bye             leave the sessions standing at the end\n"
-	"  --terse              one line of key=value pairs\n"
-	"  --help               this text\n"
+	"\n";
+static const char tail[] =
 	"\n"
 	"Exit status: 0 every modification arrived on the far side as it was made, once, and was\n"
 	"answered; 1 not so (the first faults stand on stderr); 2 bad usage.\n";
@@ -47,132 +27,8 @@ struct run {
 	bool bye, terse;
 };
 
-enum {
-	O_TO = 256,
-	O_BIND,
-	O_CPORT,
-	O_FPORT,
-	O_SESSIONS,
-	O_ACTIVE,
-	O_COUNT,
-	O_WARM,
-	O_FLIGHT,
-	O_RATE,
-	O_METHOD,
-	O_CHANGE,
-	O_PID,
-	O_CORE,
-	O_TIMEOUT,
-	O_SETTLE,
-	O_NOBYE,
-	O_TERSE,
-	O_HELP
-};
-
-static const struct option options[] = {
-	{ "to", 1, NULL, O_TO },
-	{ "bind", 1, NULL, O_BIND },
-	{ "client-port", 1, NULL, O_CPORT },
-	{ "far-port", 1, NULL, O_FPORT },
-	{ "sessions", 1, NULL, O_SESSIONS },
-	{ "active", 1, NULL, O_ACTIVE },
-	{ "count", 1, NULL, O_COUNT },
-	{ "warm-up", 1, NULL, O_WARM },
-	{ "in-flight", 1, NULL, O_FLIGHT },
-	{ "rate", 1, NULL, O_RATE },
-	{ "method", 1, NULL, O_METHOD },
-	{ "change", 1, NULL, O_CHANGE },
-	{ "pid", 1, NULL, O_PID },
-	{ "core", 1, NULL, O_CORE },
-	{ "timeout", 1, NULL, O_TIMEOUT },
-	{ "settle", 1, NULL, O_SETTLE },
-	{ "no-bye", 0, NULL, O_NOBYE },
-	{ "terse", 0, NULL, O_TERSE },
-	{ "help", 0, NULL, O_HELP },
-	{ NULL, 0, NULL, 0 },
-};
-
-static enum sip_op method_from(const char *name)
-{
-	if (strcmp(name, "update") == 0)
-		return OP_UPDATE;
-	if (strcmp(name, "reinvite") == 0)
-		return OP_REINVITE;
-	load_die("--method: update or reinvite, not %s", name);
-}
-
-static enum sip_change change_from(const char *name)
-{
-	static const char *const names[] = { "direction", "types", "path" };
-	for (unsigned k = 0; k < ARRAY_LEN(names); k++) {
-		if (strcmp(name, names[k]) == 0)
-			return (enum sip_change)k;
-	}
-	load_die("--change: direction, types or path, not %s", name);
-}
-
-static void set(struct run *r, int opt, const char *arg)
-{
-	switch (opt) {
-	case O_TO:
-		load_addr("--to", arg, &r->sip.to);
-		break;
-	case O_BIND:
-		snprintf(r->sip.host, sizeof(r->sip.host), "%s", arg);
-		break;
-	case O_CPORT:
-		r->sip.client_port = (uint16_t)load_number("--client-port", arg, 0, 65535);
-		break;
-	case O_FPORT:
-		r->sip.far_port = (uint16_t)load_number("--far-port", arg, 0, 65535);
-		break;
-	case O_SESSIONS:
-		r->sip.sessions = (unsigned)load_number("--sessions", arg, 1, 10000000);
-		break;
-	case O_ACTIVE:
-		r->sip.active = (unsigned)load_number("--active", arg, 1, 10000000);
-		break;
-	case O_COUNT:
-		r->count = load_number("--count", arg, 0, UINT32_MAX);
-		break;
-	case O_WARM:
-		r->warm_up = load_number("--warm-up", arg, 0, UINT32_MAX);
-		break;
-	case O_FLIGHT:
-		r->sip.in_flight = (unsigned)load_number("--in-flight", arg, 1, 65536);
-		break;
-	case O_RATE:
-		r->sip.rate = load_number("--rate", arg, 0, 10000000);
-		break;
-	case O_METHOD:
-		r->sip.method = method_from(arg);
-		break;
-	case O_CHANGE:
-		r->sip.change = change_from(arg);
-		break;
-	case O_PID:
-		r->pid = (int)load_number("--pid", arg, 1, 1 << 30);
-		break;
-	case O_CORE:
-		r->core = (int)load_number("--core", arg, 0, 1023);
-		break;
-	case O_TIMEOUT:
-		r->sip.timeout_s = (unsigned)load_number("--timeout", arg, 1, 3600);
-		break;
-	case O_SETTLE:
-		r->settle_ms = (unsigned)load_number("--settle", arg, 0, 60000);
-		break;
-	case O_NOBYE:
-		r->bye = false;
-		break;
-	case O_TERSE:
-		r->terse = true;
-		break;
-	default:
-		fputs(help, opt == O_HELP ? stdout : stderr);
-		exit(opt == O_HELP ? 0 : 2);
-	}
-}
+static const char *const methods[] = { "none", "setup", "update", "reinvite", NULL };
+static const char *const changes[] = { "direction", "types", "path", NULL };
 
 /* Nothing listens there: only the signalling is of interest. */
 static void media(void *u, unsigned i, bool far, struct sip_media *m)
@@ -233,7 +89,6 @@ static void print(const struct run *r, const struct result *o, const struct sip_
 			   "device CPU, us    %.3f each\nlatency p50, us   %.1f\n        p90       %.1f\n"
 			   "        p99       %.1f\n        max       %.1f\ndevice RSS, KiB   %" PRIu64
 			   "\n  after the run   %" PRIu64 "\n";
-	static const char *const changes[] = { "direction", "types", "path" };
 	printf(fmt, ok ? "ok" : "FAULTY", r->sip.method == OP_UPDATE ? "UPDATE" : "re-INVITE",
 	       changes[r->sip.change], r->sip.sessions, o->latency.n, o->far_requests, n->failed, n->wrong,
 	       n->resent, o->wall_ns ? count * 1e9 / (double)o->wall_ns : 0.0, (double)o->cpu_ns * us / count,
@@ -242,15 +97,44 @@ static void print(const struct run *r, const struct result *o, const struct sip_
 	       o->rss_after >> 10);
 }
 
-static void finish_conf(struct run *r)
+static void read_options(struct run *r, int argc, char **argv)
 {
-	char local[64];
+	const struct load_opt opts[] = {
+		OPT_AT("to", &r->sip.to, "the device under test"),
+		OPT_STRING("bind", "ADDRESS", r->sip.host, sizeof(r->sip.host),
+			   "our own address (127.0.0.1)"),
+		OPT_N16("client-port", &r->sip.client_port, 0, 65535,
+			"port of the client's end (any free one)"),
+		OPT_N16("far-port", &r->sip.far_port, 0, 65535,
+			"port of the far end, where the device sends to (5080)"),
+		OPT_N32("sessions", &r->sip.sessions, 1, 10000000, "sessions to set up (100)"),
+		OPT_N32("active", &r->sip.active, 1, 10000000, "how many of them are modified (all)"),
+		OPT_N64("count", &r->count, 0, UINT32_MAX, "modifications to make (10000)"),
+		OPT_N64("warm-up", &r->warm_up, 0, UINT32_MAX, "made before, and not counted (1000)"),
+		OPT_N32("in-flight", &r->sip.in_flight, 1, 65536, "modifications open at once (32)"),
+		OPT_N64("rate", &r->sip.rate, 0, 10000000,
+			"modifications a second; 0: as fast as answers come (0)"),
+		OPT_ONE_OF("method", "NAME", &r->sip.method, methods, "update or reinvite (update)"),
+		OPT_ONE_OF("change", "WHAT", &r->sip.change, changes,
+			   "what each one changes: direction, types or path (direction)"),
+		OPT_N32("pid", &r->pid, 1, 1 << 30,
+			"process of the device; its threads and children are counted too"),
+		OPT_N32("core", &r->core, 0, 1023, "stay on this core"),
+		OPT_N32("timeout", &r->sip.timeout_s, 1, 3600,
+			"seconds without any answer before giving up (10)"),
+		OPT_N32("settle", &r->settle_ms, 0, 60000,
+			"milliseconds to wait before reading the device's CPU time (50)"),
+		OPT_CLEAR("no-bye", &r->bye, "leave the sessions standing at the end"),
+		OPT_SET("terse", &r->terse, "one line of key=value pairs"),
+	};
+	load_options(opts, ARRAY_LEN(opts), head, tail, argc, argv);
 	if (r->sip.to.ss_family == 0)
 		load_die("--to is needed; see parley-load sip --help");
+	if (r->sip.method != OP_UPDATE && r->sip.method != OP_REINVITE)
+		load_die("--method: update or reinvite");
 	if (r->sip.active == 0 || r->sip.active > r->sip.sessions)
 		r->sip.active = r->sip.sessions;
-	snprintf(local, sizeof(local), strchr(r->sip.host, ':') ? "[%.48s]:0" : "%.48s:0", r->sip.host);
-	load_addr("--bind", local, &r->sip.local);
+	load_bind(r->sip.host, &r->sip.local);
 	if (r->sip.local.ss_family != r->sip.to.ss_family)
 		load_die("--bind and --to are of different families");
 	r->sip.hooks = (struct sip_hooks){ .u = r, .media = media };
@@ -272,11 +156,7 @@ int load_sip_main(int argc, char **argv)
 		.bye = true,
 	};
 	static struct result out;
-	for (int opt; (opt = getopt_long(argc, argv, "h", options, NULL)) != -1;)
-		set(&r, opt == 'h' ? O_HELP : opt, optarg);
-	if (optind < argc)
-		load_die("sip: what is %s?", argv[optind]);
-	finish_conf(&r);
+	read_options(&r, argc, argv);
 	load_pin(r.core);
 	struct sip_load *s = sip_load_create(&r.sip);
 	bool ok = sip_load_setup(s);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The little of SIP and SDP that a generator must read: it wrote one end of all of it itself. */
+#include <stdio.h>
+
 #include "load.h"
 
 static struct span line_next(struct span *rest)
@@ -68,4 +70,15 @@ uint64_t text_digits(struct span s)
 	for (size_t i = 0; i < s.n && i < 19 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
 		v = v * 10 + (uint64_t)(s.p[i] - '0');
 	return v;
+}
+
+bool text_path_addr(const char *path, struct sockaddr_storage *out)
+{
+	char text[80];
+	const char *host = strstr(path, "://"), *slash = host ? strchr(host + 3, '/') : NULL;
+	if (!slash || slash - host - 3 >= (long)sizeof(text))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)(slash - host - 3), host + 3);
+	load_addr("path", text, out);
+	return true;
 }

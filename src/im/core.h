@@ -182,6 +182,14 @@ struct own {
 	bool follows;  /* it answers an exchange of our own */
 };
 
+/* What an IMS core has said that is to be said again (ims.c); allocated with the first such thing. */
+struct ims {
+	char *charging;   /* owned: icid-value=..., one for the session (IMS-8); NULL: none */
+	char *priority;   /* owned: Resource-Priority lines of the set-up (IMS-15); NULL: none */
+	char uuid[2][33]; /* Session-ID: what each side calls local (IMS-18); empty: never heard */
+	bool anonymous;   /* the initiator's From is hidden from the other side (IMS-4) */
+};
+
 enum __attribute__((packed)) sess_state { SESS_SETUP, SESS_UP, SESS_ENDING, SESS_OVER, SESS_N_STATES };
 
 struct session {
@@ -195,6 +203,7 @@ struct session {
 	enum side initiator;                        /* side the dialog-creating INVITE came from */
 	const char *role_evidence, *class_evidence; /* static: what decided them */
 	char *served_user;                          /* owned */
+	struct ims *ims;                            /* owned: ims.c; NULL: nothing of it was heard */
 	struct leg leg[2];
 	struct plane *plane; /* owned; anchored only */
 	struct early *early; /* owned; NULL once set up */
@@ -326,7 +335,8 @@ void leg_bye_received(struct leg *l, uint64_t now_us);
 /* ---- headers.c ---- */
 /* What crosses of a message, by trust: both sides must be trusted for the P- headers that need it (IMS-2). */
 void headers_drop_trusted(struct sip_hdr_set *set); /* those that count between trusted peers only */
-void w_pass(struct wbuf *w, const struct sip_msg *m, bool trusted);
+/* l: whom it goes to. */
+void w_pass(struct wbuf *w, const struct leg *l, const struct sip_msg *m, bool trusted);
 void w_contact(struct wbuf *w, const struct leg *l, const struct sip_msg *m);
 /* Contact, Allow, Supported.  m: the other side's message that is passed on, NULL: none (its last known). */
 void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m);
@@ -489,6 +499,26 @@ void rename_settle(
 /* ---- modify_retry.c: which method, and once more ---- */
 enum sip_method modify_method(struct session *s, const struct sdp *offer);
 bool modify_retry(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us);
+
+/* ---- ims.c ---- */
+/* A message of l's peer, request or answer: what it says of charging, priority and Session-ID. */
+void ims_learn(struct leg *l, const struct sip_msg *m);
+/* The dialog-creating INVITE is let in: where the core charges and sent no icid, there is one now (IMS-8). */
+void ims_begin(struct session *s, const struct sip_msg *m);
+void ims_copy(struct session *to, const struct session *from); /* a fork's session correlates as the first */
+void ims_free(struct session *s);
+/* Header lines of a message of our own to l. */
+void ims_w_own(struct wbuf *w, const struct leg *l, bool request);
+/* Of one that is passed on to l: those that are not as they came are written here, and leave set. */
+void ims_w_pass(struct wbuf *w, const struct leg *l, const struct sip_msg *m, bool trusted,
+		struct sip_hdr_set *set);
+/* Notes whether the initiator's name is to be kept from `to`; is privacy asked for that we must and cannot give (IMS-4)? */
+void ims_hide(struct leg *to, const struct sip_msg *m);
+bool ims_denies_privacy(const struct sip_msg *m);
+/* Require: resource-priority: 0, or 417 when no namespace is one we know (IMS-15). */
+unsigned ims_priority(const struct sip_msg *m);
+/* A REGISTER of the core's about one of our users (IMS-10): false when this profile has none. */
+bool ims_register(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
 
 /* ---- modify_busy.c: may it begin now? ---- */
 /* 0, 491 or 500; offer: it carries one or asks for one (MOD-6). */

@@ -235,6 +235,7 @@ static struct session *sibling(struct session *as, uint64_t now_us)
 	s->role_evidence = as->role_evidence;
 	s->class_evidence = as->class_evidence;
 	s->served_user = span_dup(span_of(as->served_user));
+	ims_copy(s, as);
 	if (early_create(s, st) == 0)
 		count(s, false);
 	if (request_sdp(im, invite, 2, fault, &offer) != 0)

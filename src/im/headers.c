@@ -48,9 +48,10 @@ static const uint8_t of_body[] = { SIP_H_CONTENT_TYPE,     SIP_H_CONTENT_ENCODIN
 				   SIP_H_CONTENT_LANGUAGE, SIP_H_CONTENT_ID,       SIP_H_MIME_VERSION };
 
 /* Count only inside the trust domain (IMS-2): from an untrusted peer, or towards one, they are removed. */
-static const uint8_t of_trust[] = { SIP_H_P_ASSERTED_IDENTITY,   SIP_H_P_ASSERTED_SERVICE,
-				    SIP_H_P_CHARGING_VECTOR,     SIP_H_P_CHARGING_FUNCTION_ADDRESSES,
-				    SIP_H_P_ACCESS_NETWORK_INFO, SIP_H_HISTORY_INFO };
+static const uint8_t of_trust[] = { SIP_H_P_ASSERTED_IDENTITY,         SIP_H_P_ASSERTED_SERVICE,
+				    SIP_H_P_CHARGING_VECTOR,           SIP_H_P_CHARGING_FUNCTION_ADDRESSES,
+				    SIP_H_P_ACCESS_NETWORK_INFO,       SIP_H_HISTORY_INFO,
+				    SIP_H_P_PRIVATE_NETWORK_INDICATION /* IMS-20 */ };
 
 /* Option tags whose mechanism is ours to decide or touches what we rewrite (MODE-12). */
 static const struct span local_tags[] = {
@@ -70,7 +71,7 @@ static const char allow_line[] =
 static void drop(struct sip_hdr_set *set, const uint8_t *id, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		set->bits[id[i] / 64] &= ~(1ull << (id[i] % 64));
+		sip_set_drop(set, id[i]);
 }
 
 static struct sip_hdr_set pass_set(bool trusted)
@@ -89,14 +90,15 @@ void headers_drop_trusted(struct sip_hdr_set *set)
 	drop(set, of_trust, sizeof(of_trust));
 }
 
-void w_pass(struct wbuf *w, const struct sip_msg *m, bool trusted)
+void w_pass(struct wbuf *w, const struct leg *l, const struct sip_msg *m, bool trusted)
 {
 	struct sip_hdr_set set = pass_set(trusted);
 	if (m->request)
 		drop(&set, of_dialogs, sizeof(of_dialogs));
 	/* A 503 with Retry-After would make the neighbour avoid us (MOD-25). */
 	if (!m->request && m->status == 503)
-		drop(&set, (const uint8_t[]){ SIP_H_RETRY_AFTER }, 1);
+		sip_set_drop(&set, SIP_H_RETRY_AFTER);
+	ims_w_pass(w, l, m, trusted, &set);
 	w_hdr_copy_set(w, m, &set);
 }
 
@@ -266,7 +268,7 @@ bool headers_unsupported(const struct leg *l, const struct sip_msg *m, struct wb
 	struct sip_iter it = { 0 };
 	for (struct span tag; sip_each(m, SIP_H_REQUIRE, &it, &tag);) {
 		if (!tag.n || span_ieq(tag, SPAN("timer")) || span_ieq(tag, SPAN("100rel")) ||
-		    (known && in_list(span_of(known), tag)))
+		    span_ieq(tag, SPAN("resource-priority")) || (known && in_list(span_of(known), tag)))
 			continue;
 		if (bad->n)
 			w_str(bad, ", ");

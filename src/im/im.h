@@ -10,6 +10,7 @@
 #include "im/port.h"
 
 enum im_mode { IM_PROXY, IM_UNANCHORED, IM_ANCHORED };
+enum im_profile { IM_PLAIN, IM_3GPP, IM_3GPP2 }; /* which IMS, if any, the SIP/IP core is */
 
 enum { IM_LISTEN_MAX = 16, IM_TRUSTED_MAX = 64, IM_DOMAINS_MAX = 64 };
 
@@ -28,6 +29,8 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	char next_hop[256];                /* sip.next_hop; empty: none */
 	uint32_t sip_transactions_max;     /* sip.transactions_max */
 	enum im_mode mode;                 /* im.mode */
+	enum im_profile profile;           /* im.profile */
+	char ioi[64];                      /* im.ioi: in P-Charging-Vector, without its "Type 3" */
 	char domains[IM_DOMAINS_MAX][128]; /* im.served_domains */
 	unsigned n_domains;
 	char orig_marker[32], term_marker[32]; /* im.route_markers: "orig", "term" (ROLE-6) */

@@ -118,6 +118,7 @@ void leg_learn(struct leg *l, const struct sip_msg *m)
 	uint64_t said;
 	bool proof = m->request && m->method == SIP_UPDATE && !sip_dialog_allows(&l->dlg, SIP_UPDATE);
 
+	ims_learn(l, m);
 	/* A 100 and errors may be the word of a proxy; the 405 is the peer's (MOD-13). */
 	if (!m->request && (m->status <= 100 || (m->status >= 300 && m->status != 405)))
 		return;
@@ -277,6 +278,7 @@ void leg_ack(struct leg *l, uint32_t cseq, struct span sdp)
 
 	if (leg_request(l, &w, SIP_ACK, cseq, 70, branch, &to) < 0)
 		return;
+	ims_w_own(&w, l, true);
 	w_end(&w, sdp.n ? SPAN("application/sdp") : SPAN_EMPTY, sdp);
 	if (!w_ok(&w))
 		return;
@@ -357,8 +359,15 @@ static void settle(struct leg *l, struct sip_stxn *t, unsigned status)
 void leg_reply(struct leg *l, struct sip_stxn *t, unsigned status, struct span reason, const char *extra,
 	       uint64_t now_us)
 {
+	char lines[1024];
+	struct wbuf w = wbuf_on(lines, sizeof(lines) - 1);
+
+	w_str(&w, extra);
+	if (status > 100)
+		ims_w_own(&w, l, false);
+	lines[w.n] = '\0';
 	/* The 100 has our tag too: a CANCEL that comes before any other answer is answered with it (RFC 3261 9.2). */
-	im_reply(l->s->im, t, status, reason, span_of(l->tag), extra, now_us);
+	im_reply(l->s->im, t, status, reason, span_of(l->tag), w_ok(&w) ? lines : extra, now_us);
 	settle(l, t, status);
 }
 
@@ -394,7 +403,9 @@ void leg_w_answer(struct leg *l, struct wbuf *w, struct sip_stxn *t, const struc
 	if (agrees(l, req, status))
 		stimer_w_2xx(l, req, w);
 	if (resp)
-		w_pass(w, resp, leg_trusts(l, t));
+		w_pass(w, l, resp, leg_trusts(l, t));
+	else
+		ims_w_own(w, l, false);
 	if (sdp.n)
 		w_sdp_body(w, im, resp, sdp);
 	else if (resp && body_crosses(resp, status))
@@ -521,7 +532,7 @@ void leg_bye_now(struct leg *l, uint64_t now_us)
 	l->state = LEG_ENDING;
 	if (leg_request(l, &w, SIP_BYE, 0, 70, branch, &to) == 0) {
 		if (!l->bye_passed)
-			w_product(&w, l->s->im, SIP_H_USER_AGENT);
+			w_product(&w, l->s->im, SIP_H_USER_AGENT), ims_w_own(&w, l, true);
 		w_str(&w, l->bye_extra ? l->bye_extra : "");
 		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
 		l->bye_out = leg_start(l, SIP_BYE, branch, &to, &w, on_bye_answer, l, now_us);

@@ -144,6 +144,7 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 	w_ours(&w, l, NULL);
 	if (!early_alive(l->s))
 		stimer_w_2xx(l, m, &w);
+	ims_w_own(&w, l, false);
 	w_product(&w, im, SIP_H_SERVER);
 	w_end(&w, sdp.n ? SPAN("application/sdp") : SPAN_EMPTY, sdp);
 	if (m->method == SIP_INVITE) {
@@ -226,7 +227,7 @@ int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, u
 	w_ours(&w, r, m);
 	if (invite)
 		modify_w_100rel(&w, s);
-	w_pass(&w, m, leg_trusts(mod_initiator(s), mod->txn));
+	w_pass(&w, r, m, leg_trusts(mod_initiator(s), mod->txn));
 	if (mod->sent)
 		w_sdp_body(&w, s->im, m, (struct span){ mod->sent, mod->sent_n });
 	else

@@ -77,6 +77,7 @@ static int own_send(struct session *s, uint64_t now_us)
 	if (leg_request(r, &w, mod->out, 0, 70, branch, &to) < 0)
 		return -EINVAL;
 	w_ours(&w, r, NULL);
+	ims_w_own(&w, r, true);
 	w_product(&w, s->im, SIP_H_USER_AGENT);
 	w_end(&w, SPAN("application/sdp"), (struct span){ mod->sent, mod->sent_n });
 	if (invite)

@@ -101,6 +101,7 @@ bool modify_target_first(struct leg *l, struct sip_stxn *t, const struct sip_msg
 	l->target_try = try;
 	if (sip_dialog_refresh(&l->dlg, m) == 0 && leg_request(l, &w, SIP_UPDATE, 0, 70, branch, &to) == 0) {
 		w_ours(&w, l, NULL);
+		ims_w_own(&w, l, true);
 		w_product(&w, l->s->im, SIP_H_USER_AGENT);
 		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
 		try->out = leg_start(l, SIP_UPDATE, branch, &to, &w, on_answer, try, now_us);

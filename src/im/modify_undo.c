@@ -200,6 +200,7 @@ static void undo_send(struct session *s, uint64_t now_us)
 		return;
 	}
 	w_ours(&w, r, NULL);
+	ims_w_own(&w, r, true);
 	w_product(&w, s->im, SIP_H_USER_AGENT);
 	w_end(&w, SPAN("application/sdp"), text);
 	*slot = leg_start(r, out, branch, &to, &w, out == SIP_INVITE ? leg_on_invite : leg_on_update, r,

@@ -54,6 +54,7 @@ static bool send_refresh(struct leg *l, enum sip_method out, uint64_t now_us)
 	if (leg_request(l, &w, out, 0, 70, branch, &to) < 0)
 		return false;
 	w_ours(&w, l, NULL);
+	ims_w_own(&w, l, true);
 	w_product(&w, l->s->im, SIP_H_USER_AGENT);
 	if (invite) {
 		sdp = offer_same(l);

@@ -119,7 +119,7 @@ void relay_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, u
 	timer_set(&s->im->wheel, &r->t_guard, now_us + GUARD_MS * US_PER_MS, on_guard);
 	if (leg_request(far, &w, m->method, 0, m->max_forwards - 1u, branch, &to) == 0) {
 		w_ours(&w, far, m);
-		w_pass(&w, m, leg_trusts(l, t));
+		w_pass(&w, far, m, leg_trusts(l, t));
 		w_body_of(&w, m);
 		r->out = leg_start(far, m->method, branch, &to, &w, on_answer, r, now_us);
 	}

@@ -48,9 +48,15 @@ static void speak_as(struct leg *l, struct span value)
 		im_log(l->s->im, IM_WARN, "no-memory", "what=\"identity\"");
 }
 
+/* A name that was kept from the other side at first is kept from it later (IMS-4). */
+static bool is_hidden(const struct leg *l)
+{
+	return l->s->ims && l->s->ims->anonymous && l->side == l->s->initiator;
+}
+
 void rename_pass(struct leg *l, const struct sip_msg *m)
 {
-	if (rename_wanted(l, m))
+	if (rename_wanted(l, m) && !is_hidden(l))
 		speak_as(leg_other(l), m->from);
 }
 
@@ -63,6 +69,6 @@ void rename_keep(struct leg *l, const struct sip_msg *m)
 void rename_settle(struct leg *l)
 {
 	struct leg *r = leg_other(l);
-	if (l->dlg.text && r->dlg.text && r->dlg.supports_from_change)
+	if (!is_hidden(l) && l->dlg.text && r->dlg.text && r->dlg.supports_from_change)
 		speak_as(r, l->dlg.remote);
 }

@@ -111,10 +111,18 @@ static bool bad_timer(const struct im *im, const struct sip_msg *m, struct refus
 	return refuse(r, status, why);
 }
 
+/* IMS-15. */
+static bool bad_priority(const struct sip_msg *m, struct refusal *r)
+{
+	unsigned status = ims_priority(m);
+	return status && refuse(r, status, NULL);
+}
+
 static bool bad_session_request(const struct im *im, const struct leg *l, const struct sip_msg *m,
 				struct refusal *r)
 {
-	return bad_require(l, m, r) || bad_contact(l, m, r) || bad_accept(m, r) || bad_timer(im, m, r);
+	return bad_require(l, m, r) || bad_priority(m, r) || bad_contact(l, m, r) || bad_accept(m, r) ||
+	       bad_timer(im, m, r);
 }
 
 int request_sdp(struct im *im, const struct sip_msg *m, unsigned slot, char fault[96], struct sdp **out)
@@ -189,6 +197,10 @@ static void outside_dialog(struct im *im, struct sip_stxn *t, const struct sip_m
 		refuse(&r, 501, NULL);
 		snprintf(r.extra, sizeof(r.extra), "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS\r\n");
 		break;
+	case SIP_REGISTER:
+		if (ims_register(im, t, m, now_us))
+			return;
+		/* fall through */
 	default:
 		/* Pager mode, registrations, subscriptions of our own: not served here. */
 		refuse(&r, 405, NULL);

@@ -65,7 +65,7 @@ bool role_is_us(const struct im_conf *conf, struct span uri)
 	return false;
 }
 
-static bool in_served_domain(const struct im_conf *conf, struct span uri)
+bool role_serves(const struct im_conf *conf, struct span uri)
 {
 	struct sip_uri u;
 
@@ -155,10 +155,10 @@ static void from_route(const struct im_conf *conf, const struct sip_msg *req, st
 static void from_domains(const struct im_conf *conf, const struct sip_msg *req, bool trusted,
 			 struct evidence *e)
 {
-	if (in_served_domain(conf, req->ruri)) {
+	if (role_serves(conf, req->ruri)) {
 		e->scase = IM_TERMINATING;
 		e->name = "Request-URI";
-	} else if (in_served_domain(conf, asserted(req, trusted))) {
+	} else if (role_serves(conf, asserted(req, trusted))) {
 		e->scase = IM_ORIGINATING;
 		e->name = "P-Asserted-Identity";
 	}

@@ -18,6 +18,8 @@ struct im_role {
 bool role_trusted(const struct im_conf *conf, const struct addr *from);
 /* Is this URI one of ours: host and port of a listening point (as advertised or as bound)? */
 bool role_is_us(const struct im_conf *conf, struct span uri);
+/* Is this a SIP or SIPS URI of a domain we serve (im.served_domains), or of our own host? */
+bool role_serves(const struct im_conf *conf, struct span uri);
 /* 0, or 403 with *fault as reason phrase (no evidence; originating and nobody asserted). */
 MUST_CHECK int role_decide(const struct im_conf *conf, const struct sip_msg *req, bool trusted,
 			   struct im_role *out, const char **fault);

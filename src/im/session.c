@@ -59,6 +59,7 @@ void session_free(struct session *s, uint64_t now_us)
 	timer_stop(&im->wheel, &s->t_media);
 	early_free(s);
 	free(s->served_user);
+	ims_free(s);
 	leg_finish(&s->leg[SIDE_A]);
 	leg_finish(&s->leg[SIDE_B]);
 	plane_destroy(s->plane, now_us);
@@ -119,12 +120,12 @@ void session_end(struct session *s, const char *extra, uint64_t now_us)
 }
 
 /* What crosses of a BYE: all that crosses of any request (MODE-11), or where that is too much, its Reason. */
-static void w_bye(struct wbuf *w, const struct sip_msg *m, bool trusted)
+static void w_bye(struct wbuf *w, const struct leg *to, const struct sip_msg *m, bool trusted)
 {
 	char *start = w->p;
 	size_t cap = w->cap;
 
-	w_pass(w, m, trusted);
+	w_pass(w, to, m, trusted);
 	if (w_ok(w))
 		return;
 	*w = wbuf_on(start, cap);
@@ -138,7 +139,7 @@ void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 	char extra[8192];
 	struct wbuf w = wbuf_on(extra, sizeof(extra) - 1);
 
-	w_bye(&w, m, leg_trusts(l, t));
+	w_bye(&w, leg_other(l), m, leg_trusts(l, t));
 	extra[w_ok(&w) ? w.n : 0] = '\0';
 	leg_reply(l, t, 200, SPAN_EMPTY, "", now_us);
 	session_close(s, now_us);

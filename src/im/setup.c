@@ -138,6 +138,7 @@ static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, con
 {
 	struct im *im = l->s->im;
 	const struct setup *st = early_setup(l->s);
+	bool hidden = l->s->ims && l->s->ims->anonymous;
 
 	l->at = im_listen_for(im, to->tp, &to->ip);
 	*w = wbuf_on(im->out, SIP_MSG_MAX);
@@ -145,7 +146,8 @@ static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, con
 	w_via(w, l->at, branch);
 	w_hdr_u64(w, SIP_H_MAX_FORWARDS, m->max_forwards - 1u);
 	w_span(w, routes);
-	w_party(w, SIP_H_FROM, m->from, l->tag);
+	w_party(w, SIP_H_FROM, hidden ? SPAN("\"Anonymous\" <sip:anonymous@anonymous.invalid>") : m->from,
+		l->tag);
 	w_party(w, SIP_H_TO, m->to, NULL);
 	w_str(w, "Call-ID: "), w_str(w, st->call_id), w_str(w, "\r\nCSeq: ");
 	w_u64(w, st->cseq), w_str(w, " INVITE\r\n");
@@ -154,7 +156,7 @@ static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, con
 	/* PROV-5: who gets no offer may make its own reliably only if the initiator's PRACK can answer it. */
 	if ((sdp.n || leg_other(l)->dlg.supports_100rel) && !im->conf.single_early_dialog)
 		w_str(w, "Supported: 100rel\r\n");
-	w_pass(w, m, l->trusted && leg_other(l)->trusted);
+	w_pass(w, l, m, l->trusted && leg_other(l)->trusted);
 	if (sdp.n)
 		w_sdp_body(w, im, m, sdp);
 	else
@@ -176,6 +178,7 @@ static int setup_send(struct session *s, const struct sip_msg *m, struct span sd
 	if (r < 0 || !w_ok(&routes) || !im_listen_for(im, to.tp, &to.ip))
 		return r < 0 ? r : -EINVAL;
 	l->trusted = to.ip.family ? role_trusted(&im->conf, &to.ip) : im->conf.next_hop[0] != '\0';
+	ims_hide(l, m);
 	if (st->cseq++ == 0)
 		im_token(im, st->call_id, CALL_ID_LEN);
 	w_invite(&w, l, m, &to, w_span_of(&routes), branch, sdp);
@@ -315,6 +318,7 @@ static unsigned setup_judge(struct session *s, const struct sip_msg *m, const st
 	s->role_evidence = role.evidence;
 	s->served_user = span_dup(span_of(role.served_user)); /* no memory: seen as "" */
 	take_side(s);
+	ims_begin(s, m);
 	classify(conf, m, offer, trusted, &class);
 	s->class = class.class;
 	s->class_evidence = class.evidence;
@@ -395,6 +399,10 @@ void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 	}
 	if (m->max_forwards == 0) {
 		setup_fail(st, 483, SPAN_EMPTY, "", now_us); /* MODE-8 */
+		return;
+	}
+	if (ims_denies_privacy(m)) {
+		setup_fail(st, 500, SPAN("Privacy Not Available"), "", now_us); /* RFC 3323 5 */
 		return;
 	}
 	leg_reply(setup_initiator(s), t, 100, SPAN_EMPTY, "", now_us);

@@ -219,6 +219,14 @@ int conf_set_line(struct conf *c, const struct conf_item *it, struct span text, 
 	return 0;
 }
 
+/* What stands between quotes in a header. */
+int conf_set_quoted(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	if (span_chr(text, '"') != SPAN_NONE || span_chr(text, '\\') != SPAN_NONE)
+		return conf_fault(c, it, i, "must not contain quotes or backslashes");
+	return conf_set_line(c, it, text, i);
+}
+
 /* "text/plain", "message/x+y", "image" and the subtype "*" after a slash, or "*" alone. */
 static bool is_type(struct span s)
 {
@@ -298,8 +306,10 @@ static void check_tls(struct conf *c)
 /* MODE-2, MODE-5: a proxy reads no body and has no user plane. */
 bool conf_applies(const struct conf *c, const struct conf_item *it)
 {
-	static const char *const no_proxy[] = { "msrp.", "im.media.", "im.sessions_max", "im.update_guard",
-						"im.trust_preferred_service" };
+	static const char *const no_proxy[] = {
+		"msrp.",      "im.media.", "im.sessions_max", "im.update_guard", "im.trust_preferred_service",
+		"im.profile", "im.ioi"
+	};
 
 	for (unsigned i = 0; c->im.mode == IM_PROXY && i < ARRAY_LEN(no_proxy); i++)
 		if (span_starts(span_of(it->key), span_of(no_proxy[i])))

@@ -54,6 +54,11 @@ const struct conf_item conf_items[] = {
 { "im.route_markers", CONF_LIST, 2, 2, "a user part of our Route URI", "orig term", NO_FIELD, conf_set_marker,
   "User parts of our own URI in the topmost Route by which the core says that a request is handled for its "
   "sender (first) or its recipient (second)." },
+{ "im.profile", CONF_ENUM, 0, 0, "plain 3gpp 3gpp2", "plain", FIELD(im.profile), NULL,
+  "What the SIP/IP core is. 3gpp and 3gpp2: an IMS, so that a session it sent without charging identifier gets one, what the "
+  "server says itself repeats it, and a registration it tells us of is answered. plain: nothing of that." },
+{ "im.ioi", CONF_TEXT, 0, 63, "an operator's name", "", FIELD(im.ioi), conf_set_quoted,
+  "Who we are in P-Charging-Vector towards an IMS core (inter operator identifier of type 3). Empty: not said." },
 { "im.sessions_max", CONF_INT, 1, 1000000, NULL, "20000", FIELD(im.sessions_max), NULL,
   "Sessions at once; above it new ones get 503." },
 { "im.server_token", CONF_TEXT, 0, 63, "product tokens", "IM-serv/OMA1.0 parley/0.1", FIELD(im.server_token),

@@ -19,6 +19,10 @@ static inline void sip_set_add(struct sip_hdr_set *s, enum sip_hdr_id id)
 {
 	s->bits[id / 64] |= 1ull << (id % 64);
 }
+static inline void sip_set_drop(struct sip_hdr_set *s, enum sip_hdr_id id)
+{
+	s->bits[id / 64] &= ~(1ull << (id % 64));
+}
 static inline bool sip_set_has(const struct sip_hdr_set *s, enum sip_hdr_id id)
 {
 	return s->bits[id / 64] >> (id % 64) & 1;

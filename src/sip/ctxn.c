@@ -275,6 +275,8 @@ static void w_rest(struct wbuf *w, const struct sip_msg *req, enum sip_method me
 	w_chr(w, ' ');
 	w_span(w, sip_method_name(method));
 	w_str(w, "\r\n");
+	/* what they say of the request holds for what is derived from it (RFC 7989 6, RFC 4412 4.1) */
+	w_hdr_copy(w, req, SIP_H_SESSION_ID), w_hdr_copy(w, req, SIP_H_RESOURCE_PRIORITY);
 	w_span(w, extra);
 	w_end(w, SPAN_EMPTY, SPAN_EMPTY);
 }

@@ -61,7 +61,8 @@ enum __attribute__((packed)) sip_method {
 	X(RESOURCE_PRIORITY, "Resource-Priority", 0) X(SESSION_ID, "Session-ID", 0) \
 	X(HISTORY_INFO, "History-Info", 0) X(REPLACES, "Replaces", 0) \
 	X(TARGET_DIALOG, "Target-Dialog", 0) X(SECURITY_CLIENT, "Security-Client", 0) \
-	X(SECURITY_VERIFY, "Security-Verify", 0) X(MAX_BREADTH, "Max-Breadth", 0)
+	X(SECURITY_VERIFY, "Security-Verify", 0) X(MAX_BREADTH, "Max-Breadth", 0) \
+	X(P_PRIVATE_NETWORK_INDICATION, "P-Private-Network-Indication", 0)
 /* clang-format on */
 
 enum sip_hdr_id {

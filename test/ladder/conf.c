@@ -5,7 +5,7 @@
 
 #include "run.h"
 
-enum how { H_MODE, H_TEXT, H_U64, H_U32, H_BOOL, H_MS, H_WORD };
+enum how { H_MODE, H_PROFILE, H_TEXT, H_U64, H_U32, H_BOOL, H_MS, H_WORD };
 
 #define AT(field) offsetof(struct im_conf, field), sizeof(((struct im_conf *)0)->field)
 
@@ -16,6 +16,8 @@ static const struct key {
 	const char *yes; /* H_WORD: this value means true */
 } keys[] = {
 	{ "im.mode", H_MODE, 0, 0, NULL },
+	{ "im.profile", H_PROFILE, 0, 0, NULL },
+	{ "im.ioi", H_TEXT, AT(ioi), NULL },
 	{ "sip.next_hop", H_TEXT, AT(next_hop), NULL },
 	{ "sip.transactions_max", H_U32, AT(sip_transactions_max), NULL },
 	{ "im.sessions_max", H_U32, AT(sessions_max), NULL },
@@ -68,6 +70,9 @@ static bool put_key(struct im_conf *c, const struct key *k, const char *v)
 		c->mode = strcmp(v, "proxy") == 0        ? IM_PROXY
 			  : strcmp(v, "unanchored") == 0 ? IM_UNANCHORED
 							 : IM_ANCHORED;
+		return true;
+	case H_PROFILE:
+		c->profile = strcmp(v, "3gpp") == 0 ? IM_3GPP : strcmp(v, "3gpp2") == 0 ? IM_3GPP2 : IM_PLAIN;
 		return true;
 	case H_TEXT:
 		return (size_t)snprintf(at, k->size, "%s", v) < k->size;

@@ -121,6 +121,7 @@ static void the_contract_is_read(void **state)
 	assert_int_equal(c.im.trusted[0].bits, 8);
 	assert_string_equal(c.im.next_hop, "sip:127.0.0.1:5080");
 	assert_int_equal(c.im.mode, IM_ANCHORED);
+	assert_int_equal(c.im.profile, IM_PLAIN);
 	assert_int_equal(c.im.n_domains, 2);
 	assert_string_equal(c.im.domains[1], "example.net");
 	assert_string_equal(c.im.accept_types, "message/cpim text/*");
@@ -246,6 +247,9 @@ static void faults_of_values(void **state)
 		  "f.yaml:1: im.media.other_media: pass is not in this version; use reject");
 	one_fault("store: { kind: redis }\n",
 		  "f.yaml:1: store.kind: redis is not in this version; use memory");
+	one_fault("im: { profile: 4gpp }\n",
+		  "f.yaml:1: im.profile: \"4gpp\" is not one of its values; use plain or 3gpp or 3gpp2");
+	one_fault("im: { ioi: 'a\"b' }\n", "f.yaml:1: im.ioi: must not contain quotes or backslashes");
 	one_fault("im:\n  server_token: \"a\\nb\"\n",
 		  "f.yaml:2: im.server_token: must be one line of ASCII, at most 63 bytes");
 }

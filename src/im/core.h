@@ -23,7 +23,13 @@
 #include "sip/build.h"
 #include "sip/dialog.h"
 
-enum { TAG_LEN = 24, CALL_ID_LEN = 32, FEATURES_MAX = 1024, TAGS_MAX = 256 };
+enum {
+	TAG_LEN = 24,
+	CALL_ID_LEN = 32,
+	FEATURES_MAX = 1024,
+	TAGS_MAX = 256,
+	SDP_OUT_MAX = SDP_SIZE_MAX + 8192
+};
 
 struct session;
 
@@ -216,6 +222,8 @@ struct session {
 
 struct im {
 	struct im_conf conf;
+	struct im_conf *
+		passing; /* owned: the same for sessions out of the media path, where conf is of anchored ones */
 	struct im_port port;
 	struct timers wheel;
 	struct sip_tl *tl;
@@ -230,7 +238,7 @@ struct im {
 	struct im_metrics mx;
 	struct sip_msg msg; /* the message being read */
 	char *out;          /* owned, SIP_MSG_MAX: the message being written */
-	char *sdp_out;      /* owned, SDP_SIZE_MAX: the SDP being written */
+	char *sdp_out;      /* owned, SDP_OUT_MAX: the SDP being written */
 	struct sdp *sdp[4]; /* owned: descriptions being read */
 	struct sip_body body;
 };
@@ -265,6 +273,16 @@ struct session *session_create(struct im *im, enum side initiator, uint64_t now_
 void session_move(struct session *s, enum sess_state to);
 /* Both legs are to end: whatever is pending is answered, BYE or CANCEL goes out with `extra` header lines. */
 void session_end(struct session *s, const char *extra, uint64_t now_us);
+/* In the path of the messages, or of the signalling alone (MODE-1)? */
+static inline bool session_anchored(const struct session *s)
+{
+	return s->mode == IM_ANCHORED;
+}
+/* Policy, by which its Media Parameters are judged: with the session's own mode. */
+static inline const struct im_conf *session_conf(const struct session *s)
+{
+	return !session_anchored(s) && s->im->passing ? s->im->passing : &s->im->conf;
+}
 /* What is common to every way of ending: nothing stays pending, MSRP is refused from now on; once. */
 void session_close(struct session *s, uint64_t now_us);
 void session_hang_up(struct session *s, const char *extra,
@@ -348,9 +366,11 @@ void w_sdp_body(struct wbuf *w, const struct im *im, const struct sip_msg *m, st
 /* What a 415 to m has to say: which encodings, or which types, would do (PARSE-11). */
 const char *headers_acceptable(const struct sip_msg *m);
 /* Tags in Require that neither we nor the far peer know, comma-separated into buf: true when there are any. */
+/* Does it require preconditions?  Only an INVITE that passes out of the media path may (PROV-12). */
+bool headers_precondition(const struct sip_msg *m);
 bool headers_unsupported(const struct leg *l, const struct sip_msg *m, struct wbuf *bad);
 char *headers_features(const struct sip_msg *m); /* malloc'd; "" when there are none; NULL: no memory */
-char *headers_supported(const struct sip_msg *m);
+char *headers_supported(const struct sip_msg *m, bool anchored);
 void headers_warning(const struct leg *l, const struct verdict *v, char buf[192]);
 
 /* ---- dialog_ids.c ---- */
@@ -380,6 +400,16 @@ struct span offer_kept(struct leg *l, const struct sdp *offer);
 MUST_CHECK int offer_was_sent(struct leg *l, uint64_t origin_id, struct span text);
 /* An answer that refuses every line of an offer (all ports 0). */
 struct span offer_refuse_all(struct leg *l, const struct sdp *offer);
+
+/* ---- offer_pass.c: the same for a session out of the media path, which offer.c hands over to ---- */
+struct span pass_make(struct leg *l, const struct sdp *from, uint32_t off);
+struct span pass_restore(struct leg *l, struct span old, const struct sdp *now);
+struct span pass_same(struct leg *l);
+struct span pass_kept(struct leg *l, const struct sdp *offer);
+struct span pass_refuse_all(struct leg *l, const struct sdp *offer);
+void pass_was_sent(struct leg *l, struct span text);
+/* l's peer said this (NULL: something unreadable), and the other peer will not hear it. */
+void pass_not(struct leg *l, const struct sdp *said);
 
 /* ---- setup.c: the INVITE comes in and goes out ---- */
 static inline struct leg *setup_initiator(struct session *s)

@@ -230,6 +230,7 @@ static struct session *sibling(struct session *as, uint64_t now_us)
 	if (!s)
 		return NULL;
 	s->since_us = as->since_us;
+	s->mode = as->mode;
 	s->scase = as->scase;
 	s->class = as->class;
 	s->role_evidence = as->role_evidence;
@@ -240,7 +241,7 @@ static struct session *sibling(struct session *as, uint64_t now_us)
 		count(s, false);
 	if (request_sdp(im, invite, 2, fault, &offer) != 0)
 		offer = NULL;
-	if (!s->early || !(s->plane = fork_plane(s, as, offer, now_us)) ||
+	if (!s->early || (session_anchored(s) && !(s->plane = fork_plane(s, as, offer, now_us))) ||
 	    near_leg(s, setup_initiator(as), invite, offer) < 0 || far_leg(s, setup_responder(as)) < 0) {
 		early_detach(s);
 		session_move(s, SESS_OVER);

@@ -55,9 +55,12 @@ static const uint8_t of_trust[] = { SIP_H_P_ASSERTED_IDENTITY,         SIP_H_P_A
 
 /* Option tags whose mechanism is ours to decide or touches what we rewrite (MODE-12). */
 static const struct span local_tags[] = {
-	{ "100rel", 6 }, { "timer", 5 },         { "replaces", 8 },  { "outbound", 8 },      { "path", 4 },
-	{ "gruu", 4 },   { "precondition", 12 }, { "sec-agree", 9 }, { "early-session", 13 }
+	{ "100rel", 6 }, { "timer", 5 }, { "replaces", 8 },  { "outbound", 8 },
+	{ "path", 4 },   { "gruu", 4 },  { "sec-agree", 9 },
 };
+
+/* And these, when we are an endpoint of the media (PROV-12). */
+static const struct span anchored_tags[] = { { "precondition", 12 }, { "early-session", 13 } };
 
 /* A peer's Contact parameters that name its device or registration, not its features (MODE-10). */
 static const struct span device_params[] = {
@@ -67,6 +70,8 @@ static const struct span device_params[] = {
 
 static const char allow_line[] =
 	"Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, OPTIONS, INFO, MESSAGE, REFER, NOTIFY, SUBSCRIBE\r\n";
+
+#define PRECONDITION SPAN("precondition")
 
 static void drop(struct sip_hdr_set *set, const uint8_t *id, size_t n)
 {
@@ -201,6 +206,8 @@ void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 	w_str(w, "\r\n");
 	if (m && l->supported)
 		w_required(w, m, span_of(l->supported));
+	else if (m && m->request && !l->dlg.text && !session_anchored(l->s))
+		w_required(w, m, PRECONDITION); /* the dialog-creating INVITE */
 }
 
 void w_body_of(struct wbuf *w, const struct sip_msg *m)
@@ -262,13 +269,19 @@ const char *headers_acceptable(const struct sip_msg *m)
 						  : "Accept: application/sdp, multipart/mixed\r\n";
 }
 
+bool headers_precondition(const struct sip_msg *m)
+{
+	return sip_lists(m, SIP_H_REQUIRE, PRECONDITION);
+}
+
 bool headers_unsupported(const struct leg *l, const struct sip_msg *m, struct wbuf *bad)
 {
 	const char *known = l ? l->s->leg[side_other(l->side)].supported : NULL;
 	struct sip_iter it = { 0 };
 	for (struct span tag; sip_each(m, SIP_H_REQUIRE, &it, &tag);) {
 		if (!tag.n || span_ieq(tag, SPAN("timer")) || span_ieq(tag, SPAN("100rel")) ||
-		    span_ieq(tag, SPAN("resource-priority")) || (known && in_list(span_of(known), tag)))
+		    span_ieq(tag, SPAN("resource-priority")) || (known && in_list(span_of(known), tag)) ||
+		    (!l && m->method == SIP_INVITE && span_ieq(tag, PRECONDITION)))
 			continue;
 		if (bad->n)
 			w_str(bad, ", ");
@@ -290,13 +303,14 @@ char *headers_features(const struct sip_msg *m)
 	return kept(&w);
 }
 
-char *headers_supported(const struct sip_msg *m)
+char *headers_supported(const struct sip_msg *m, bool anchored)
 {
 	char buf[TAGS_MAX];
 	struct wbuf w = wbuf_on(buf, sizeof(buf));
 	struct sip_iter it = { 0 };
 	for (struct span tag; sip_each(m, SIP_H_SUPPORTED, &it, &tag);) {
-		if (!tag.n || listed(tag, local_tags, ARRAY_LEN(local_tags)))
+		if (!tag.n || listed(tag, local_tags, ARRAY_LEN(local_tags)) ||
+		    (anchored && listed(tag, anchored_tags, ARRAY_LEN(anchored_tags))))
 			continue;
 		if (w.n)
 			w_str(&w, ", ");

@@ -199,18 +199,23 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 		proxy_hooks(&hooks);
 		im->proxy = proxy_create(im);
 	}
+	if (conf->mode == IM_ANCHORED && (im->passing = malloc(sizeof(*im->passing)))) {
+		*im->passing = *conf;
+		im->passing->mode = IM_UNANCHORED;
+	}
 	timers_init(&im->wheel, now_us);
 	for (unsigned i = 0; i < SESS_N_STATES; i++)
 		list_init(&im->in_state[i]);
 	port->random(port->w, key, sizeof(key));
 	im->out = malloc(SIP_MSG_MAX);
-	im->sdp_out = malloc(SDP_SIZE_MAX);
+	im->sdp_out = malloc(SDP_OUT_MAX);
 	for (unsigned i = 0; i < ARRAY_LEN(im->sdp); i++)
 		im->sdp[i] = malloc(sizeof(struct sdp));
 	im->tl = sip_tl_create(&im->wheel, &hooks, &limits);
 	im->planes = planes_create(&im->conf.plane, &im->port, &im->wheel);
 	if (!im->out || !im->sdp_out || !im->sdp[0] || !im->sdp[1] || !im->sdp[2] || !im->sdp[3] || !im->tl ||
-	    !im->planes || (conf->mode == IM_PROXY && !im->proxy) || htab_init(&im->dialogs, key) < 0) {
+	    !im->planes || (conf->mode == IM_PROXY && !im->proxy) ||
+	    (conf->mode == IM_ANCHORED && !im->passing) || htab_init(&im->dialogs, key) < 0) {
 		im_destroy(im);
 		return NULL;
 	}
@@ -241,6 +246,7 @@ void im_destroy(struct im *im)
 	for (unsigned i = 0; i < ARRAY_LEN(im->sdp); i++)
 		free(im->sdp[i]);
 	free(im->sdp_out);
+	free(im->passing);
 	free(im->out);
 	free(im);
 }

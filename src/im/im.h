@@ -45,7 +45,9 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	bool audio_video_pass;        /* im.media.other_media: pass */
 	bool partial;                 /* im.media.judge: partial (ACC-1); default strict */
 	bool strict_origin;           /* im.media.strict_origin (SDP-5) */
-	bool not_im_reject;           /* CLASS-10; no key while there is no mode to pass them in */
+	bool not_im_reject;           /* im.not_im: reject (CLASS-10); default pass, out of the media path */
+	bool own_origin;              /* im.own_origin (SDP-2) */
+	bool anchor_optional;         /* im.anchor_optional (MODE-7) */
 	bool trust_preferred_service; /* im.trust_preferred_service (CLASS-3) */
 	bool allow_downgrade;         /* im.media.allow_downgrade (ACC-2q) */
 	bool deny_loopback;           /* im.media.deny_loopback (ACC-2o) */

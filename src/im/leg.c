@@ -128,7 +128,7 @@ void leg_learn(struct leg *l, const struct sip_msg *m)
 	l->said = said;
 	sip_dialog_learn(&l->dlg, m);
 	if (sip_has(m, SIP_H_SUPPORTED))
-		keep_text(&l->supported, headers_supported(m));
+		keep_text(&l->supported, headers_supported(m, session_anchored(l->s)));
 }
 
 static uint64_t contact_hash(struct span value)

@@ -67,6 +67,8 @@ static void refuse(struct leg *l, struct sip_stxn *t, unsigned status, struct sp
 		   uint64_t now_us)
 {
 	char retry[32];
+	if (sip_stxn_request(t)->body.n)
+		pass_not(l, NULL);
 	if (sip_stxn_request(t)->method == SIP_PRACK) {
 		prack_answer_kept(l, t, now_us); /* PROV-9: never refused */
 		return;
@@ -89,6 +91,7 @@ static void refuse_media(struct leg *l, struct sip_stxn *t, const struct verdict
 	im_log(s->im, IM_NOTICE, "modification-refused",
 	       "sess=%lu class=%s from=%c status=%u warning=%u why=\"%s\"", (unsigned long)s->id,
 	       im_class_name(s->class), side_name(l->side), v->status, v->warning, v->text);
+	pass_not(l, NULL);
 	if (!modify_target_first(l, t, sip_stxn_request(t), v->status, extra, now_us))
 		refuse(l, t, v->status, SPAN_EMPTY, extra, now_us);
 }
@@ -179,7 +182,7 @@ static void modify_judge(struct leg *l, const struct sdp *offer, struct verdict 
 		before = NULL;
 	if (sdp_parse(mine, sdp_oa_local(&l->oa), NULL) < 0)
 		mine = NULL;
-	accept_offer(&im->conf, l->s->class, before, mine, offer, v);
+	accept_offer(session_conf(l->s), l->s->class, before, mine, offer, v);
 }
 
 /* Step 3: the offer for the other side; the user plane is ready for it before it leaves (UPA-4). */
@@ -264,6 +267,8 @@ void modify_pass_on(struct session *s, const struct sdp *offer, uint64_t now_us)
 	sdp_oa_unsent(oa, &was);
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
+	if (offer)
+		pass_not(mod_initiator(s), NULL);
 	modify_answer_initiator(s, 500, SPAN_EMPTY, retry, now_us);
 	modify_release(s);
 }
@@ -370,10 +375,10 @@ unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, stru
 		v->warning = 399;
 		return v->status = 488;
 	}
-	accept_answer(&im->conf, s->class, NULL, sent, *answer, v);
+	accept_answer(session_conf(s), s->class, NULL, sent, *answer, v);
 	if ((v->status || im->conf.strict_origin) &&
 	    sdp_parse(before, sdp_oa_remote(&mod_responder(s)->oa), NULL) == 0)
-		accept_answer(&im->conf, s->class, before, sent, *answer, v);
+		accept_answer(session_conf(s), s->class, before, sent, *answer, v);
 	if (v->status)
 		v->status = 488;
 	return v->status;

@@ -82,11 +82,12 @@ static bool answer_as_is(struct session *s, const struct sdp *offer, uint64_t no
 	if (sdp_parse(near, sdp_oa_remote(&l->oa), NULL) < 0 || !fits(near, offer) ||
 	    (s->plane && plane_prepare(s->plane, r->side, offer, 0, now_us) < 0))
 		return false;
-	text = offer_make(r, SDP_ANSWER, near, offer, 0);
+	text = s->plane ? offer_make(r, SDP_ANSWER, near, offer, 0) : offer_kept(r, offer);
 	if (!text.n || sdp_oa_offer_in(&r->oa, offer->raw) < 0 || sdp_oa_answer_out(&r->oa, text) < 0)
 		return false; /* the session ends, and the preparation with it */
 	if (s->plane)
 		plane_commit(s->plane, r->side, offer, near, now_us);
+	pass_not(r, offer);
 	leg_ack(r, s->mod.cseq, text);
 	return true;
 }
@@ -182,6 +183,8 @@ void modify_offerless_offer(struct session *s, struct leg *r, const struct sip_m
 	}
 	status = modify_judge_lines(mod_responder(s), offer, &v);
 	if (status == 0 && !mod->txn && v.off == 0 && answer_as_is(s, offer, now_us)) {
+		if (!session_anchored(s) && offer_concerns(l, offer))
+			modify_own(s, l->side, now_us);
 		modify_release(s);
 		return;
 	}
@@ -224,7 +227,7 @@ unsigned modify_offerless_answer(struct session *s, const struct sip_msg *m, str
 	    sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) < 0 ||
 	    sdp_parse(offer, (struct span){ mod->offer, mod->offer_n }, NULL) < 0)
 		return 488;
-	accept_answer(&im->conf, s->class, NULL, sent, answer, &v);
+	accept_answer(session_conf(s), s->class, NULL, sent, answer, &v);
 	*text = v.status ? SPAN_EMPTY : offer_make(r, SDP_ANSWER, answer, offer, mod->off);
 	if (!text->n || sdp_oa_answer_in(&l->oa, answer->raw) < 0 || sdp_oa_answer_out(&r->oa, *text) < 0)
 		return 488;

@@ -179,6 +179,7 @@ static void own_accepted(struct session *s, const struct sip_msg *resp, uint64_t
 	}
 	if (s->plane)
 		plane_commit(s->plane, mod->from, offer, answer, now_us);
+	pass_not(r, answer);
 	s->n_modified++;
 	im->mx.modifications++;
 	im_log(im, IM_NOTICE, "modification-own", "sess=%lu to=%c out=%" SPAN_FMT " ms=%lu",

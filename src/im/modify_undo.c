@@ -81,6 +81,7 @@ void modify_cancel(struct session *s, const struct sip_msg *cancel, uint64_t now
 	struct wbuf w = wbuf_on(reason, sizeof(reason));
 
 	if (mod->stage == MOD_WAIT) { /* nothing was passed on */
+		pass_not(mod_initiator(s), NULL);
 		modify_answer_initiator(s, 487, SPAN_EMPTY, "", now_us);
 		modify_release(s);
 		return;
@@ -235,6 +236,7 @@ void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
 	sdp_oa_abort(&mod_responder(s)->oa);
+	pass_not(mod_responder(s), NULL);
 	modify_answer_initiator(s, status ? status : 500, SPAN_EMPTY, extra, now_us);
 	mod->stage = MOD_UNDO;
 	timer_stop(&s->im->wheel, &mod->t_guard);
@@ -259,11 +261,14 @@ int modify_take_same(struct session *s, const struct sip_msg *resp, uint64_t now
 	    sdp_parse(sent, (struct span){ r->oa.pending, r->oa.pending_n }, NULL) < 0 ||
 	    sdp_parse(offer, sdp_oa_remote(&l->oa), NULL) < 0)
 		return -EINVAL;
-	accept_answer(&im->conf, s->class, NULL, sent, answer, &v);
+	accept_answer(session_conf(s), s->class, NULL, sent, answer, &v);
 	if (v.status || sdp_oa_answer_in(&r->oa, answer->raw) < 0)
 		return -EINVAL;
+	pass_not(r, answer);
 	if (s->plane && plane_prepare(s->plane, s->mod.from, offer, 0, now_us) == 0)
 		plane_commit(s->plane, s->mod.from, offer, answer, now_us);
+	else if (!session_anchored(s) && offer_concerns(l, answer))
+		modify_own(s, l->side, now_us); /* the other peer has to go there itself */
 	return 0;
 }
 

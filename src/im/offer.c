@@ -3,7 +3,8 @@
  * The offer or answer of one leg made into that of the other (SDP-1..16).  Anchored, a message line becomes ours:
  * our address, our path, our setup; of the peer's attributes only those that keep their meaning across us pass
  * (SDP-3).  Lines that are not ours pass as they stand or are refused.  The o= line is written last, since its
- * version says whether anything else differs from what this leg was sent before (SDP-4, SDP-7).
+ * version says whether anything else differs from what this leg was sent before (SDP-4, SDP-7).  Out of the media path
+ * it all passes as it is: offer_pass.c.
  */
 #include <stdlib.h>
 
@@ -174,6 +175,8 @@ struct span offer_make(struct leg *l, enum sdp_kind kind, const struct sdp *from
 	const struct plane_conf *pc = &s->im->conf.plane;
 	struct wbuf w = begin(l);
 
+	if (!session_anchored(s))
+		return pass_make(l, from, off);
 	w_session_part(&w, pc, kind == SDP_ANSWER && answered ? answered->times : SPAN_EMPTY);
 	for (unsigned i = 0; i < from->n_media; i++) {
 		const struct sdp_media *m = &from->media[i];
@@ -245,6 +248,8 @@ struct span offer_restore(struct leg *l, struct span old, const struct sdp *now)
 	struct sdp *was = l->s->im->sdp[2];
 	unsigned n = 0;
 
+	if (!session_anchored(l->s))
+		return pass_restore(l, old, now);
 	if (sdp_parse(was, old, NULL) == 0)
 		n = was->n_media;
 	w_again(&w, after_origin(old), NULL);
@@ -256,6 +261,9 @@ struct span offer_restore(struct leg *l, struct span old, const struct sdp *now)
 struct span offer_again(struct leg *l, const struct sdp *offer)
 {
 	struct wbuf w = begin(l);
+
+	if (!session_anchored(l->s))
+		return pass_kept(l, offer);
 	w_again(&w, after_origin(sdp_oa_local(&l->oa)), offer);
 	return finish(l, &w, &l->s->im->conf.plane, host_is_ip6(&l->s->im->conf.plane));
 }
@@ -263,6 +271,9 @@ struct span offer_again(struct leg *l, const struct sdp *offer)
 struct span offer_same(struct leg *l)
 {
 	struct wbuf w = begin(l);
+
+	if (!session_anchored(l->s))
+		return pass_same(l);
 	w_span(&w, after_origin(sdp_oa_local(&l->oa)));
 	return finish(l, &w, &l->s->im->conf.plane, host_is_ip6(&l->s->im->conf.plane));
 }
@@ -316,6 +327,8 @@ struct span offer_kept(struct leg *l, const struct sdp *offer)
 	struct wbuf w = begin(l);
 	struct sdp *was = l->s->im->sdp[2];
 
+	if (!session_anchored(l->s))
+		return pass_kept(l, offer);
 	if (sdp_parse(was, sdp_oa_local(&l->oa), NULL) < 0)
 		was->n_media = 0;
 	w_session_part(&w, pc, offer->times);
@@ -336,7 +349,10 @@ struct span offer_kept(struct leg *l, const struct sdp *offer)
 int offer_was_sent(struct leg *l, uint64_t origin_id, struct span text)
 {
 	sdp_oa_init(&l->oa, origin_id, 1);
-	sdp_oa_version(&l->oa, span_hash(after_origin(text), 0));
+	if (session_anchored(l->s))
+		sdp_oa_version(&l->oa, span_hash(after_origin(text), 0));
+	else
+		pass_was_sent(l, text);
 	return sdp_oa_offer_out(&l->oa, text);
 }
 
@@ -345,6 +361,8 @@ struct span offer_refuse_all(struct leg *l, const struct sdp *offer)
 	const struct plane_conf *pc = &l->s->im->conf.plane;
 	struct wbuf w = begin(l);
 
+	if (!session_anchored(l->s))
+		return pass_refuse_all(l, offer);
 	w_session_part(&w, pc, offer->times);
 	for (unsigned i = 0; i < offer->n_media; i++)
 		w_line_off(&w, &offer->media[i]);

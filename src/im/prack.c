@@ -167,7 +167,8 @@ static bool take_answer(struct session *s, const struct sip_msg *resp, struct sp
 	}
 	e->answered_out = true;
 	*text = sdp_oa_local(&near->oa);
-	plane_commit(s->plane, s->initiator, offer, answer, now_us); /* MOD-22: before it leaves */
+	if (s->plane)
+		plane_commit(s->plane, s->initiator, offer, answer, now_us); /* MOD-22: before it leaves */
 	return true;
 }
 

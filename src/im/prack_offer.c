@@ -17,7 +17,7 @@ unsigned modify_judge_lines(struct leg *l, const struct sdp *offer, struct verdi
 
 	if (!conf)
 		return 500;
-	*conf = s->im->conf;
+	*conf = *session_conf(s);
 	conf->partial = true;
 	if (sdp_parse(before, sdp_oa_remote(&l->oa), NULL) < 0)
 		before = NULL;
@@ -67,6 +67,7 @@ void prack_answer_kept(struct leg *l, struct sip_stxn *t, uint64_t now_us)
 	char fault[96];
 
 	sdp_oa_abort(&l->oa);
+	pass_not(l, NULL);
 	if (request_sdp(l->s->im, sip_stxn_request(t), 0, fault, &offer) != 0) {
 		leg_reply(l, t, 500, SPAN_EMPTY, "", now_us);
 		return;

@@ -268,6 +268,8 @@ static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const st
 		relay_request(l, t, m, now_us);
 		return;
 	}
+	if (m->body.n)
+		pass_not(l, NULL);
 	answer(im, l, t, &r, now_us);
 }
 

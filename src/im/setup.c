@@ -327,38 +327,53 @@ static unsigned setup_judge(struct session *s, const struct sip_msg *m, const st
 	       im_class_name(s->class), s->class_evidence, class.detail,
 	       s->scase == IM_ORIGINATING ? "originating" : "terminating", s->role_evidence);
 	if (s->class == IM_CLASS_NOT_IM) {
-		/* CLASS-10: what is not messaging would have to pass out of the media path, a mode to come. */
-		*v = (struct verdict){ 488, 304, "no message stream", 0 };
-		return 488;
+		/* CLASS-10: there is no message line to anchor, so it passes out of the media path, or not at all. */
+		if (conf->not_im_reject)
+			*v = (struct verdict){ 488, 304, "no message stream", 0 };
+		s->mode = IM_UNANCHORED;
+		setup_initiator(s)->said = 0;
+		leg_learn(setup_initiator(s), m); /* more of its option tags cross now */
 	}
-	if (offer)
-		accept_offer(conf, s->class, NULL, NULL, offer, v);
+	if (offer && !v->status)
+		accept_offer(session_conf(s), s->class, NULL, NULL, offer, v);
 	return v->status;
 }
 
-/* Both ends of the user plane and the far offer, from the offer in the INVITE. */
+/* Both ends of the user plane.  Without them the session is set up out of the media path where policy allows it (MODE-7). */
+static int setup_anchor(struct session *s, const struct sdp *offer, uint32_t off, uint64_t now_us)
+{
+	s->plane = plane_create(s->im->planes, s, &session_plane_hooks);
+	if (s->plane && (!offer || plane_prepare(s->plane, s->initiator, offer, off, now_us) == 0))
+		return 0;
+	if (!s->im->conf.anchor_optional)
+		return -ENOMEM;
+	plane_destroy(s->plane, now_us);
+	s->plane = NULL;
+	s->mode = IM_UNANCHORED;
+	im_log(s->im, IM_WARN, "not-anchored", "sess=%lu why=\"no room for its user plane\"",
+	       (unsigned long)s->id);
+	return 0;
+}
+
+/* The user plane and the far offer, from the offer in the INVITE. */
 static int setup_offer(struct session *s, const struct sdp *offer, uint32_t off, struct span *text,
 		       uint64_t now_us)
 {
 	struct setup *st = early_setup(s);
 
 	st->off = off;
-	s->plane = plane_create(s->im->planes, s, &session_plane_hooks);
-	if (!s->plane)
+	*text = SPAN_EMPTY;
+	if (session_anchored(s) && setup_anchor(s, offer, off, now_us) < 0)
 		return -ENOMEM;
-	if (!offer) {
-		*text = SPAN_EMPTY;
+	if (!offer)
 		return 0;
-	}
-	if (plane_prepare(s->plane, s->initiator, offer, off, now_us) < 0)
-		return -ENOMEM;
 	if (sdp_oa_offer_in(&setup_initiator(s)->oa, offer->raw) < 0)
 		return -ENOMEM;
 	*text = offer_make(setup_responder(s), SDP_OFFER, offer, NULL, off);
 	if (!text->n || sdp_oa_offer_out(&setup_responder(s)->oa, *text) < 0)
 		return -ENOMEM;
-	plane_forking(s->plane, setup_responder(s)->side, true,
-		      now_us); /* PROV-13: nobody's SEND is a stranger's yet */
+	if (s->plane) /* PROV-13: nobody's SEND is a stranger's yet */
+		plane_forking(s->plane, setup_responder(s)->side, true, now_us);
 	return im_keep(&st->offer, &st->offer_n, *text);
 }
 
@@ -395,6 +410,10 @@ void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 		if (v.status)
 			headers_warning(setup_initiator(s), &v, extra);
 		setup_fail(st, status, span_of(why), extra, now_us);
+		return;
+	}
+	if (session_anchored(s) && headers_precondition(m)) {
+		setup_fail(st, 420, SPAN_EMPTY, "Unsupported: precondition\r\n", now_us);
 		return;
 	}
 	if (m->max_forwards == 0) {

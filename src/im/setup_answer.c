@@ -128,7 +128,7 @@ unsigned setup_take_answer(struct session *s, const struct sip_msg *resp, struct
 	if (r < 0 || sdp_parse(sent, (struct span){ st->offer, st->offer_n }, NULL) < 0 ||
 	    sdp_parse(*offer, (struct span){ near->oa.pending, near->oa.pending_n }, NULL) < 0)
 		return 488;
-	accept_answer(&im->conf, s->class, NULL, sent, *answer, &v);
+	accept_answer(session_conf(s), s->class, NULL, sent, *answer, &v);
 	if (v.status) {
 		headers_warning(near, &v, extra);
 		return 488;
@@ -139,11 +139,25 @@ unsigned setup_take_answer(struct session *s, const struct sip_msg *resp, struct
 	return text->n && sdp_oa_answer_in(&far->oa, (*answer)->raw) == 0 ? 0 : 500;
 }
 
+/* SETUP-7: what was shown stands, and is not what the 2xx says: the initiator, who sends there itself, hears of it next. */
+static void tell_rest(struct session *s, uint64_t now_us)
+{
+	struct leg *near = setup_initiator(s);
+	struct sdp *answer = s->im->sdp[0];
+
+	if (sdp_parse(answer, sdp_oa_remote(&setup_responder(s)->oa), NULL) < 0)
+		return;
+	pass_not(setup_responder(s), answer);
+	if (offer_concerns(near, answer))
+		modify_own(s, near->side, now_us);
+}
+
 /* The initiator's 2xx: with the answer, or bare where that went before it. */
 static void setup_agree(struct session *s, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct leg *near = setup_initiator(s);
 	struct span text = s->early->answered_out && !s->early->unsaid ? SPAN_EMPTY : sdp_oa_local(&near->oa);
+	bool shown = s->early->preview != NULL;
 
 	near->state = LEG_UP;
 	if (!leg_forward(near, setup_take(s, now_us), resp, 200, text, now_us)) {
@@ -154,6 +168,8 @@ static void setup_agree(struct session *s, const struct sip_msg *resp, uint64_t 
 	}
 	setup_up(s, now_us);
 	session_media_check(s, now_us);
+	if (shown && !session_anchored(s))
+		tell_rest(s, now_us);
 }
 
 /* PROV-8: not while a reliable 1xx with a description lacks its PRACK. */
@@ -218,7 +234,8 @@ static void setup_accepted(struct session *s, const struct sip_msg *resp, uint64
 			setup_fail(e->st, 500, SPAN_EMPTY, "", now_us);
 			return;
 		}
-		plane_commit(s->plane, s->initiator, offer, answer, now_us);
+		if (s->plane)
+			plane_commit(s->plane, s->initiator, offer, answer, now_us);
 	}
 	if (!setup_hold(s, resp, now_us))
 		setup_agree(s, resp, now_us);

@@ -99,6 +99,7 @@ static void check_session(const struct session *s)
 		assert(!mod->txn && s->own);
 	if (s->state == SESS_UP)
 		assert(s->leg[SIDE_A].state == LEG_UP && s->leg[SIDE_B].state == LEG_UP && !early_setup(s));
+	assert(session_anchored(s) || !s->plane); /* UPA-24 */
 	if (s->state >= SESS_ENDING)
 		assert(!s->plane && mod->stage == MOD_NONE);
 }

@@ -303,34 +303,45 @@ static void check_tls(struct conf *c)
 	}
 }
 
-/* MODE-2, MODE-5: a proxy reads no body and has no user plane. */
+/* MODE-2, MODE-5: a proxy reads no body, and only who is anchored has a user plane. */
 bool conf_applies(const struct conf *c, const struct conf_item *it)
 {
-	static const char *const no_proxy[] = {
-		"msrp.",      "im.media.", "im.sessions_max", "im.update_guard", "im.trust_preferred_service",
-		"im.profile", "im.ioi"
-	};
+	static const char *const no_proxy[] = { "msrp.",
+						"im.media.",
+						"im.sessions_max",
+						"im.update_guard",
+						"im.trust_preferred_service",
+						"im.not_im",
+						"im.own_origin",
+						"im.profile",
+						"im.ioi" };
+	static const char *const anchored[] = { "msrp.", "im.anchor_optional" };
+	struct span key = span_of(it->key);
 
 	for (unsigned i = 0; c->im.mode == IM_PROXY && i < ARRAY_LEN(no_proxy); i++)
-		if (span_starts(span_of(it->key), span_of(no_proxy[i])))
+		if (span_starts(key, span_of(no_proxy[i])))
+			return false;
+	for (unsigned i = 0; c->im.mode != IM_ANCHORED && i < ARRAY_LEN(anchored); i++)
+		if (span_starts(key, span_of(anchored[i])))
 			return false;
 	return true;
 }
 
 /* Who sets such a key relies on it. */
-static void check_proxy(struct conf *c)
+static void check_mode(struct conf *c)
 {
 	for (unsigned i = 0; i < conf_n_items; i++)
 		if (c->value[i].line && !conf_applies(c, &conf_items[i]))
 			conf_fault(c, &conf_items[i], 0,
-				   "is not possible with im.mode proxy; leave it out, or use anchored");
-	if (c->im.mode == IM_PROXY)
+				   "is not possible with im.mode %s; leave it out, or use anchored",
+				   c->im.mode == IM_PROXY ? "proxy" : "unanchored");
+	if (c->im.mode != IM_ANCHORED)
 		c->n_msrp = 0;
 }
 
 void conf_check_all(struct conf *c)
 {
-	check_proxy(c);
+	check_mode(c);
 	check_wildcards(c);
 	check_tls(c);
 	if (c->n_sip_advert > 1 && c->n_sip_advert != c->im.n_listen)

@@ -44,10 +44,11 @@ const struct conf_item conf_items[] = {
   "A SIP connection without traffic for this long is closed." },
 { "sip.message_wait", CONF_MS, 1000, 5 * MINUTE, NULL, "10s", FIELD(net.sip_header_ms), NULL,
   "A message begun on a SIP connection, and the first one after a peer connected, must be complete within this." },
-{ "im.mode", CONF_ENUM, 0, 0, "proxy !unanchored anchored", "anchored", FIELD(im.mode), NULL,
+{ "im.mode", CONF_ENUM, 0, 0, "proxy unanchored anchored", "anchored", FIELD(im.mode), NULL,
   "How sessions are handled: anchored means a back-to-back user agent that is in the path of the MSRP "
-  "messages too; proxy, a SIP proxy that stays on the path of the requests and changes no body, so that nothing is "
-  "judged, and nothing in msrp and im.media may be set." },
+  "messages too; unanchored, one that is not: Media Parameters are judged, but pass end to end to the byte, the peers "
+  "connect to each other, and nothing in msrp may be set; proxy, a SIP proxy that stays on the path of the requests and "
+  "changes no body, so that nothing is judged, and nothing in msrp and im.media may be set." },
 { "im.served_domains", CONF_LIST, 0, IM_DOMAINS_MAX, "a domain name", "", NO_FIELD, conf_set_domain,
   "Domains of our users. Without other evidence a request to one of them is handled for the recipient, a "
   "request from one of them for the sender." },
@@ -63,6 +64,14 @@ const struct conf_item conf_items[] = {
   "Sessions at once; above it new ones get 503." },
 { "im.server_token", CONF_TEXT, 0, 63, "product tokens", "IM-serv/OMA1.0 parley/0.1", FIELD(im.server_token),
   conf_set_line, "Value of the Server and User-Agent headers we add." },
+{ "im.anchor_optional", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.anchor_optional), NULL,
+  "With mode anchored: where there is no room for a session's user plane, set it up unanchored instead of refusing it "
+  "with 503." },
+{ "im.own_origin", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.own_origin), NULL,
+  "Out of the media path, write the o= line of every session description ourselves instead of passing it. Always so with "
+  "im.single_early_dialog." },
+{ "im.not_im", CONF_ENUM, 0, 0, "pass reject", "pass", FIELD(im.not_im_reject), NULL,
+  "An INVITE that is no instant messaging: passed, its session unanchored whatever im.mode says, or refused with 488." },
 { "im.trust_preferred_service", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.trust_preferred_service), NULL,
   "Let P-Preferred-Service of an untrusted peer decide what kind of session it is." },
 { "im.update_guard", CONF_MS, 1000, 30 * 1000, NULL, "20s", FIELD(im.update_guard_ms), NULL,
@@ -94,8 +103,8 @@ const struct conf_item conf_items[] = {
   "How many of them may be chat, not file transfer." },
 { "im.media.file_transfer", CONF_BOOL, 0, 0, NULL, "true", FIELD(im.file_transfer), NULL,
   "Accept file transfer lines (RFC 5547)." },
-{ "im.media.other_media", CONF_ENUM, 0, 0, "reject !pass", "reject", FIELD(im.audio_video_pass), NULL,
-  "Audio, video and other lines beside the messages. Passing them needs mode unanchored." },
+{ "im.media.other_media", CONF_ENUM, 0, 0, "reject pass", "reject", FIELD(im.audio_video_pass), NULL,
+  "Audio, video and other lines beside the messages: refused with 488, or passed end to end." },
 { "im.media.judge", CONF_ENUM, 0, 0, "strict partial", "strict", FIELD(im.partial), NULL,
   "An offer with some acceptable and some unacceptable lines: refused with 488, or passed on without the "
   "unacceptable ones." },

@@ -103,6 +103,7 @@ void sdp_oa_unsent(struct sdp_oa *oa, const struct sdp_oa *was)
 	oa->version = was->version;
 	oa->last_sent_hash = was->last_sent_hash;
 	oa->sent_any = was->sent_any;
+	oa->numbered = was->numbered;
 }
 
 uint64_t sdp_oa_version(struct sdp_oa *oa, uint64_t content_hash)
@@ -112,4 +113,19 @@ uint64_t sdp_oa_version(struct sdp_oa *oa, uint64_t content_hash)
 	oa->sent_any = true;
 	oa->last_sent_hash = content_hash;
 	return oa->version;
+}
+
+uint64_t sdp_oa_version_passed(struct sdp_oa *oa, uint64_t version, uint64_t content_hash)
+{
+	if (oa->numbered && oa->sent_any)
+		return sdp_oa_version(oa, content_hash);
+	oa->sent_any = true;
+	oa->last_sent_hash = content_hash;
+	return oa->version = version;
+}
+
+uint64_t sdp_oa_version_ours(struct sdp_oa *oa, uint64_t content_hash)
+{
+	oa->numbered |= !oa->sent_any || oa->last_sent_hash != content_hash;
+	return sdp_oa_version(oa, content_hash);
 }

@@ -151,6 +151,7 @@ struct sdp_oa {               /* two in each idle session: small */
 	uint32_t local_n, remote_n, pending_n;
 	enum sdp_oa_state state;
 	bool sent_any;
+	bool numbered;               /* versions are ours, of a description that is another's (SDP-2) */
 	uint64_t origin_id, version; /* ours on this dialog; version last *sent* (SDP-4, SDP-7) */
 	uint64_t last_sent_hash;     /* of the content last sent, so that the same keeps its version */
 };
@@ -176,5 +177,9 @@ void sdp_oa_unsent(struct sdp_oa *oa, const struct sdp_oa *was);
 /* The o= version to write for content (everything but the o= line, any stable hash): the last one when the
  * content is what was sent last, else one more; and remembers it as sent. */
 uint64_t sdp_oa_version(struct sdp_oa *oa, uint64_t content_hash);
+/* For another's description under its own version: that one, until the numbers are ours; then as above. */
+uint64_t sdp_oa_version_passed(struct sdp_oa *oa, uint64_t version, uint64_t content_hash);
+/* For one that other never wrote: as sdp_oa_version(); and a new number makes the numbers ours. */
+uint64_t sdp_oa_version_ours(struct sdp_oa *oa, uint64_t content_hash);
 
 #endif

@@ -84,6 +84,18 @@ static bool check_version(struct run *r, struct span v, const struct emit *e)
 				      (unsigned long long)want);
 }
 
+/* The body of what a peer said last; but_o: up to its o= line. */
+static bool check_said(struct run *r, bool but_o, const struct emit *e)
+{
+	struct span said = { r->said, r->said_n }, body = e->m.body;
+	size_t at = span_find(said, SPAN("\r\n\r\n"));
+
+	said = at == SPAN_NONE ? SPAN_EMPTY : span_skip(said, at + 4);
+	for (int i = 0; but_o && i < 2; i++)
+		span_split(&said, '\n'), span_split(&body, '\n');
+	return (said.n && span_eq(said, body)) || run_fail(r, "the body is not what was said last");
+}
+
 static bool check_body(struct run *r, struct span v, const struct emit *e)
 {
 	bool same = e->prev_sdp && span_eq(span_of(e->prev_sdp), e->m.body);
@@ -91,6 +103,8 @@ static bool check_body(struct run *r, struct span v, const struct emit *e)
 		return e->m.body.n == 0 || run_fail(r, "has a body");
 	if (span_eq(v, SPAN("same")))
 		return same || run_fail(r, "the body is not the one sent before");
+	if (span_eq(v, SPAN("said")) || span_eq(v, SPAN("said-but-o")))
+		return check_said(r, span_eq(v, SPAN("said-but-o")), e);
 	if (span_eq(v, SPAN("new")))
 		return (!same && e->m.body.n) || run_fail(r, "the body is the one sent before, or none");
 	if (span_eq(v, SPAN("sdp")))

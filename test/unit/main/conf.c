@@ -241,10 +241,6 @@ static void faults_of_values(void **state)
 	one_fault("log: { level: loud }\n",
 		  "f.yaml:1: log.level: \"loud\" is not one of its values; use error or "
 		  "warn or notice or info or debug");
-	one_fault("im:\n  mode: unanchored\n",
-		  "f.yaml:2: im.mode: unanchored is not in this version; use proxy or anchored");
-	one_fault("im: { media: { other_media: pass } }\n",
-		  "f.yaml:1: im.media.other_media: pass is not in this version; use reject");
 	one_fault("store: { kind: redis }\n",
 		  "f.yaml:1: store.kind: redis is not in this version; use memory");
 	one_fault("im: { profile: 4gpp }\n",
@@ -326,6 +322,11 @@ static void mode_2_a_proxy_has_no_user_plane(void **state)
 	free(first);
 	conf_finish(&again);
 	conf_finish(&c);
+	one_fault(
+		"im:\n  mode: unanchored\nmsrp:\n  listen: [\"tcp:127.0.0.1:2855\"]\n",
+		"f.yaml:4: msrp.listen: is not possible with im.mode unanchored; leave it out, or use anchored");
+	one_fault("im:\n  mode: proxy\n  not_im: reject\n",
+		  "f.yaml:3: im.not_im: is not possible with im.mode proxy; leave it out, or use anchored");
 	one_fault("im:\n  mode: proxy\nmsrp:\n  listen: [\"tcp:127.0.0.1:2855\"]\n",
 		  "f.yaml:4: msrp.listen: is not possible with im.mode proxy; leave it out, or use anchored");
 	one_fault(
@@ -340,7 +341,7 @@ static void every_fault_is_named_not_only_the_first(void **state)
 {
 	struct conf c;
 
-	parse(&c, "im:\n  mode: unanchored\n  mood: good\nstore:\n  kind: lmdb\ndrain_s: x\n", 1);
+	parse(&c, "im:\n  mode: unmoored\n  mood: good\nstore:\n  kind: lmdb\ndrain_s: x\n", 1);
 	assert_int_equal(c.n_faults, 4);
 	assert_string_equal(c.faults[0], "f.yaml:3: im.mood: there is no such key; did you mean im.mode?");
 	conf_finish(&c);

@@ -216,10 +216,10 @@ static void faults_are_named_and_end_it(void **state)
 	static const char *const modes[][4] = { { "-t", "-c", conf_path }, { "-c", conf_path } };
 	char want[320];
 
-	write_conf("im:\n  mode: unanchored\nsip:\n  listn: []\n");
+	write_conf("store:\n  kind: lmdb\nsip:\n  listn: []\n");
 	snprintf(want, sizeof(want),
 		 "%s:4: sip.listn: there is no such key; did you mean sip.listen?\n"
-		 "%s:2: im.mode: unanchored is not in this version; use proxy or anchored\n",
+		 "%s:2: store.kind: lmdb is not in this version; use memory\n",
 		 conf_path, conf_path);
 	for (unsigned i = 0; i < ARRAY_LEN(modes); i++) {
 		struct run r;

@@ -294,7 +294,7 @@ int ua_sip_invite(struct ua *ua, const char *uri, const struct sip_dest *via, co
 	if (!w_ok(&w) || sip_msg_parse(&parsed, w_span_of(&w), false) != 0)
 		return ua_fail(ua, "this INVITE would not be a SIP message");
 	free(c->invite);
-	c->invite = sip_msg_dup(&parsed);
+	c->invite = sip_msg_dup(NULL, &parsed);
 	return start(ua, SIP_INVITE, br, via, &w, on_invite_answer, &c->ctxn);
 }
 

@@ -226,6 +226,7 @@ struct im {
 		passing; /* owned: the same for sessions out of the media path, where conf is of anchored ones */
 	struct im_port port;
 	struct timers wheel;
+	struct pool pool; /* for what lives as long as a transaction */
 	struct sip_tl *tl;
 	struct planes *planes;
 	struct proxy *proxy; /* owned; NULL but in mode proxy (proxy.h) */

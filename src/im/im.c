@@ -195,6 +195,8 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 	im->conf = *conf;
 	im->port = *port;
 	hooks.u = im;
+	hooks.pool = &im->pool;
+	pool_init(&im->pool, &port->pages);
 	if (conf->mode == IM_PROXY) {
 		proxy_hooks(&hooks);
 		im->proxy = proxy_create(im);
@@ -242,6 +244,7 @@ void im_destroy(struct im *im)
 		sip_tl_destroy(im->tl);
 	if (im->planes)
 		planes_destroy(im->planes);
+	pool_finish(&im->pool);
 	htab_finish(&im->dialogs);
 	for (unsigned i = 0; i < ARRAY_LEN(im->sdp); i++)
 		free(im->sdp[i]);
@@ -335,6 +338,7 @@ void im_fit(struct im *im)
 	htab_fit(&im->dialogs);
 	sip_tl_fit(im->tl);
 	planes_fit(im->planes);
+	pool_fit(&im->pool);
 }
 
 bool im_idle(const struct im *im)

@@ -36,13 +36,14 @@ static void let_go(struct sip_stxn **t)
 	*t = NULL;
 }
 
-static void acked_free(struct acked **at)
+static void acked_free(struct leg *l, struct acked **at)
 {
+	struct pool *pool = &l->s->im->pool;
 	struct acked *a = *at;
 	*at = a->next;
 	detach(&a->t);
-	free(a->ack);
-	free(a);
+	pool_free(pool, a->ack);
+	pool_free(pool, a);
 }
 
 void leg_finish(struct leg *l)
@@ -57,7 +58,7 @@ void leg_finish(struct leg *l)
 			leg_accepted(heir, l->acked->t, l->acked->cseq, true);
 			l->acked->t = NULL;
 		}
-		acked_free(&l->acked);
+		acked_free(l, &l->acked);
 	}
 	detach(&l->update_out);
 	detach(&l->bye_out);
@@ -233,7 +234,7 @@ static struct acked **acked_find(struct leg *l, const struct sip_ctxn *t, uint32
 /* A 2xx came: t is heard of until Timer M. */
 void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq, bool creates)
 {
-	struct acked *a = calloc(1, sizeof(*a)), **at = &l->acked;
+	struct acked *a = pool_zalloc(&l->s->im->pool, sizeof(*a)), **at = &l->acked;
 	unsigned n = 1;
 
 	if (t)
@@ -246,23 +247,23 @@ void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq, bool creates
 	l->acked = a;
 	for (; *at; n++) {
 		if (n > ACKED_MAX)
-			acked_free(at);
+			acked_free(l, at);
 		else
 			at = &(*at)->next;
 	}
 }
 
 /* The ACK as sent, since every repeat of the 2xx wants the same one (RFC 3261 13.2.2.4). */
-static void acked_keep(struct acked *a, const struct sip_dest *to, struct span bytes)
+static void acked_keep(struct pool *pool, struct acked *a, const struct sip_dest *to, struct span bytes)
 {
-	char *copy = malloc(bytes.n + to->host.n);
+	char *copy = pool_alloc(pool, bytes.n + to->host.n);
 
 	if (!copy)
 		return;
 	memcpy(copy, bytes.p, bytes.n);
 	if (to->host.n)
 		memcpy(copy + bytes.n, to->host.p, to->host.n);
-	free(a->ack);
+	pool_free(pool, a->ack);
 	a->ack = copy;
 	a->n = bytes.n;
 	a->to = *to;
@@ -285,7 +286,7 @@ void leg_ack(struct leg *l, uint32_t cseq, struct span sdp)
 	switch_transport(l->s->im, &w, &to);
 	im_send(l->s->im, &to, w_span_of(&w));
 	if (a)
-		acked_keep(a, &to, w_span_of(&w));
+		acked_keep(&l->s->im->pool, a, &to, w_span_of(&w));
 }
 
 bool leg_ack_again(struct leg *l, uint32_t cseq)
@@ -327,7 +328,7 @@ void leg_ack_fork(struct leg *l, struct span tag, uint32_t cseq, const struct si
 	if (!l->acked || l->acked->t || l->acked->cseq != cseq)
 		return; /* no memory: said once */
 	l->acked->fork = fork_of(tag);
-	acked_keep(l->acked, to, ack);
+	acked_keep(&l->s->im->pool, l->acked, to, ack);
 }
 
 void leg_ack_refusing(struct leg *l, const struct sip_msg *resp)
@@ -437,10 +438,10 @@ static void acked_forget(struct leg *l, struct acked **at)
 {
 	uint32_t cseq = (*at)->cseq;
 
-	acked_free(at);
+	acked_free(l, at);
 	for (at = &l->acked; *at;) {
 		if ((*at)->fork && (*at)->cseq == cseq)
-			acked_free(at);
+			acked_free(l, at);
 		else
 			at = &(*at)->next;
 	}

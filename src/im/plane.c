@@ -413,7 +413,7 @@ struct planes *planes_create(const struct plane_conf *conf, const struct im_port
 	return ps;
 }
 
-static void pool_free(struct list *pool, size_t link_at)
+static void drop_all(struct list *pool, size_t link_at)
 {
 	struct list *l;
 
@@ -435,9 +435,9 @@ void planes_destroy(struct planes *ps)
 	timer_stop(ps->wheel, &ps->t_outs);
 	timer_stop(ps->wheel, &ps->t_idle);
 	timer_stop(ps->wheel, &ps->t_lost);
-	pool_free(&ps->pool_near, offsetof(struct plane_near, on_msg));
-	pool_free(&ps->pool_out, offsetof(struct plane_out, on_msg));
-	pool_free(&ps->pool_msg, offsetof(struct plane_msg, on_end));
+	drop_all(&ps->pool_near, offsetof(struct plane_near, on_msg));
+	drop_all(&ps->pool_out, offsetof(struct plane_out, on_msg));
+	drop_all(&ps->pool_msg, offsetof(struct plane_msg, on_end));
 	tables_finish(ps);
 	free(ps);
 }

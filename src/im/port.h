@@ -37,6 +37,9 @@ struct im_port {
 	/* Flush what is queued (bounded by the world, 5 s), then close.  plane_conn_closed() is not called any more. */
 	void (*msrp_close)(void *w, void *wc);
 
+	/* Memory by the slab (base/pool.h); take NULL: none, all comes from malloc. */
+	struct pool_pages pages;
+
 	/* One line per event (style R21): stable name, key=value text. */
 	void (*log)(void *w, enum im_level level, const char *event, const char *fmt, va_list ap);
 	bool (*log_wanted)(void *w, enum im_level level);

@@ -59,6 +59,7 @@ void im_metrics(struct im *im, struct im_metrics *out)
 	for (unsigned i = 0; i < SESS_OVER; i++)
 		out->sessions += im->n_in_state[i] - im->n_uncounted[i];
 	out->transactions = tl->server + tl->client;
+	out->transaction_bytes = im->pool.n_slabs * (uint64_t)POOL_SLAB;
 	out->sip_retransmissions = tl->retrans_out;
 	out->over_limit += tl->refused;
 	out->msrp_sessions = ps->sessions;

@@ -42,6 +42,7 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	X(sessions_expired, counter, "Sessions ended because a session timer ran out") \
 	X(glare, counter, "Modifications refused with 491 or 500 because another was open") \
 	X(transactions, gauge, "SIP transactions alive") \
+	X(transaction_bytes, gauge, "Memory set apart for SIP transactions") \
 	X(sip_retransmissions, counter, "SIP messages repeated by us") \
 	X(over_limit, counter, "Requests or connections refused because a limit was reached") \
 	X(msrp_sessions, gauge, "MSRP session-ids alive") \

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "main/trace.h"
@@ -82,6 +83,20 @@ static void port_msrp_close(void *u, void *wc)
 	net_msrp_close(wc);
 }
 
+/* From the machine itself, so that the heap is what lives long and nothing else. */
+static void *take_slab(void *u)
+{
+	void *p = mmap(NULL, POOL_SLAB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	(void)u;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void give_slab(void *u, void *slab)
+{
+	(void)u;
+	munmap(slab, POOL_SLAB);
+}
+
 static void port_log(void *u, enum im_level level, const char *event, const char *fmt, va_list ap)
 {
 	struct wire *w = u;
@@ -107,6 +122,7 @@ void wire_port(struct wire *w, struct im_port *out)
 		.msrp_room = port_msrp_room,
 		.msrp_resume = port_msrp_resume,
 		.msrp_close = port_msrp_close,
+		.pages = { w, take_slab, give_slab },
 		.log = port_log,
 		.log_wanted = port_log_wanted,
 	};

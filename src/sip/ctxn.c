@@ -58,13 +58,16 @@ static struct span take(char **at, struct span s)
 static struct sip_ctxn *ctxn_new(struct sip_tl *tl, enum sip_method method, struct span branch,
 				 const struct sip_dest *to, struct span bytes)
 {
-	struct sip_ctxn *t = malloc(sizeof(*t) + branch.n + to->host.n);
-	char *copy = span_dup(bytes), *at;
+	struct pool *pool = tl->hooks.pool;
+	struct sip_ctxn *t = pool_alloc(pool, sizeof(*t) + branch.n + to->host.n);
+	char *copy = pool_alloc(pool, bytes.n), *at;
+
 	if (!t || !copy) {
-		free(copy);
-		free(t);
+		pool_free(pool, copy);
+		pool_free(pool, t);
 		return NULL;
 	}
+	memcpy(copy, bytes.p, bytes.n);
 	memset(t, 0, sizeof(*t));
 	at = t->text;
 	t->tl = tl;
@@ -96,8 +99,8 @@ static void ctxn_free(struct sip_ctxn *t)
 	t->tl->stats.client--;
 	close_count(t);
 	free(t->cancel_extra);
-	free(t->bytes);
-	free(t);
+	pool_free(t->tl->hooks.pool, t->bytes);
+	pool_free(t->tl->hooks.pool, t);
 }
 
 static void free_client(struct htab_link *l, void *u)
@@ -398,7 +401,7 @@ static void other_response(struct sip_ctxn *t, const struct sip_msg *m, uint64_t
 	timer_stop(t->tl->wheel, &t->t_again);
 	txn_after(t->tl, &t->t_end, txn_reliable(t->to.tp) ? 0 : SIP_T4_MS, now_us, on_over); /* Timer K */
 	tell_final(t, m, now_us);
-	free(t->bytes), t->bytes = NULL; /* Timer K only absorbs */
+	pool_free(t->tl->hooks.pool, t->bytes), t->bytes = NULL; /* Timer K only absorbs */
 }
 
 void sip_ctxn_input(struct sip_tl *tl, const struct sip_msg *m, uint64_t now_us)

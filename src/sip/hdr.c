@@ -74,10 +74,10 @@ static void move(struct span *s, const char *from, const char *to)
 		s->p = to + (s->p - from);
 }
 
-struct sip_msg *sip_msg_dup(const struct sip_msg *m)
+struct sip_msg *sip_msg_dup(struct pool *pool, const struct sip_msg *m)
 {
 	size_t head = offsetof(struct sip_msg, hdr) + m->n_hdr * sizeof(m->hdr[0]);
-	struct sip_msg *copy = malloc(head + m->raw.n);
+	struct sip_msg *copy = pool_alloc(pool, head + m->raw.n);
 	const char *from = m->raw.p;
 
 	if (!copy)

@@ -7,6 +7,7 @@
 #ifndef PARLEY_SIP_MSG_H
 #define PARLEY_SIP_MSG_H
 
+#include "base/pool.h"
 #include "base/wbuf.h"
 
 enum { SIP_HEADERS_MAX = 128, SIP_MSG_MAX = 65535 };
@@ -129,8 +130,8 @@ struct sip_msg {
  */
 MUST_CHECK int sip_msg_parse(struct sip_msg *m, struct span raw, bool stream);
 
-/* A copy in one allocation (free() it): header index and text, spans moved.  NULL: no memory. */
-struct sip_msg *sip_msg_dup(const struct sip_msg *m);
+/* A copy in one allocation (pool_free() it): header index and text, spans moved.  NULL: no memory. */
+struct sip_msg *sip_msg_dup(struct pool *pool, const struct sip_msg *m);
 
 /* First header of this id, or NULL; and the one after h of the same id. */
 const struct sip_hdr *sip_hdr(const struct sip_msg *m, enum sip_hdr_id id);

@@ -7,7 +7,6 @@
  * a call of the TU, and hooks.gone precedes it.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "sip/build.h"
 #include "sip/txn_priv.h"
@@ -46,12 +45,12 @@ static void leave_done(struct sip_stxn *t)
 struct sip_stxn *sip_stxn_open(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src,
 			       uint64_t hash, uint64_t now_us)
 {
-	struct sip_stxn *t = calloc(1, sizeof(*t));
+	struct sip_stxn *t = pool_zalloc(tl->hooks.pool, sizeof(*t));
 	if (!t)
 		return NULL;
-	t->req = sip_msg_dup(m);
+	t->req = sip_msg_dup(tl->hooks.pool, m);
 	if (!t->req) {
-		free(t);
+		pool_free(tl->hooks.pool, t);
 		return NULL;
 	}
 	t->tl = tl;
@@ -78,9 +77,9 @@ void sip_stxn_free(struct sip_stxn *t)
 	timer_stop(tl->wheel, &t->t_again);
 	timer_stop(tl->wheel, &t->t_end);
 	tl->stats.server--;
-	free(t->resp);
-	free(t->req);
-	free(t);
+	pool_free(tl->hooks.pool, t->resp);
+	pool_free(tl->hooks.pool, t->req);
+	pool_free(tl->hooks.pool, t);
 }
 
 static void gone(struct sip_stxn *t)
@@ -109,8 +108,10 @@ static void put_again(struct sip_stxn *t)
 
 static int keep(struct sip_stxn *t, struct span bytes)
 {
-	free(t->resp);
-	t->resp = malloc(bytes.n);
+	struct pool *pool = t->tl->hooks.pool;
+
+	pool_free(pool, t->resp);
+	t->resp = pool_alloc(pool, bytes.n);
 	t->resp_len = (uint32_t)bytes.n;
 	if (!t->resp)
 		return -ENOMEM;
@@ -160,7 +161,8 @@ static void on_shrink(struct timer *timer, uint64_t now_us)
 	const struct sip_msg *req = t->req;
 	const struct sip_via *v = &req->via;
 	size_t n = v->host.n + v->branch.n + v->received.n + v->maddr.n + req->method_name.n;
-	struct sip_msg *small = malloc(offsetof(struct sip_msg, hdr) + n);
+	struct pool *pool = t->tl->hooks.pool;
+	struct sip_msg *small = pool_alloc(pool, offsetof(struct sip_msg, hdr) + n);
 	char *at = (char *)small + offsetof(struct sip_msg, hdr);
 
 	(void)now_us;
@@ -178,7 +180,7 @@ static void on_shrink(struct timer *timer, uint64_t now_us)
 	small->via.received = take(&at, v->received);
 	small->via.maddr = take(&at, v->maddr);
 	small->method_name = take(&at, req->method_name);
-	free(t->req);
+	pool_free(pool, t->req);
 	t->req = small;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/addr.h"
 #include "base/htab.h"
+#include "base/pool.h"
 #include "base/timer.h"
 #include "sip/msg.h"
 
@@ -60,6 +61,7 @@ struct sip_tl_hooks {
 	void (*gone)(void *u, struct sip_stxn *t);
 	/* A response that matches no transaction (a 2xx of another fork after Timer M, noise). */
 	void (*stray)(void *u, const struct sip_msg *m, uint64_t now_us);
+	struct pool *pool; /* borrowed: for what lives as long as a transaction; NULL: malloc */
 };
 
 struct sip_tl_limits {

@@ -66,7 +66,7 @@ static void check_same(const struct sip_msg *a, const struct sip_msg *b)
 
 static void check_copies(const struct sip_msg *m)
 {
-	struct sip_msg *copy = sip_msg_dup(m), again;
+	struct sip_msg *copy = sip_msg_dup(NULL, m), again;
 	static char text[SIP_MSG_MAX];
 	struct wbuf w = wbuf_on(text, sizeof(text));
 	struct sip_hdr_set all;

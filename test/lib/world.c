@@ -256,6 +256,18 @@ void world_init(struct world *w, uint64_t seed, const struct world_hooks *hooks)
 	conf_here(&w->conf);
 }
 
+static void *take_slab(void *u)
+{
+	(void)u;
+	return malloc(POOL_SLAB);
+}
+
+static void give_slab(void *u, void *slab)
+{
+	(void)u;
+	free(slab);
+}
+
 bool world_start(struct world *w)
 {
 	struct im_port port = { .w = w,
@@ -263,6 +275,8 @@ bool world_start(struct world *w)
 				.sip_send = port_sip_send,
 				.log = port_log,
 				.log_wanted = port_log_wanted };
+	if (w->slabs)
+		port.pages = (struct pool_pages){ w, take_slab, give_slab };
 	pipe_port(&port);
 	world_enter(w);
 	w->im = im_create(&w->conf, &port, w->now_us);

@@ -49,6 +49,7 @@ struct world {
 	size_t n_heap, cap_heap;
 	struct list conns; /* all struct wconn */
 	unsigned inside;
+	bool slabs; /* transactions have memory of their own, as in production; else all is malloc's */
 	/* MSRP pipes */
 	size_t pipe_room;    /* high-water mark per direction */
 	size_t pipe_segment; /* most bytes per delivery; 0: all */

@@ -138,6 +138,7 @@ static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
 	sim->w.conf.session_expires_s = expires[rng_below(&sim->rng, ARRAY_LEN(expires))];
 	sim->w.conf.min_se_s = chance(sim, 500) ? 90 : 100;
 	sim->w.conf.single_early_dialog = chance(sim, 200);
+	sim->w.slabs = seed % 2 && !sim->f.oom; /* not where each allocation is to fail in its turn */
 	sim->load_end_us = (chance(sim, 200) ? 350 : 125) * US_PER_S;
 	sim->n_sess = sessions;
 	sim->sess = calloc(sessions, sizeof(*sim->sess));

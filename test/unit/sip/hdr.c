@@ -111,7 +111,7 @@ static void dup_outlives_the_original(void **state)
 		"\r\n" BASE "Contact: <sip:ann@192.0.2.1>\r\nX-Y: z\r\nContent-Length: 3\r\n\r\nabcIGNORED";
 
 	parse(text);
-	struct sip_msg *copy = sip_msg_dup(&m);
+	struct sip_msg *copy = sip_msg_dup(NULL, &m);
 	assert_non_null(copy);
 	memset(text, '#', sizeof(text));
 	memset(&m, 0x5a, sizeof(m));
@@ -136,7 +136,7 @@ static void dup_outlives_the_original(void **state)
 	inside(copy, copy->reason);
 
 	/* A copy of the copy, and the copy parsed again, say the same. */
-	struct sip_msg *second = sip_msg_dup(copy);
+	struct sip_msg *second = sip_msg_dup(NULL, copy);
 	assert_non_null(second);
 	assert_int_equal(sip_msg_parse(&m, second->raw, true), 0);
 	assert_int_equal(m.n_hdr, copy->n_hdr);
@@ -149,7 +149,7 @@ static void dup_of_a_response(void **state)
 {
 	parse("SIP/2.0 180 Ring ring\r\nVia: SIP/2.0/UDP a\r\nFrom: sip:a@b;tag=1\r\nTo: sip:c@d;tag=2\r\n"
 	      "Call-ID: x\r\nCSeq: 1 INVITE\r\n\r\n");
-	struct sip_msg *copy = sip_msg_dup(&m);
+	struct sip_msg *copy = sip_msg_dup(NULL, &m);
 	assert_non_null(copy);
 	assert_span(copy->reason, "Ring ring");
 	assert_span(copy->method_name, "INVITE");
@@ -162,11 +162,11 @@ static void dup_without_memory_is_null(void **state)
 {
 	parse(BASE "\r\n");
 	oom_fail_after(0);
-	assert_null(sip_msg_dup(&m));
+	assert_null(sip_msg_dup(NULL, &m));
 	assert_true(oom_end());
 	/* One allocation is all it takes. */
 	oom_fail_after(1);
-	struct sip_msg *copy = sip_msg_dup(&m);
+	struct sip_msg *copy = sip_msg_dup(NULL, &m);
 	assert_false(oom_end());
 	assert_non_null(copy);
 	free(copy);

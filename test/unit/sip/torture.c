@@ -101,7 +101,7 @@ static void torture(void **state)
 	if (got >= 0 && m.answerable)
 		check_reply(&m, got ? got : 200);
 	if (got == 0) {
-		struct sip_msg *copy = sip_msg_dup(&m);
+		struct sip_msg *copy = sip_msg_dup(NULL, &m);
 		assert_non_null(copy);
 		assert_true(span_eq(copy->raw, m.raw));
 		assert_int_equal(copy->n_hdr, m.n_hdr);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * message/cpim header sections.  What is hard: header names are case-sensitive and mean nothing by themselves; "x.To"
+ * is a header of the namespace that an NS header before it gave the prefix x, and "NS: <uri>" without a prefix changes
+ * whose names the bare ones are from there on (RFC 3862 3.3, 3.4).  Lines end with CRLF; LF alone is taken too, as
+ * the lax readers behind us take it.
+ */
+#include "msrp/cpim.h"
+
+#include <errno.h>
+#include <time.h>
+
+static const struct span ns_core = { "urn:ietf:params:cpim-headers:", 29 };
+static const struct span ns_imdn = { "urn:ietf:params:imdn", 20 };
+
+struct names {
+	struct span bare; /* whose names those without a prefix are */
+	unsigned n;
+	struct {
+		struct span prefix, uri;
+	} ns[CPIM_NS_MAX];
+};
+
+/* The line at the start of *rest, without its end; false: it is not here whole. */
+static bool line(struct span *rest, struct span *out)
+{
+	size_t nl = span_chr(*rest, '\n');
+
+	if (nl == SPAN_NONE)
+		return false;
+	*out = span_cut(*rest, 0, nl && rest->p[nl - 1] == '\r' ? nl - 1 : nl);
+	*rest = span_skip(*rest, nl + 1);
+	return true;
+}
+
+/* What stands in the last "<>" of a value: a formal name before it may be quoted and hold anything. */
+static struct span in_angles(struct span v)
+{
+	size_t from;
+
+	if (v.n == 0 || v.p[v.n - 1] != '>')
+		return SPAN_EMPTY;
+	for (from = v.n - 1; from > 0 && v.p[from - 1] != '<'; from--)
+		;
+	return from ? span_cut(v, from, v.n - 1) : SPAN_EMPTY;
+}
+
+static void ns_add(struct names *k, struct span v)
+{
+	struct span uri = in_angles(v), prefix;
+
+	if (!uri.p)
+		return;
+	prefix = span_trim(span_cut(v, 0, (size_t)(uri.p - 1 - v.p)));
+	if (prefix.n == 0) {
+		k->bare = uri;
+		return;
+	}
+	if (k->n == CPIM_NS_MAX)
+		return;
+	k->ns[k->n].prefix = prefix;
+	k->ns[k->n++].uri = uri;
+}
+
+/* The namespace of name, which loses its prefix; empty: none is known by it.  The latest declaration counts. */
+static struct span ns_of(const struct names *k, struct span *name)
+{
+	size_t dot = span_chr(*name, '.');
+	struct span prefix;
+
+	if (dot == SPAN_NONE)
+		return k->bare;
+	prefix = span_cut(*name, 0, dot);
+	*name = span_skip(*name, dot + 1);
+	for (unsigned i = k->n; i-- > 0;)
+		if (span_eq(k->ns[i].prefix, prefix))
+			return k->ns[i].uri;
+	return SPAN_EMPTY;
+}
+
+static void first(struct span *slot, struct span v)
+{
+	if (!slot->p)
+		*slot = v;
+}
+
+/* The value behind the colon, without the parameters that may stand before it (";lang=fr Objet"). */
+static struct span value_of(struct span s)
+{
+	bool quoted = false;
+	size_t i = 0;
+
+	if (s.n && s.p[0] == ';')
+		for (; i < s.n && (quoted || s.p[i] != ' '); i++)
+			if (s.p[i] == '"')
+				quoted = !quoted;
+	return span_trim(span_skip(s, i));
+}
+
+static int message_header(struct cpim *c, struct names *k, struct span l)
+{
+	size_t colon = span_chr(l, ':');
+	struct span name = span_cut(l, 0, colon), v, ns;
+
+	if (colon == SPAN_NONE || name.n == 0)
+		return -EBADMSG;
+	v = value_of(span_skip(l, colon + 1));
+	if (span_eq(name, SPAN("NS"))) { /* in every namespace: else nobody could leave one */
+		ns_add(k, v);
+		return 0;
+	}
+	ns = ns_of(k, &name);
+	if (span_eq(ns, ns_core)) {
+		if (span_eq(name, SPAN("From")))
+			first(&c->from, in_angles(v));
+		else if (span_eq(name, SPAN("To")))
+			first(&c->to, in_angles(v));
+	} else if (span_eq(ns, ns_imdn)) {
+		if (span_eq(name, SPAN("Disposition-Notification")))
+			first(&c->disposition_notification, v);
+		else if (span_eq(name, SPAN("Message-ID")))
+			first(&c->imdn_message_id, v);
+	}
+	return 0;
+}
+
+/* slot: the value before, which a folded line goes on; NULL: of a header nobody asked for. */
+static int mime_header(struct cpim *c, struct span **slot, struct span l)
+{
+	size_t colon = span_chr(l, ':');
+	struct span name, v;
+
+	if (span_is_lws(l.p[0])) {
+		if (*slot)
+			(*slot)->n = (size_t)(l.p + l.n - (*slot)->p);
+		return 0;
+	}
+	if (colon == SPAN_NONE || colon == 0)
+		return -EBADMSG;
+	name = span_trim(span_cut(l, 0, colon));
+	v = span_trim(span_skip(l, colon + 1));
+	*slot = NULL;
+	if (span_ieq(name, SPAN("Content-Type")) && !c->type.p)
+		*slot = &c->type;
+	else if (span_ieq(name, SPAN("Content-Transfer-Encoding")) && !c->encoding.p)
+		*slot = &c->encoding;
+	if (*slot)
+		**slot = v;
+	return 0;
+}
+
+static ssize_t unfinished(struct span in)
+{
+	return in.n >= CPIM_HEAD_MAX ? -EMSGSIZE : 0;
+}
+
+ssize_t cpim_parse(struct cpim *c, struct span in)
+{
+	struct names k = { .bare = ns_core };
+	struct span rest = span_cut(in, 0, CPIM_HEAD_MAX), l, *slot = NULL;
+	unsigned n = 0;
+
+	*c = (struct cpim){ 0 };
+	for (;; n++) {
+		if (n > CPIM_HEADERS_MAX)
+			return -EMSGSIZE;
+		if (!line(&rest, &l))
+			return unfinished(in);
+		if (l.n == 0)
+			break;
+		if (message_header(c, &k, l) < 0)
+			return -EBADMSG;
+	}
+	c->mime = (struct span){ rest.p, 0 };
+	for (;; n++) {
+		if (n > CPIM_HEADERS_MAX)
+			return -EMSGSIZE;
+		if (!line(&rest, &l))
+			return unfinished(in);
+		if (l.n == 0)
+			break;
+		if (mime_header(c, &slot, l) < 0)
+			return -EBADMSG;
+		c->mime.n = (size_t)(rest.p - c->mime.p);
+	}
+	return rest.p - in.p;
+}
+
+struct span cpim_type(const struct cpim *c)
+{
+	return c->type.n ? c->type : SPAN("text/plain");
+}
+
+static void w_address(struct wbuf *w, const char *name, struct span uri)
+{
+	for (size_t i = 0; i < uri.n; i++)
+		if ((unsigned char)uri.p[i] <= ' ' || uri.p[i] == '<' || uri.p[i] == '>')
+			w->over = true;
+	w_str(w, name), w_str(w, ": <"), w_span(w, uri), w_str(w, ">\r\n");
+}
+
+static void w_two(struct wbuf *w, int v, char after)
+{
+	w_chr(w, (char)('0' + v / 10 % 10)), w_chr(w, (char)('0' + v % 10));
+	if (after)
+		w_chr(w, after);
+}
+
+void w_cpim(struct wbuf *w, struct span from, struct span to, uint64_t unix_s, struct span type)
+{
+	time_t t = (time_t)unix_s;
+	struct tm tm;
+
+	w_address(w, "From", from);
+	w_address(w, "To", to);
+	if (unix_s && gmtime_r(&t, &tm)) { /* RFC 3339 */
+		w_str(w, "DateTime: "), w_u64(w, (uint64_t)tm.tm_year + 1900), w_chr(w, '-');
+		w_two(w, tm.tm_mon + 1, '-'), w_two(w, tm.tm_mday, 'T'), w_two(w, tm.tm_hour, ':');
+		w_two(w, tm.tm_min, ':'), w_two(w, tm.tm_sec, 'Z'), w_str(w, "\r\n");
+	}
+	w_str(w, "\r\nContent-Type: "), w_span(w, type), w_str(w, "\r\n\r\n");
+}

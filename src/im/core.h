@@ -94,6 +94,7 @@ struct leg {
 	char *features;   /* owned: Contact parameters of this peer, as passed to the other (MODE-10) */
 	uint64_t said;    /* hash of the Allow, Supported and Require it last sent */
 	char *supported;  /* owned: option tags of this peer that we pass on (MODE-12) */
+	char *identity;   /* owned: URIs asserted of this peer, blank-separated (identity.c); NULL: none */
 };
 
 /* The dialog-creating INVITE while it is open on either leg: shared by the early dialogs it makes (early.c). */
@@ -301,6 +302,12 @@ static inline struct leg *leg_other(struct leg *l)
 {
 	return &l->s->leg[side_other(l->side)];
 }
+
+/* ---- identity.c ---- */
+struct cpim;
+void identity_note(struct leg *l, const struct sip_msg *m); /* what m asserts of the peer that sent it */
+struct span identity_of(const struct leg *l);               /* as the other side may see it */
+unsigned identity_check(const struct leg *l, const struct cpim *head); /* 0, or 403 (UP-35) */
 
 /* ---- leg.c ---- */
 void leg_init(struct leg *l, struct session *s, enum side side);

@@ -164,6 +164,7 @@ int early_dialog(struct session *s, const struct sip_msg *resp)
 		leg_link(l);
 	leg_learn(l, resp);
 	leg_note_contact(l, resp);
+	identity_note(l, resp);
 	return 0;
 }
 
@@ -184,6 +185,7 @@ static int near_leg(struct session *s, const struct leg *as, const struct sip_ms
 	leg_link(l);
 	leg_learn(l, invite);
 	leg_note_contact(l, invite);
+	identity_note(l, invite);
 	return offer ? sdp_oa_offer_in(&l->oa, offer->raw) : 0;
 }
 

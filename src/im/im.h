@@ -44,6 +44,7 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	bool file_transfer;
 	bool audio_video_pass;        /* im.media.other_media: pass */
 	bool partial;                 /* im.media.judge: partial (ACC-1); default strict */
+	bool check_cpim_from;         /* im.media.check_cpim_from (UP-35) */
 	bool strict_origin;           /* im.media.strict_origin (SDP-5) */
 	bool not_im_reject;           /* im.not_im: reject (CLASS-10); default pass, out of the media path */
 	bool own_origin;              /* im.own_origin (SDP-2) */

@@ -71,6 +71,7 @@ void leg_finish(struct leg *l)
 	free(l->bye_extra), l->bye_extra = NULL;
 	free(l->features), l->features = NULL;
 	free(l->supported), l->supported = NULL;
+	free(l->identity), l->identity = NULL;
 }
 
 void leg_link(struct leg *l)
@@ -153,6 +154,7 @@ void leg_note_contact(struct leg *l, const struct sip_msg *m)
 
 void leg_refresh(struct leg *l, const struct sip_msg *m)
 {
+	identity_note(l, m);
 	/* Without a usable Contact, or memory, the old target holds. */
 	if (!sip_has(m, SIP_H_CONTACT) || leg_same_contact(l, m) || sip_dialog_refresh(&l->dlg, m) < 0)
 		return;

@@ -35,12 +35,14 @@ enum { PLANE_LINES_MAX = 8, PLANE_FORKS_MAX = 16 };
 
 /* What of the policy the user plane needs (contract keys msrp.*, im.media.*). */
 struct plane_conf {
-	char host[64];          /* what our path URIs advertise, IPv6 bracketed */
-	uint16_t port;          /* msrp tcp listener; 0: none */
-	bool ack_end;           /* msrp.acknowledge: end (UP-25a) else hop */
-	char accept_types[512]; /* policy list: "*" or types, blank-separated */
-	uint64_t max_size;      /* bytes per message; 0: no limit */
-	uint32_t queue_max;     /* bytes held per end while waiting for a connection (UPA-14) */
+	char host[64];              /* what our path URIs advertise, IPv6 bracketed */
+	uint16_t port;              /* msrp tcp listener; 0: none */
+	bool ack_end;               /* msrp.acknowledge: end (UP-25a) else hop */
+	char accept_types[512];     /* policy list: "*" or types, blank-separated */
+	uint64_t max_size;          /* bytes per message; 0: no limit */
+	bool cpim_adapt;            /* im.media.cpim: adapt */
+	bool enforce_peer_max_size; /* what the receiving peer's a=max-size says, too (UP-36) */
+	uint32_t queue_max;         /* bytes held per end while waiting for a connection (UPA-14) */
 	uint32_t connections_max, unbound_per_source_max;
 	uint32_t bind_wait_ms, drain_ms, end_bound_ms; /* UP-16 30000, UPA-17 60000, UP-25a 20000 */
 };
@@ -50,10 +52,19 @@ struct plane_stats { /* per session line pair, for view and tests (UP-55) */
 	uint64_t failed[2], reports[2], rebinds;
 };
 
+enum plane_kind { PLANE_TEXT, PLANE_COMPOSING, PLANE_IMDN }; /* content; RFC 3994; RFC 5438 */
+
+struct cpim;
+
 /* What the plane tells its session; called outside of any plane function the session itself called. */
 struct plane_hooks {
 	/* An end lost its connection for good, or its session was refused (481): UP-12.  line: index. */
 	void (*lost)(void *session, enum side s, unsigned line, const char *why, uint64_t now_us);
+	/* A CPIM message begins, received from side s (UP-35, UP-37): 0, or the code it is refused with.  head: NULL when
+	 * it has none that could be read.  It looks, and changes nothing.  NULL: nobody asks. */
+	unsigned (*content)(void *session, enum side s, const struct cpim *head);
+	/* Who the peer of side s is to the other one: what stands in the CPIM headers we write.  NULL: nobody. */
+	struct span (*identity)(void *session, enum side s);
 };
 
 struct plane *plane_create(struct planes *ps, void *session,
@@ -126,6 +137,7 @@ void plane_conn_closed(struct plane_conn *c, uint64_t now_us);
 
 struct planes_stats {
 	uint64_t sessions, connections, messages, bytes, refused, reports, failed;
+	uint64_t composing, imdn; /* not counted among messages; counted there too */
 };
 const struct planes_stats *planes_stats(const struct planes *ps);
 void planes_check(const struct planes *ps); /* asserts what must be true (UPA-25) */

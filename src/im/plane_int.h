@@ -138,6 +138,12 @@ struct plane {
 	struct plane_stats stats;
 };
 
+struct plane_content { /* the header section of a CPIM message, as far as it is there (plane_content.c) */
+	char *text;    /* owned */
+	uint32_t n, cap;
+	uint32_t sent; /* of n, passed on already */
+};
+
 struct plane_msg {
 	struct htab_link link; /* ps->msgs */
 	struct plane_end *end; /* received here */
@@ -149,10 +155,14 @@ struct plane_msg {
 	uint64_t path_id;                /* of the far path its forwarding began on; 0: not begun */
 	uint64_t next, total;            /* byte after the last one passed on */
 	uint64_t top;                    /* highest byte received */
+	uint64_t limit;                  /* bytes it may have (UP-36) */
 	struct msrp_cover *cover;        /* owned: success-reported; NULL: nothing */
+	struct plane_content *content;   /* owned; NULL for nearly all */
 	uint16_t code;                   /* failed: what its further chunks get */
 	uint16_t users;                  /* chunks being received, pieces held */
 	uint8_t failure;                 /* enum msrp_failure */
+	uint8_t kind;                    /* enum plane_kind */
+	bool judged;                     /* what is in it is allowed */
 	bool success, complete, waiting; /* waiting: for a success REPORT */
 	bool passed, aborted;            /* to the far side */
 	uint8_t id_n;
@@ -205,6 +215,7 @@ enum in_mode { IN_NONE, IN_RELAY, IN_DROP, IN_REPORT, IN_LOCAL };
 struct plane_in { /* the request a connection is receiving */
 	uint8_t mode;
 	bool begun;    /* something of this chunk was passed on */
+	bool kept;     /* something of it is in msg->content */
 	uint16_t code; /* IN_LOCAL: the answer at its end; 0: none */
 	uint32_t small_n;
 	char *small; /* owned: the body of a REPORT */
@@ -382,12 +393,21 @@ void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev);
 void plane_recv_refuse(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path,
 		       unsigned code);
 void plane_recv_clear(struct plane_conn *c);
-unsigned plane_recv_judge_body(struct plane_end *e, const struct msrp_head *h,
-			       struct span body); /* 0, or the code */
+
+/* ---- plane_content.c ---- */
+/* May a message that begins with h go to the other side?  0, or the code. */
+unsigned plane_content_judge(struct plane_end *e, const struct msrp_head *h, uint64_t start);
+void plane_content_begin(struct plane_msg *m, const struct msrp_head *h, uint64_t start);
+uint64_t plane_content_limit(struct plane_end *e); /* of messages received at e; UINT64_MAX: none */
+void plane_content_body(struct plane_conn *c, const struct msrp_event *ev); /* while not judged */
+void plane_content_end(struct plane_conn *c, const struct msrp_event *ev);
+void plane_content_count(const struct plane_msg *m); /* it is complete */
+void plane_content_free(struct plane_msg *m);
 
 /* ---- plane_relay.c ---- */
 struct span plane_relay_window(struct plane_conn *c, struct span in); /* what of in may be taken now */
 void plane_relay_body(struct plane_conn *c, const struct msrp_event *ev);
+void plane_relay_pass(struct plane_conn *c, const struct msrp_event *ev); /* its content is judged */
 void plane_relay_end(struct plane_conn *c, const struct msrp_event *ev);
 void plane_relay_cut(struct plane_conn *c, char flag); /* ends the far chunk c is writing */
 bool plane_relay_ready(struct plane_conn *c, struct plane_end *far, struct plane_msg *m);

@@ -72,88 +72,6 @@ void plane_recv_refuse(struct plane_conn *c, const struct msrp_head *h, struct p
 	in_begin(c, IN_DROP, path, m);
 }
 
-/* ---- content ---- */
-
-static bool type_is(struct span type, struct span name)
-{
-	return span_ieq(span_trim(span_cut(type, 0, span_chr(type, ';'))), name);
-}
-
-static bool is_container(struct span type)
-{
-	return span_istarts(type, SPAN("multipart/")) || type_is(type, SPAN("message/cpim"));
-}
-
-/* UP-34: what the receiving peer takes, and our policy.  wrapped: the type is inside a container. */
-static bool type_ok(struct planes *ps, const struct plane_peer *to, struct span type, bool wrapped)
-{
-	bool ours = is_container(type) || sdp_type_accepted(span_of(ps->conf.accept_types), type);
-	bool theirs = !to->has_types || sdp_type_accepted(peer_types(to), type) ||
-		      (wrapped && sdp_type_accepted(peer_wrapped(to), type));
-
-	return ours && theirs;
-}
-
-/* SDP-12: status and notifications are not content. */
-static bool type_always_flows(struct span type)
-{
-	return type_is(type, SPAN("application/im-iscomposing+xml")) ||
-	       type_is(type, SPAN("message/imdn+xml"));
-}
-
-static bool direction_open(const struct plane_end *e)
-{
-	const struct plane_end *far = &e->line->end[side_other((enum side)e->side)];
-
-	return (e->path->peer->dir & SDP_SENDONLY) && (far->path->peer->dir & SDP_RECVONLY);
-}
-
-/* The type of what a CPIM message wraps, if body, its first bytes, shows it (RFC 3862 2). */
-static bool cpim_inner(struct span body, struct span *type)
-{
-	size_t at = span_find(body, SPAN("\r\n\r\n"));
-
-	if (at == SPAN_NONE)
-		return false;
-	body = span_skip(body, at + 4);
-	while (body.n) {
-		size_t nl = span_chr(body, '\n');
-		struct span l = span_trim(span_cut(body, 0, nl));
-		if (nl == SPAN_NONE || l.n == 0)
-			return false;
-		if (span_istarts(l, SPAN("Content-Type:"))) {
-			*type = span_trim(span_skip(l, 13));
-			return true;
-		}
-		body = span_skip(body, nl + 1);
-	}
-	return false;
-}
-
-/* Direction and type of a message at its first chunk: 0, or the code.  What a container holds is judged when its body
- * begins. */
-static unsigned judge_head(struct plane_end *e, const struct msrp_head *h)
-{
-	struct span type = h->content_type;
-
-	if (!direction_open(e) && !type_always_flows(type) && !type_is(type, SPAN("message/cpim")))
-		return 403;
-	return type_ok(end_planes(e), end_other(e)->path->peer, type, false) ? 0 : 415;
-}
-
-unsigned plane_recv_judge_body(struct plane_end *e, const struct msrp_head *h, struct span body)
-{
-	struct span inner;
-	bool known;
-
-	if (!type_is(h->content_type, SPAN("message/cpim")))
-		return 0;
-	known = cpim_inner(body, &inner);
-	if (!direction_open(e) && !(known && type_always_flows(inner)))
-		return 403;
-	return !known || type_ok(end_planes(e), end_other(e)->path->peer, inner, true) ? 0 : 415;
-}
-
 /* ---- SEND ---- */
 
 static int head_range(const struct msrp_head *h, struct msrp_range *r)
@@ -168,11 +86,12 @@ static bool head_ok(const struct msrp_head *h, struct msrp_range *r)
 	       (!h->has_body || h->content_type.n) && head_range(h, r) == 0;
 }
 
-static bool too_large(const struct planes *ps, const struct msrp_range *r)
+/* UP-36; what the message was begun under goes on to hold for it. */
+static bool too_large(struct plane_end *e, const struct plane_msg *m, const struct msrp_range *r)
 {
-	uint64_t max = ps->conf.max_size;
+	uint64_t max = m ? m->limit : plane_content_limit(e);
 
-	return max && ((r->total != MSRP_STAR && r->total > max) || r->start > max + 1);
+	return (r->total != MSRP_STAR && r->total > max) || r->start - 1 > max;
 }
 
 /* Enough SENDs are open: reading on would only queue more (UP-25a). */
@@ -186,9 +105,13 @@ static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct 
 {
 	struct plane_end *e = path->end;
 
-	if (!m && (m = plane_msg_create(e, h)) == NULL) {
-		plane_recv_refuse(c, h, path, 408);
-		return;
+	if (!m) {
+		if ((m = plane_msg_create(e, h)) == NULL) {
+			plane_recv_refuse(c, h, path, 408);
+			return;
+		}
+		m->limit = plane_content_limit(e);
+		plane_content_begin(m, h, r->start);
 	}
 	m->complete = false;
 	m->near_path_id = path->id;
@@ -234,8 +157,8 @@ static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_pa
 	if (m && m->code)
 		code = m->code;
 	else if (!m)
-		code = judge_head(e, h);
-	if (!code && too_large(c->ps, &r))
+		code = plane_content_judge(e, h, r.start);
+	if (!code && too_large(e, m, &r))
 		code = 413;
 	if (!code && c->overdue)
 		code = 408;

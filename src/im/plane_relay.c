@@ -162,13 +162,6 @@ static bool looks_like_end(const struct plane_out *o, struct span s)
 
 /* ---- the events of a body ---- */
 
-static bool too_large(struct plane_conn *c, size_t n)
-{
-	uint64_t max = c->ps->conf.max_size;
-
-	return max && c->in.pos - 1 + n > max;
-}
-
 static void count(struct plane_conn *c, size_t n)
 {
 	struct plane_msg *m = c->in.msg;
@@ -188,22 +181,25 @@ static void count(struct plane_conn *c, size_t n)
 
 void plane_relay_body(struct plane_conn *c, const struct msrp_event *ev)
 {
+	struct plane_msg *m = c->in.msg;
+
+	if (m->code)
+		return;
+	if (c->in.pos - 1 + ev->body.n > m->limit) /* the bytes that came count, whatever was announced */
+		plane_msg_fail(m, 413);
+	else if (m->judged)
+		plane_relay_pass(c, ev);
+	else
+		plane_content_body(c, ev);
+}
+
+void plane_relay_pass(struct plane_conn *c, const struct msrp_event *ev)
+{
 	struct plane_in *in = &c->in;
 	struct plane_msg *m = in->msg;
 	struct plane_end *far = end_other(m->end);
 	struct plane_path *to;
-	unsigned code = 0;
 
-	if (m->code)
-		return;
-	if (too_large(c, ev->body.n))
-		code = 413;
-	else if (in->pos == 1 && !in->begun && !m->passed)
-		code = plane_recv_judge_body(m->end, ev->head, ev->body);
-	if (code) {
-		plane_msg_fail(m, code);
-		return;
-	}
 	if (in->out && ev->suspect && looks_like_end(in->out, ev->body))
 		plane_relay_cut(c, '+');
 	to = in->out ? in->out->path : plane_relay_target(m, far);
@@ -257,6 +253,8 @@ void plane_relay_end(struct plane_conn *c, const struct msrp_event *ev)
 
 	if (ev->flag != '+')
 		m->complete = true;
+	if (!m->code && !m->judged)
+		plane_content_end(c, ev);
 	if (m->code)
 		return;
 	if (in->out) {
@@ -271,8 +269,7 @@ void plane_relay_end(struct plane_conn *c, const struct msrp_event *ev)
 	if (ev->flag == '$' && !m->code) {
 		if (m->total == MSRP_STAR)
 			m->total = in->pos - 1;
-		m->end->line->p->stats.messages[m->end->side]++;
-		c->ps->stats.messages++;
+		plane_content_count(m);
 		if (m->success && !m->waiting) {
 			m->waiting = true;
 			m->end->n_reports++;

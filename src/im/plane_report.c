@@ -103,6 +103,7 @@ void plane_msg_destroy(struct plane_msg *m)
 	list_del(&m->on_end), list_del(&m->on_idle);
 	m->end->n_msgs--;
 	free(m->cover);
+	plane_content_free(m);
 	if (ps->n_pool[MSG_POOL] == MSG_POOL_MAX) {
 		free(m);
 		return;

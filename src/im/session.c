@@ -217,7 +217,21 @@ static void on_plane_lost(void *session, enum side side, unsigned line, const ch
 		timer_set(&s->im->wheel, &s->t_media, now_us + REPAIR_WAIT_MS * US_PER_MS, on_media_gone);
 }
 
-const struct plane_hooks session_plane_hooks = { on_plane_lost };
+static unsigned on_plane_content(void *session, enum side side, const struct cpim *head)
+{
+	struct session *s = session;
+
+	return identity_check(&s->leg[side], head);
+}
+
+static struct span on_plane_identity(void *session, enum side side)
+{
+	struct session *s = session;
+
+	return identity_of(&s->leg[side]);
+}
+
+const struct plane_hooks session_plane_hooks = { on_plane_lost, on_plane_content, on_plane_identity };
 
 /* After a commit: what was lost may be repaired, and a class that lives for one message may have no line left. */
 void session_media_check(struct session *s, uint64_t now_us)

@@ -281,6 +281,7 @@ static struct session *setup_begin(struct im *im, struct sip_stxn *t, const stru
 	leg_link(l);
 	leg_learn(l, m);
 	leg_note_contact(l, m);
+	identity_note(l, m);
 	return s;
 }
 

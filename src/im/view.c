@@ -69,6 +69,8 @@ void im_metrics(struct im *im, struct im_metrics *out)
 	out->msrp_refused = ps->refused;
 	out->msrp_reports = ps->reports;
 	out->msrp_failed = ps->failed;
+	out->msrp_composing = ps->composing;
+	out->msrp_notifications = ps->imdn;
 }
 
 static void check_session(const struct session *s)

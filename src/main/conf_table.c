@@ -105,6 +105,12 @@ const struct conf_item conf_items[] = {
   "Accept file transfer lines (RFC 5547)." },
 { "im.media.other_media", CONF_ENUM, 0, 0, "reject pass", "reject", FIELD(im.audio_video_pass), NULL,
   "Audio, video and other lines beside the messages: refused with 488, or passed end to end." },
+{ "im.media.enforce_peer_max_size", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.plane.enforce_peer_max_size), NULL,
+  "Refuse with 413 what is larger than the receiving peer said it takes (max-size), not only what im.media.max_size "
+  "forbids. RFC 4975 calls it a hint." },
+{ "im.media.check_cpim_from", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.check_cpim_from), NULL,
+  "Refuse with 403 the message/cpim of a client whose From is not its asserted identity, or not anonymous where it "
+  "asked for privacy." },
 { "im.media.judge", CONF_ENUM, 0, 0, "strict partial", "strict", FIELD(im.partial), NULL,
   "An offer with some acceptable and some unacceptable lines: refused with 488, or passed on without the "
   "unacceptable ones." },

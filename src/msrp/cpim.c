@@ -8,7 +8,6 @@
 #include "msrp/cpim.h"
 
 #include <errno.h>
-#include <time.h>
 
 static const struct span ns_core = { "urn:ietf:params:cpim-headers:", 29 };
 static const struct span ns_imdn = { "urn:ietf:params:imdn", 20 };
@@ -199,24 +198,47 @@ static void w_address(struct wbuf *w, const char *name, struct span uri)
 	w_str(w, name), w_str(w, ": <"), w_span(w, uri), w_str(w, ">\r\n");
 }
 
-static void w_two(struct wbuf *w, int v, char after)
+static void w_two(struct wbuf *w, unsigned v, char after)
 {
-	w_chr(w, (char)('0' + v / 10 % 10)), w_chr(w, (char)('0' + v % 10));
-	if (after)
-		w_chr(w, after);
+	w_chr(w, (char)('0' + v / 10 % 10)), w_chr(w, (char)('0' + v % 10)), w_chr(w, after);
+}
+
+static bool is_leap(unsigned year)
+{
+	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+/* RFC 3339, from seconds since 1970. */
+static void w_date_time(struct wbuf *w, uint64_t unix_s)
+{
+	static const unsigned char lengths[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	uint64_t day = unix_s / 86400, s = unix_s % 86400;
+	unsigned year = 1970, month = 0, n;
+
+	for (;; year++) {
+		n = is_leap(year) ? 366 : 365;
+		if (day < n)
+			break;
+		day -= n;
+	}
+	for (;; month++) {
+		n = lengths[month] + (month == 1 && is_leap(year));
+		if (day < n)
+			break;
+		day -= n;
+	}
+	w_u64(w, year), w_chr(w, '-'), w_two(w, month + 1, '-'), w_two(w, (unsigned)day + 1, 'T');
+	w_two(w, (unsigned)(s / 3600), ':'), w_two(w, (unsigned)(s / 60 % 60), ':'),
+		w_two(w, (unsigned)(s % 60), 'Z');
 }
 
 void w_cpim(struct wbuf *w, struct span from, struct span to, uint64_t unix_s, struct span type)
 {
-	time_t t = (time_t)unix_s;
-	struct tm tm;
+	static const uint64_t year_10000 = 253402300800;
 
 	w_address(w, "From", from);
 	w_address(w, "To", to);
-	if (unix_s && gmtime_r(&t, &tm)) { /* RFC 3339 */
-		w_str(w, "DateTime: "), w_u64(w, (uint64_t)tm.tm_year + 1900), w_chr(w, '-');
-		w_two(w, tm.tm_mon + 1, '-'), w_two(w, tm.tm_mday, 'T'), w_two(w, tm.tm_hour, ':');
-		w_two(w, tm.tm_min, ':'), w_two(w, tm.tm_sec, 'Z'), w_str(w, "\r\n");
-	}
+	if (unix_s && unix_s < year_10000)
+		w_str(w, "DateTime: "), w_date_time(w, unix_s), w_str(w, "\r\n");
 	w_str(w, "\r\nContent-Type: "), w_span(w, type), w_str(w, "\r\n\r\n");
 }

@@ -47,6 +47,7 @@ static void defaults_agree_with_the_rooms_they_configure(void **state)
 	SAME(file_transfer);
 	SAME(audio_video_pass);
 	SAME(partial);
+	SAME(check_cpim_from);
 	SAME(strict_origin);
 	SAME(trust_preferred_service);
 	SAME(allow_downgrade);
@@ -60,6 +61,7 @@ static void defaults_agree_with_the_rooms_they_configure(void **state)
 	SAME(min_se_s);
 	SAME(plane.ack_end);
 	SAME(plane.max_size);
+	SAME(plane.enforce_peer_max_size);
 	SAME(plane.queue_max);
 	SAME(plane.connections_max);
 	SAME(plane.unbound_per_source_max);

@@ -125,6 +125,12 @@ static void cpim_written(void **state)
 		    "From: <sip:a@x>\r\nTo: <sip:b@y>\r\nDateTime: 2026-11-23T21:01:54Z\r\n\r\n"
 		    "Content-Type: text/plain\r\n\r\n");
 	w = wbuf_on(text, sizeof(text));
+	w_cpim(&w, SPAN("sip:a@x"), SPAN("sip:b@y"), 951782399, SPAN("text/plain"));
+	assert_non_null(memmem(text, w.n, "2000-02-28T23:59:59Z", 20));
+	w = wbuf_on(text, sizeof(text));
+	w_cpim(&w, SPAN("sip:a@x"), SPAN("sip:b@y"), 951782400 + 86399, SPAN("text/plain"));
+	assert_non_null(memmem(text, w.n, "2000-02-29T23:59:59Z", 20));
+	w = wbuf_on(text, sizeof(text));
 	w_cpim(&w, SPAN("sip:a@x"), SPAN("sip:b@y"), 0, SPAN("text/plain"));
 	assert_span(w_span_of(&w),
 		    "From: <sip:a@x>\r\nTo: <sip:b@y>\r\n\r\nContent-Type: text/plain\r\n\r\n");

@@ -146,6 +146,13 @@ static bool lists(struct im_conf *c, const struct line *l)
 	return false;
 }
 
+void conf_mode(struct run *r, const char *name)
+{
+	put_key(&r->w.conf, &keys[0], name);
+	r->lint.free_origin = r->w.conf.mode == IM_UNANCHORED;
+	r->lint.proxy = r->w.conf.mode == IM_PROXY;
+}
+
 bool conf_line(struct run *r, const struct line *l)
 {
 	char v[512] = "";

@@ -140,6 +140,11 @@ static void on_sip_out(void *u, const struct sip_dest *to, struct span bytes, ui
 	e->again = seen_before(r, e);
 	e->may_pass = e->again && r->ignore_again;
 	arrows_sip(r, p, false, &e->m, e->again);
+	if (r->modes) {
+		e->may_pass = true;
+		if (!e->again)
+			modes_sent(r->modes, p, &e->m, r->w.now_us);
+	}
 	struct pup_dialog *d = e->d = dialog_for(r, p, &e->m);
 	if (!lint_out(&r->lint, p->p.name, &e->m, why) && !r->failed)
 		run_fail(r, "%s", why);
@@ -249,8 +254,14 @@ static bool play(struct run *r, const struct line *l)
 	case K_MEXPECT:
 		return true;
 	case K_SEND:
-		return send_line(r, l);
+		if (r->modes)
+			modes_look(r->modes, r->w.im);
+		if (!send_line(r, l) && r->modes) /* it was not asked */
+			r->failed = false;
+		return !r->failed;
 	case K_MSEND:
+		if (r->modes && r->w.conf.mode != IM_ANCHORED)
+			return true; /* the peers have connected to each other */
 		return msend_line(r, l);
 	case K_DO:
 		return mdo_line(r, l);
@@ -278,6 +289,8 @@ static bool line(struct run *r, const struct line *l)
 		r->wait[r->n_wait++] = r->at;
 		return true;
 	}
+	if (acts && r->w.im == NULL && r->modes)
+		conf_mode(r, modes_name(r->modes));
 	if (acts && r->w.im == NULL && !world_start(&r->w))
 		return run_fail(r, "no memory");
 	if (acts && l->timed) {
@@ -326,13 +339,14 @@ static void run_finish(struct run *r)
 	free(r);
 }
 
-bool run_file(const char *file, bool verbose, struct arrows *arrows)
+bool run_file(const char *file, bool verbose, struct arrows *arrows, struct modes *modes)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	if (r == NULL)
 		abort();
 	r->verbose = verbose;
 	r->arrows = arrows;
+	r->modes = modes;
 	run_world_init(r, 1);
 	bool ok = script_read(&r->s, file);
 	for (r->at = 0; ok && r->at < r->s.n; r->at++) {

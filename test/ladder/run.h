@@ -6,6 +6,7 @@
 #include "lib/lint.h"
 #include "lib/puppet.h"
 #include "lib/world_int.h"
+#include "modes.h"
 #include "pattern.h"
 #include "script.h"
 
@@ -89,10 +90,12 @@ struct run {
 	char *log[LOG_KEPT];
 	unsigned n_log, log_read; /* lines so far; those before the last "log" */
 	struct arrows *arrows;    /* owned; NULL: nothing is drawn */
+	struct modes *modes;      /* NULL: what is sent has to be listed */
 };
 
 /* run.c */
-bool run_file(const char *file, bool verbose, struct arrows *arrows); /* true: as expected */
+/* true: as expected.  modes: in the mode it is at, nothing being expected. */
+bool run_file(const char *file, bool verbose, struct arrows *arrows, struct modes *modes);
 bool run_fail(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct peer *run_peer(struct run *r, struct span name);
 struct peer *run_peer_at(struct run *r, const struct addr *a);
@@ -102,6 +105,7 @@ void run_world_init(struct run *r, uint64_t seed);
 
 /* conf.c */
 bool conf_line(struct run *r, const struct line *l);
+void conf_mode(struct run *r, const char *name);
 enum sip_transport conf_transport(struct span name);
 bool set_line(struct run *r, const struct line *l);
 

@@ -84,6 +84,8 @@ static void deliver(struct run *r, struct peer *p, const struct sip_src *src, st
 	free(r->said);
 	r->said = span_dup(bytes);
 	r->said_n = bytes.n;
+	if (r->modes)
+		modes_said(r->modes, p, bytes, r->w.now_us);
 	world_sip_in(&r->w, src, bytes);
 }
 

@@ -557,6 +557,8 @@ static void on_cancel(void *u, struct sip_stxn *t, const struct sip_msg *m, uint
 	struct ua *ua = u;
 	(void)m, (void)now_us;
 	ua_event_add(ua, UA_EV_REQUEST, 0, "CANCEL", SPAN_EMPTY);
+	if (ua->on[SIP_CANCEL] == UA_AUTO_HOLD)
+		return; /* as if it came when the answer was on its way */
 	if (ua->call.held == t)
 		ua->call.held = NULL;
 	(void)!refuse(ua, t, 487, "", "");

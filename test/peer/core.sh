@@ -1,0 +1,248 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# parleyd in a core: a Kamailio that registers users, asserts who they are, sends every initial request through parleyd
+# twice, for its sender and for its recipient, knows it again by the original dialog identifier in its own Route, and
+# forks it to all devices of the recipient.  The devices are parley-ua with real MSRP.  Each play: set up, modify from both
+# sides, end.
+#
+#	core.sh MODE udp|tcp|tls 4|6 PARLEYD PARLEY-UA
+#
+# The transport is that between core and parleyd; devices speak UDP, or TCP where that is tcp.
+# Exit: 0 good, 77 there is no such Kamailio here, 1 else.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tools/loopback.sh
+source "$here/../../tools/loopback.sh"
+[ $# = 5 ] || { sed -n '3,13p' "$0" >&2 && exit 2; }
+mode=$1 transport=$2 family=$3 parleyd=$4 ua=$5
+modules=/usr/lib/x86_64-linux-gnu/kamailio/modules
+[ -e $modules/tls.so ] || { echo "no Kamailio with TLS here" && exit 77; }
+[ "$family" != 6 ] || [ -e /proc/net/if_inet6 ] || { echo "no IPv6 here" && exit 77; }
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-core.XXXXXX") || exit 1
+server='' core='' devices=()
+cleanup() {
+	# shellcheck disable=SC2086  # those that are not running are no argument
+	kill $server $core "${devices[@]}" 2>/dev/null
+	wait
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+port core_port && port core_tls && port as_port && port msrp_port && port alice_port && port alice_msrp
+port bob1_port && port bob1_msrp && port bob2_port && port bob2_msrp && port bob3_port && port bob3_msrp
+# In IPv4 the core, the server and the devices have addresses of their own, so that only the core is trusted.
+if [ "$family" = 6 ]; then
+	core_ip='[::1]' as_ip='[::1]' dev_ip='[::1]'
+else
+	core_ip=127.0.21.1 as_ip=127.0.21.2 dev_ip=127.0.21.3
+fi
+bare=${core_ip//[\[\]]/}
+source="tcp_source_ipv$family=$core_ip" # on loopback the kernel would choose another
+device=udp
+[ "$transport" != tcp ] || device=tcp
+as=$as_ip:$as_port
+[ "$transport" = udp ] || as+=";transport=$transport"
+core_hop=$core_ip:$core_port
+[ "$transport" != tcp ] || core_hop+=";transport=tcp"
+[ "$transport" != tls ] || core_hop="$core_ip:$core_tls;transport=tls"
+
+# identity NAME ADDRESS: a key, and a certificate of the authority for it.
+identity() {
+	openssl req -batch -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$tmp/$1.key" -subj "/CN=$1" \
+		-x509 -CA "$tmp/ca.pem" -CAkey "$tmp/ca.key" -days 1 -addext "subjectAltName=IP:${2//[\[\]]/}" \
+		-addext basicConstraints=critical,CA:FALSE -out "$tmp/$1.pem" 2>>"$tmp/openssl.log"
+}
+if ! openssl req -batch -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$tmp/ca.key" -x509 \
+	-days 1 -subj /CN=authority -out "$tmp/ca.pem" 2>"$tmp/openssl.log" || ! identity core "$core_ip" ||
+	! identity parley "$as_ip"; then
+	cat "$tmp/openssl.log"
+	exit 1
+fi
+
+sed "s|@MODULES@|$modules|; s|@DIR@|$tmp|; s|@CORE@|$core_ip|g; s|@PORT@|$core_port|g; s|@TLS@|$core_tls|g
+	s|@SOURCE@|$source|; s|@ODI@|$core_hop|g; s|@AS@|$as|g" "$here/core/scscf.cfg" >"$tmp/scscf.cfg"
+kamailio -DD -E -m 64 -M 8 -f "$tmp/scscf.cfg" -w "$tmp" -Y "$tmp" >"$tmp/core.log" 2>&1 </dev/null &
+core=$!
+wait_open $core tcp "$core_tls" || { echo "Kamailio did not start:" && cat "$tmp/core.log" && exit 1; }
+
+listen="\"$transport:$as_ip:$as_port\"" tls='' msrp="msrp: { listen: [\"tcp:$as_ip:$msrp_port\"] }"
+[ "$mode" != proxy ] || listen="\"$transport:$as_ip:$as_port\""
+[ "$mode" = anchored ] || msrp=''
+[ "$transport" != tls ] ||
+	tls="  tls: { certificate: \"$tmp/parley.pem\", key: \"$tmp/parley.key\", ca: \"$tmp/ca.pem\", require_clients: true }"
+cat >"$tmp/parleyd.yaml" <<YAML
+sip:
+  listen: [$listen]
+  trusted: ["$bare"]
+$tls
+im:
+  mode: $mode
+  served_domains: ["example.com"]
+$([ "$mode" = proxy ] || echo '  profile: 3gpp')
+$msrp
+log: { level: info }
+YAML
+"$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
+server=$!
+wait_open $server "${transport/tls/tcp}" "$as_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
+
+contact() {
+	[ $device = udp ] && echo "sip:bob@$dev_ip:$1" || echo "sip:bob@$dev_ip:$1;transport=tcp"
+}
+python3 "$here/core/register.py" "$bare" "$core_port" sip:bob@example.com "$(contact "$bob1_port")" \
+	"$(contact "$bob2_port")" "$(contact "$bob3_port")" || { cat "$tmp/core.log" && exit 1; }
+
+bad=0 n=0
+# device NAME SIP-PORT MSRP-PORT: the script of standard input.
+device() {
+	{
+		printf 'name %s core\nidentity sip:%s@example.com\nlisten %s:%s:%s msrp:%s:%s\n' "$1" "${1%[0-9]}" $device "$dev_ip" \
+			"$2" "$dev_ip" "$3"
+		cat
+	} >"$tmp/$1.ua"
+	"$ua" -u -D VIA="$device:$core_ip:$core_port" "$tmp/$1.ua" >"$tmp/$1.log" 2>&1 </dev/null &
+	devices+=($!)
+	wait_open $! $device "$2" || { echo "$1 did not start:" && cat "$tmp/$1.log"; }
+}
+
+# played NAME: all devices have done what their scripts say.
+played() {
+	local rc=0 pid
+	n=$((n + 1))
+	for pid in "${devices[@]}"; do
+		wait "$pid" || rc=1
+	done
+	devices=()
+	if [ $rc = 0 ]; then
+		echo "ok $n - $1, $mode over $transport, IPv$family"
+		return
+	fi
+	echo "not ok $n - $1, $mode over $transport, IPv$family"
+	bad=1
+	sed 's/^/# /' "$tmp"/alice.log "$tmp"/bob?.log
+	tail -n 40 "$tmp/parleyd.log" | sed 's/^/# /'
+}
+
+# The recipient has three devices: one answers, one is busy, one rings until it is cancelled.
+device bob1 "$bob1_port" "$bob1_msrp" <<'UA'
+expect invite
+answer 180
+wait 200
+answer 200
+expect message "one"
+send "two"
+expect msrp 200
+expect reinvite
+expect update
+wait 100
+reinvite newpath accept-types="text/plain text/html"
+expect 200
+update accept-types="text/plain"
+expect 200
+send "three"
+expect msrp 200
+expect message "four"
+on reinvite 488
+send "five"
+expect reinvite
+expect message "six"
+check bytes
+wait 100
+bye
+expect 200
+UA
+device bob2 "$bob2_port" "$bob2_msrp" <<'UA'
+expect invite
+answer 180
+expect cancel
+UA
+device bob3 "$bob3_port" "$bob3_msrp" <<'UA'
+expect invite
+answer 486
+UA
+device alice "$alice_port" "$alice_msrp" <<'UA'
+invite sip:bob@example.com via $VIA
+expect 200
+send "one"
+expect msrp 200
+expect message "two"
+reinvite accept-types="text/plain text/html text/calendar"
+expect 200
+update newpath accept-types="text/plain text/html"
+expect 200
+expect reinvite
+expect update
+expect message "three"
+send "four"
+expect msrp 200
+expect message "five"
+reinvite newpath accept-types="text/plain"
+expect 488
+send "six"
+expect msrp 200
+expect bye
+UA
+played "forked to three devices, one answers; modified from both sides"
+
+# Two answer, since the CANCEL comes too late for the second: it is acknowledged and hung up.  In mode proxy that is
+# the caller's part.
+if [ "$mode" != proxy ]; then
+	device bob1 "$bob1_port" "$bob1_msrp" <<'UA'
+expect invite
+answer 200
+expect message "one"
+expect update
+wait 100
+reinvite newpath accept-types="text/plain"
+expect 200
+send "two"
+expect msrp 200
+expect bye
+UA
+	device bob2 "$bob2_port" "$bob2_msrp" <<'UA'
+on cancel hold
+expect invite
+expect cancel
+answer 200
+expect bye
+UA
+	device bob3 "$bob3_port" "$bob3_msrp" <<'UA'
+expect invite
+answer 480
+UA
+	device alice "$alice_port" "$alice_msrp" <<'UA'
+invite sip:bob@example.com via $VIA
+expect 200
+send "one"
+expect msrp 200
+update accept-types="text/plain"
+expect 200
+expect reinvite
+expect message "two"
+wait 300
+bye
+expect 200
+UA
+	played "two of three devices answer: the second is hung up"
+fi
+
+device alice "$alice_port" "$alice_msrp" <<'UA'
+invite sip:carol@example.com via $VIA
+expect 480
+UA
+played "nobody is registered"
+
+kill -0 $server 2>/dev/null || { echo "parleyd is gone" && bad=1; }
+kill -TERM $server
+wait $server || { echo "parleyd did not end well on SIGTERM" && bad=1; }
+server=''
+if [ "$mode" != proxy ] && ! grep -q 'registration .*status=200' "$tmp/parleyd.log"; then
+	echo "the core told of a registration, and parleyd took none"
+	bad=1
+fi
+[ $bad = 0 ] || { echo "--- Kamailio" && tail -n 40 "$tmp/core.log"; }
+echo "1..$n"
+exit $bad

@@ -55,6 +55,9 @@ struct acked {
 	struct sip_dest to;
 };
 
+/* Option tags we put into Supported of our own accord. */
+enum our_tag { TAG_TIMER = 1, TAG_100REL = 2 };
+
 /* A Contact that is tried before the request that named it is refused (modify_target.c). */
 struct target_try {
 	struct leg *l;
@@ -78,6 +81,7 @@ struct leg {
 	bool owes_answer; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
 	bool bye_wanted;       /* waits for the ACK of our 2xx (RFC 3261 15) */
 	bool bye_passed;       /* it is the other side's, with its headers */
+	uint8_t unwanted;      /* our_tag bits: its peer's 420 named them (SETUP-16) */
 	char tag[TAG_LEN + 1]; /* ours */
 	struct sip_dialog dlg;
 	struct sdp_oa oa;
@@ -111,6 +115,8 @@ struct setup {
 	char *offer; /* owned: SDP we offered in it; NULL: offerless */
 	size_t offer_n;
 	uint32_t off;         /* lines policy set to port 0 */
+	bool tags_tried;      /* SETUP-16: once */
+	bool say_100rel;      /* a 421 asked for it */
 	unsigned last_1xx;    /* last provisional passed upstream, not 100 */
 	struct session *last; /* the pair it was of; NULL: any will do */
 	struct timer t_ring;  /* repeats it every 60 s (SETUP-19) */
@@ -174,6 +180,7 @@ struct modify {
 	size_t sent_n;
 	char *restore; /* owned: what the responder leg had committed before */
 	size_t restore_n;
+	uint32_t old[2]; /* digests of what each side had said before, by side (MOD-47) */
 	uint64_t since_us;
 	struct timer t_guard;
 	struct timer
@@ -232,6 +239,7 @@ struct im {
 	struct planes *planes;
 	struct proxy *proxy; /* owned; NULL but in mode proxy (proxy.h) */
 	struct htab dialogs; /* legs by our tag */
+	struct list lates;   /* INVITEs that outlived their session (late.c) */
 	struct list in_state[SESS_N_STATES];
 	uint64_t n_in_state[SESS_N_STATES];
 	uint64_t n_uncounted[SESS_N_STATES]; /* of them, siblings of others (early.c) */
@@ -333,12 +341,16 @@ bool leg_owes_answer(struct leg *l, uint32_t cseq);
 /* The 2xx of another fork: its ACK, kept for the repeats, and the same again; false: there was none yet. */
 void leg_ack_fork(struct leg *l, struct span tag, uint32_t cseq, const struct sip_dest *to, struct span ack);
 bool leg_ack_fork_again(struct leg *l, struct span tag);
+void leg_acked_drop(struct im *im, struct acked **list); /* all of them */
 sip_ctxn_fn leg_on_update;
 /* Begin an in-dialog request in im->out: head, then the caller's lines; -EINVAL: no next hop. */
 MUST_CHECK int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uint32_t cseq,
 			   unsigned max_forwards, char branch[40], struct sip_dest *to);
 struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch, struct sip_dest *to,
 			   struct wbuf *w, sip_ctxn_fn *fn, void *user, uint64_t now_us);
+/* A re-INVITE or UPDATE of our own accord, with an offer or (UPDATE) without: its transaction is in the leg's slot.
+ * false: it could not be written or sent. */
+MUST_CHECK bool leg_own(struct leg *l, enum sip_method m, struct span offer, uint64_t now_us);
 /* ACK for a 2xx, to where the dialog's target is by now: leg_refresh() from the 2xx comes first. */
 void leg_ack(struct leg *l, uint32_t cseq, struct span sdp);
 /* ACK for a 2xx that came too late: an offer in it is answered all the same, by an answer that takes nothing. */
@@ -432,8 +444,8 @@ void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 /* It failed as a whole: the initiator is told, whatever there is on the other side is ended. */
 void setup_fail(struct setup *st, unsigned status, struct span reason, const char *extra, uint64_t now_us);
 void setup_end(struct setup *st, const char *extra, uint64_t now_us); /* all its pairs */
-/* A 422 that names a Min-SE: our INVITE once more, with that (TIMER-5).  false: the 422 stands. */
-bool setup_again(struct setup *st, const struct sip_msg *resp, uint64_t now_us);
+/* The INVITE on the far leg, made of the initiator's.  0; -ENOENT: it addresses us and nobody else; -EINVAL; -ENOMEM. */
+MUST_CHECK int setup_send(struct session *s, const struct sip_msg *m, struct span sdp, uint64_t now_us);
 void setup_shut(struct session *s, uint64_t now_us);
 void setup_cancel(struct setup *st, const struct sip_msg *cancel, uint64_t now_us);
 void setup_arm(struct setup *st, uint64_t now_us);                    /* Timer C, from the start or anew */
@@ -441,6 +453,10 @@ void setup_rang(struct session *s, unsigned status, uint64_t now_us); /* said up
 void setup_quiet(struct setup *st); /* the initiator is answered: nothing more is said to it */
 void setup_over_check(struct setup *st, uint64_t now_us); /* both INVITEs answered: it is freed */
 void setup_free(struct setup *st);
+
+/* ---- setup_retry.c ---- */
+/* Refused for what we said of ourselves: our INVITE once more, without it.  false: the refusal stands. */
+bool setup_again(struct setup *st, const struct sip_msg *resp, uint64_t now_us);
 
 /* ---- setup_answer.c: what the responder says to it ---- */
 void setup_response(struct setup *st, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
@@ -501,6 +517,11 @@ struct leg *early_heir(struct leg *l);
 void early_other_fork(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 void early_stranger(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
 
+/* ---- late.c: an INVITE outlives its session ---- */
+/* t, which l forgets, made its dialog: other forks are still heard of, until Timer M. */
+void late_keep(struct leg *l, struct sip_ctxn *t, uint32_t cseq);
+void late_drop_all(struct im *im);
+
 /* ---- modify.c: the heart ---- */
 /* Named by the request that is under way, not by the side. */
 static inline struct leg *mod_initiator(struct session *s)
@@ -524,7 +545,10 @@ MUST_CHECK int modify_offer(struct session *s, const struct sdp *offer, uint64_t
 /* The responder said no, or (resp NULL) nothing. */
 void modify_refused(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us);
 void modify_release(struct session *s); /* the lock is free */
+/* One record for each attempt (MOD-47): what was said before by each side, to be noted at the begin, and what then was. */
+void modify_note(struct session *s);
 void modify_log(struct session *s, const char *event, unsigned status, uint64_t now_us);
+void modify_log_refused(const struct leg *l, const struct verdict *v, const struct sdp *offer);
 
 /* ---- rename.c: who a peer says it is (MOD-42) ---- */
 /* Does m name its sender otherwise than before, and does the other side want to know? */
@@ -575,7 +599,7 @@ void modify_own_drop(struct session *s); /* not wanted any more; fine when none 
 
 /* ---- modify_1xx.c: provisionals inside a re-INVITE ---- */
 void modify_provisional(struct session *s, const struct sip_msg *resp, uint64_t now_us);
-void modify_w_100rel(struct wbuf *w, const struct session *s);
+void modify_w_100rel(struct wbuf *w, struct session *s);
 bool modify_answered_early(const struct session *s);   /* in a reliable 1xx; kept until the final */
 struct sip_msg *modify_kept_answer(struct session *s); /* that 1xx, to be freed; NULL: there is none */
 void modify_1xx_over(struct session *s);               /* the lock is free */
@@ -612,6 +636,8 @@ void modify_ack(struct leg *l, const struct sip_msg *ack, uint64_t now_us);
 void modify_abandon(struct session *s, uint64_t now_us); /* the session ends: 487, CANCEL, nothing pending */
 /* The responder agreed and the initiator cannot follow: refuse the initiator and lead the responder back. */
 void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t now_us);
+/* Its answer to our refresh cannot be used: the same, with nobody to refuse.  false: not now, the lock is taken. */
+bool modify_lead_back(struct leg *r, uint64_t now_us);
 /* It refused what it had answered in a reliable 1xx (MOD-31): so does the initiator's answer, then the same. */
 void modify_undo_refused(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us);
 void modify_no_prack(struct session *s,

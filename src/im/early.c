@@ -199,6 +199,7 @@ static int far_leg(struct session *s, const struct leg *as)
 	l->at = as->at;
 	l->trusted = as->trusted;
 	l->owes_answer = as->owes_answer;
+	l->unwanted = as->unwanted;
 	l->state = LEG_INVITING;
 	if (!st->offer)
 		return 0;

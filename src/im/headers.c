@@ -192,6 +192,17 @@ static void w_required(struct wbuf *w, const struct sip_msg *m, struct span know
 			w_str(w, "Require: "), w_span(w, tag), w_str(w, "\r\n");
 }
 
+static void w_supported(struct wbuf *w, const struct leg *l, const char *known)
+{
+	bool timer = !(l->unwanted & TAG_TIMER);
+
+	if (!timer && !known[0])
+		return;
+	w_str(w, timer ? "Supported: timer" : "Supported: ");
+	w_str(w, timer && known[0] ? ", " : ""), w_str(w, known);
+	w_str(w, "\r\n");
+}
+
 void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 {
 	const char *known = l->s->leg[side_other(l->side)].supported;
@@ -200,10 +211,7 @@ void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 	w_allow(w);
 	if (m && m->request)
 		w_dialog_ids(w, l, m);
-	w_str(w, "Supported: timer");
-	if (known && known[0])
-		w_str(w, ", "), w_str(w, known);
-	w_str(w, "\r\n");
+	w_supported(w, l, known ? known : "");
 	if (m && l->supported)
 		w_required(w, m, span_of(l->supported));
 	else if (m && m->request && !l->dlg.text && !session_anchored(l->s))

@@ -206,6 +206,7 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 		im->passing->mode = IM_UNANCHORED;
 	}
 	timers_init(&im->wheel, now_us);
+	list_init(&im->lates);
 	for (unsigned i = 0; i < SESS_N_STATES; i++)
 		list_init(&im->in_state[i]);
 	port->random(port->w, key, sizeof(key));
@@ -239,6 +240,7 @@ void im_destroy(struct im *im)
 		list_each(e, &im->in_state[i])
 			session_free(container_of(e, struct session, link), im->wheel.tick * US_PER_MS);
 	}
+	late_drop_all(im);
 	proxy_destroy(im->proxy);
 	if (im->tl)
 		sip_tl_destroy(im->tl);

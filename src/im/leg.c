@@ -36,14 +36,39 @@ static void let_go(struct sip_stxn **t)
 	*t = NULL;
 }
 
-static void acked_free(struct leg *l, struct acked **at)
+static void acked_free(struct im *im, struct acked **at)
 {
-	struct pool *pool = &l->s->im->pool;
+	struct pool *pool = &im->pool;
 	struct acked *a = *at;
 	*at = a->next;
 	detach(&a->t);
 	pool_free(pool, a->ack);
 	pool_free(pool, a);
+}
+
+void leg_acked_drop(struct im *im, struct acked **list)
+{
+	while (*list)
+		acked_free(im, list);
+}
+
+/* A 2xx may still come of another fork.  One that is known hears of it now, and has to answer for those that are not. */
+static void hand_over(struct leg *l)
+{
+	struct leg *heir;
+
+	for (struct acked *a = l->acked; a; a = a->next) {
+		struct sip_ctxn *t = a->t;
+		if (!t || !a->creates)
+			continue;
+		a->t = NULL;
+		heir = early_heir(l);
+		if (heir)
+			leg_accepted(heir, t, a->cseq, true);
+		else
+			late_keep(l, t, a->cseq); /* takes the ACKs of the other forks along */
+		return;
+	}
 }
 
 void leg_finish(struct leg *l)
@@ -52,14 +77,8 @@ void leg_finish(struct leg *l)
 		htab_del(&l->s->im->dialogs, &l->link);
 	l->linked = false;
 	detach(&l->invite_out);
-	while (l->acked) {
-		struct leg *heir = l->acked->t && l->acked->creates ? early_heir(l) : NULL;
-		if (heir) { /* a 2xx may still come of a fork that is known: it hears of it now */
-			leg_accepted(heir, l->acked->t, l->acked->cseq, true);
-			l->acked->t = NULL;
-		}
-		acked_free(l, &l->acked);
-	}
+	hand_over(l);
+	leg_acked_drop(l->s->im, &l->acked);
 	detach(&l->update_out);
 	detach(&l->bye_out);
 	modify_target_drop(l);
@@ -224,6 +243,26 @@ struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch,
 	return sip_ctxn_start(im->tl, m, span_of(branch), to, w_span_of(w), fn, user, now_us);
 }
 
+bool leg_own(struct leg *l, enum sip_method m, struct span offer, uint64_t now_us)
+{
+	bool invite = m == SIP_INVITE;
+	struct sip_ctxn **slot = invite ? &l->invite_out : &l->update_out;
+	struct sip_dest to;
+	struct wbuf w;
+	char branch[40];
+
+	if (leg_request(l, &w, m, 0, 70, branch, &to) < 0)
+		return false;
+	w_ours(&w, l, NULL);
+	ims_w_own(&w, l, true);
+	w_product(&w, l->s->im, SIP_H_USER_AGENT);
+	w_end(&w, offer.n ? SPAN("application/sdp") : SPAN_EMPTY, offer);
+	if (invite)
+		l->owes_answer = false;
+	*slot = leg_start(l, m, branch, &to, &w, invite ? leg_on_invite : leg_on_update, l, now_us);
+	return *slot != NULL;
+}
+
 /* Where the INVITE of this transaction, or of this number, is remembered; *NULL: it is not. */
 static struct acked **acked_find(struct leg *l, const struct sip_ctxn *t, uint32_t cseq)
 {
@@ -249,7 +288,7 @@ void leg_accepted(struct leg *l, struct sip_ctxn *t, uint32_t cseq, bool creates
 	l->acked = a;
 	for (; *at; n++) {
 		if (n > ACKED_MAX)
-			acked_free(l, at);
+			acked_free(l->s->im, at);
 		else
 			at = &(*at)->next;
 	}
@@ -440,10 +479,10 @@ static void acked_forget(struct leg *l, struct acked **at)
 {
 	uint32_t cseq = (*at)->cseq;
 
-	acked_free(l, at);
+	acked_free(l->s->im, at);
 	for (at = &l->acked; *at;) {
 		if ((*at)->fork && (*at)->cseq == cseq)
-			acked_free(l, at);
+			acked_free(l->s->im, at);
 		else
 			at = &(*at)->next;
 	}

@@ -50,17 +50,6 @@ void modify_answer_initiator(struct session *s, unsigned status, struct span rea
 		leg_reply(mod_initiator(s), t, status, reason, extra, now_us);
 }
 
-/* One log line per attempt (MOD-47). */
-void modify_log(struct session *s, const char *event, unsigned status, uint64_t now_us)
-{
-	const struct modify *mod = &s->mod;
-	im_log(s->im, IM_NOTICE, event,
-	       "sess=%lu class=%s from=%c in=%" SPAN_FMT " out=%" SPAN_FMT " status=%u ms=%lu",
-	       (unsigned long)s->id, im_class_name(s->class), side_name(mod->from),
-	       SPAN_ARG(sip_method_name(mod->in)), SPAN_ARG(sip_method_name(mod->out)), status,
-	       (unsigned long)((now_us - mod->since_us) / US_PER_MS));
-}
-
 /* ---- refusals and local answers, before anything is sent ---- */
 
 static void refuse(struct leg *l, struct sip_stxn *t, unsigned status, struct span reason, const char *extra,
@@ -80,7 +69,8 @@ static void refuse(struct leg *l, struct sip_stxn *t, unsigned status, struct sp
 }
 
 /* MOD-2, change request step 1: nothing is sent on, nothing has changed. */
-static void refuse_media(struct leg *l, struct sip_stxn *t, const struct verdict *v, uint64_t now_us)
+static void refuse_media(struct leg *l, struct sip_stxn *t, const struct verdict *v, const struct sdp *offer,
+			 uint64_t now_us)
 {
 	struct session *s = l->s;
 	char extra[192];
@@ -88,9 +78,7 @@ static void refuse_media(struct leg *l, struct sip_stxn *t, const struct verdict
 	headers_warning(l, v, extra);
 	s->n_refused++;
 	s->im->mx.modifications_refused++;
-	im_log(s->im, IM_NOTICE, "modification-refused",
-	       "sess=%lu class=%s from=%c status=%u warning=%u why=\"%s\"", (unsigned long)s->id,
-	       im_class_name(s->class), side_name(l->side), v->status, v->warning, v->text);
+	modify_log_refused(l, v, offer);
 	pass_not(l, NULL);
 	if (!modify_target_first(l, t, sip_stxn_request(t), v->status, extra, now_us))
 		refuse(l, t, v->status, SPAN_EMPTY, extra, now_us);
@@ -287,6 +275,7 @@ static void modify_begin(struct leg *l, struct sip_stxn *t, const struct sip_msg
 				.offerless = !offer && m->method == SIP_INVITE,
 				.bare = !offer && m->method == SIP_UPDATE,
 				.since_us = now_us };
+	modify_note(s);
 	sip_stxn_set_user(t, l);
 	rename_pass(l, m);
 	if (m->method == SIP_INVITE)
@@ -343,7 +332,7 @@ void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 	if (offer)
 		modify_judge(l, offer, &v);
 	if (v.status) {
-		refuse_media(l, t, &v, now_us);
+		refuse_media(l, t, &v, offer, now_us);
 		return;
 	}
 	if (m->max_forwards == 0) {

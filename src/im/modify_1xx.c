@@ -9,12 +9,12 @@
 
 #include "im/core.h"
 
-void modify_w_100rel(struct wbuf *w, const struct session *s)
+void modify_w_100rel(struct wbuf *w, struct session *s)
 {
 	const struct sip_msg *m = sip_stxn_request(s->mod.txn);
 
 	/* MOD-20: only where the initiator did; and an offer in a 1xx could not be answered in time (MOD-37). */
-	if (s->mod.sent && m->method == SIP_INVITE &&
+	if (s->mod.sent && !(mod_responder(s)->unwanted & TAG_100REL) && m->method == SIP_INVITE &&
 	    (sip_lists(m, SIP_H_SUPPORTED, SPAN("100rel")) || sip_lists(m, SIP_H_REQUIRE, SPAN("100rel"))))
 		w_str(w, "Supported: 100rel\r\n");
 }

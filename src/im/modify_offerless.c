@@ -92,6 +92,31 @@ static bool answer_as_is(struct session *s, const struct sdp *offer, uint64_t no
 	return true;
 }
 
+/* What leg l is not told of yet, or that is off there: a bit each. */
+static uint32_t new_lines(const struct leg *l, const struct sdp *offer)
+{
+	unsigned known = 0;
+
+	for (struct span text = sdp_oa_local(&l->oa); text.n;)
+		known += span_starts(span_split(&text, '\n'), SPAN("m="));
+	return (known < 32 ? UINT32_MAX << known : 0) | offer_lines_off(l);
+}
+
+/* It cannot be refused: where the user plane has no room for all of it, what there was goes on and the new lines get port 0;
+ * where it has none at all, its paths stay as they are. */
+static uint32_t prepare(struct session *s, const struct sdp *offer, uint32_t off, uint64_t now_us)
+{
+	enum side from = mod_responder(s)->side;
+
+	if (!s->plane || plane_prepare(s->plane, from, offer, off, now_us) == 0)
+		return off;
+	off |= new_lines(mod_initiator(s), offer);
+	if (plane_prepare(s->plane, from, offer, off, now_us) < 0)
+		im_log(s->im, IM_WARN, "media-kept", "sess=%lu what=\"no room for new paths\"",
+		       (unsigned long)s->id);
+	return off;
+}
+
 /* The responder's offer, made anew for the initiator: 0, or the status for what went wrong. */
 static unsigned offer_across(struct session *s, const struct sdp *offer, uint32_t off, struct span *text,
 			     uint64_t now_us)
@@ -99,11 +124,10 @@ static unsigned offer_across(struct session *s, const struct sdp *offer, uint32_
 	struct modify *mod = &s->mod;
 	struct leg *l = mod_initiator(s), *r = mod_responder(s);
 
-	if ((s->plane && plane_prepare(s->plane, r->side, offer, off, now_us) < 0) ||
-	    sdp_oa_offer_in(&r->oa, offer->raw) < 0)
-		return 488;
-	mod->off = off;
-	*text = offer_make(l, SDP_OFFER, offer, NULL, off);
+	mod->off = prepare(s, offer, off, now_us);
+	if (sdp_oa_offer_in(&r->oa, offer->raw) < 0)
+		return 500;
+	*text = offer_make(l, SDP_OFFER, offer, NULL, mod->off);
 	if (!text->n || sdp_oa_offer_out(&l->oa, *text) < 0 || im_keep(&mod->sent, &mod->sent_n, *text) < 0)
 		return 500;
 	return 0;

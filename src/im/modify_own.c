@@ -64,28 +64,6 @@ static int own_offer(struct session *s, uint64_t now_us)
 	return im_keep(&mod->sent, &mod->sent_n, text);
 }
 
-static int own_send(struct session *s, uint64_t now_us)
-{
-	struct modify *mod = &s->mod;
-	struct leg *r = mod_responder(s);
-	bool invite = mod->out == SIP_INVITE;
-	struct sip_ctxn **slot = invite ? &r->invite_out : &r->update_out;
-	struct sip_dest to;
-	struct wbuf w;
-	char branch[40];
-
-	if (leg_request(r, &w, mod->out, 0, 70, branch, &to) < 0)
-		return -EINVAL;
-	w_ours(&w, r, NULL);
-	ims_w_own(&w, r, true);
-	w_product(&w, s->im, SIP_H_USER_AGENT);
-	w_end(&w, SPAN("application/sdp"), (struct span){ mod->sent, mod->sent_n });
-	if (invite)
-		r->owes_answer = false;
-	*slot = leg_start(r, mod->out, branch, &to, &w, invite ? leg_on_invite : leg_on_update, r, now_us);
-	return *slot ? 0 : -ENOMEM;
-}
-
 /* It did not come to pass: everything is as before, the lock is free. */
 static void own_back(struct session *s, uint64_t now_us)
 {
@@ -131,7 +109,9 @@ static void own_begin(struct session *s, uint64_t now_us)
 		.out = sip_dialog_allows(&r->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE,
 		.since_us = now_us,
 	};
-	if (own_offer(s, now_us) < 0 || own_send(s, now_us) < 0) {
+	modify_note(s);
+	if (own_offer(s, now_us) < 0 ||
+	    !leg_own(r, s->mod.out, (struct span){ s->mod.sent, s->mod.sent_n }, now_us)) {
 		s->im->mx.modifications_failed++;
 		sdp_oa_unsent(&r->oa, &was);
 		own_back(s, now_us);

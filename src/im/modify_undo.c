@@ -177,11 +177,7 @@ static void undo_send(struct session *s, uint64_t now_us)
 	struct leg *r = mod_responder(s);
 	enum sip_method out = sip_dialog_allows(&r->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE;
 	struct sdp *sent = s->im->sdp[1];
-	struct sip_ctxn **slot = out == SIP_INVITE ? &r->invite_out : &r->update_out;
-	struct sip_dest to;
 	struct span text;
-	struct wbuf w;
-	char branch[40];
 
 	/* Its refresh lacks its ACK, or ours its answer: not now (RFC 3261 14.1, RFC 3311 5.2). */
 	if (r->update_out || (out == SIP_INVITE && r->invite_in)) {
@@ -195,21 +191,8 @@ static void undo_send(struct session *s, uint64_t now_us)
 	if (sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) < 0)
 		sent->n_media = 0;
 	text = offer_restore(r, (struct span){ mod->restore, mod->restore_n }, sent);
-	if (!text.n || sdp_oa_offer_out(&r->oa, text) < 0 ||
-	    leg_request(r, &w, out, 0, 70, branch, &to) < 0) {
-		undo_failed(s, now_us);
-		return;
-	}
-	w_ours(&w, r, NULL);
-	ims_w_own(&w, r, true);
-	w_product(&w, s->im, SIP_H_USER_AGENT);
-	w_end(&w, SPAN("application/sdp"), text);
-	*slot = leg_start(r, out, branch, &to, &w, out == SIP_INVITE ? leg_on_invite : leg_on_update, r,
-			  now_us);
 	mod->out = out;
-	if (out == SIP_INVITE)
-		r->owes_answer = false;
-	if (!*slot)
+	if (!text.n || sdp_oa_offer_out(&r->oa, text) < 0 || !leg_own(r, out, text, now_us))
 		undo_failed(s, now_us);
 	else
 		timer_set(&s->im->wheel, &mod->t_guard, now_us + TIMER_C_MS * US_PER_MS, on_undo_guard);
@@ -231,8 +214,7 @@ void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t
 	}
 	s->im->mx.compensations++;
 	s->im->mx.modifications_failed++;
-	im_log(s->im, IM_WARN, "modification-undone", "sess=%lu from=%c status=%u", (unsigned long)s->id,
-	       side_name(mod->from), status);
+	modify_log(s, "modification-undone", status, now_us);
 	if (s->plane)
 		plane_rollback(s->plane, now_us);
 	sdp_oa_abort(&mod_responder(s)->oa);
@@ -246,6 +228,32 @@ void modify_undo(struct session *s, unsigned status, const char *extra, uint64_t
 		return;
 	}
 	undo_send(s, now_us);
+}
+
+/* Here what was changed is only what the responder thinks: it took its own answer to a refresh, and we cannot. */
+bool modify_lead_back(struct leg *r, uint64_t now_us)
+{
+	struct session *s = r->s;
+	struct modify *mod = &s->mod;
+	char retry[32];
+
+	if (mod->stage == MOD_WAIT) { /* for this leg, which is not free yet */
+		s->im->mx.modifications_failed++;
+		modify_answer_initiator(s, 500, SPAN_EMPTY, im_retry_after(s->im, retry), now_us);
+		modify_release(s);
+	}
+	if (mod->stage != MOD_NONE || s->state != SESS_UP)
+		return false;
+	*mod = (struct modify){
+		.stage = MOD_UNDO, .from = side_other(r->side), .in = SIP_UPDATE, .since_us = now_us
+	};
+	if (im_keep(&mod->restore, &mod->restore_n, sdp_oa_local(&r->oa)) < 0) {
+		modify_release(s);
+		return false;
+	}
+	s->im->mx.compensations++;
+	undo_send(s, now_us);
+	return true;
 }
 
 /* Nothing has changed but, perhaps, the path it names (RFC 4975 8.4), which its end of the user plane then takes. */

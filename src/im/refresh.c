@@ -43,30 +43,16 @@ static bool leg_busy(const struct leg *l)
 
 static bool send_refresh(struct leg *l, enum sip_method out, uint64_t now_us)
 {
-	bool invite = out == SIP_INVITE;
-	struct sip_ctxn **slot = invite ? &l->invite_out : &l->update_out;
 	const struct sdp_oa was = l->oa;
-	struct span sdp = SPAN_EMPTY;
-	struct sip_dest to;
-	struct wbuf w;
-	char branch[40];
+	struct span sdp;
 
-	if (leg_request(l, &w, out, 0, 70, branch, &to) < 0)
-		return false;
-	w_ours(&w, l, NULL);
-	ims_w_own(&w, l, true);
-	w_product(&w, l->s->im, SIP_H_USER_AGENT);
-	if (invite) {
-		sdp = offer_same(l);
-		if (!sdp.n || sdp_oa_offer_out(&l->oa, sdp) < 0)
-			w.over = true;
-		l->owes_answer = false;
-	}
-	w_end(&w, sdp.n ? SPAN("application/sdp") : SPAN_EMPTY, sdp);
-	*slot = leg_start(l, out, branch, &to, &w, invite ? leg_on_invite : leg_on_update, l, now_us);
-	if (!*slot && invite)
-		sdp_oa_unsent(&l->oa, &was);
-	return *slot != NULL;
+	if (out == SIP_UPDATE)
+		return leg_own(l, out, SPAN_EMPTY, now_us);
+	sdp = offer_same(l);
+	if (sdp.n && sdp_oa_offer_out(&l->oa, sdp) == 0 && leg_own(l, out, sdp, now_us))
+		return true;
+	sdp_oa_unsent(&l->oa, &was);
+	return false;
 }
 
 /* RFC 3261 14.1: our band on this leg, by who made its Call-ID, in steps of 10 ms. */
@@ -111,7 +97,8 @@ static void take_path(struct leg *l, const struct sdp *answer, uint64_t now_us)
 	session_media_check(s, now_us);
 }
 
-/* An answer that cannot be used changes nothing: nothing was to change, and its sender is alive. */
+/* No answer changes nothing: nothing was to change, and its sender is alive.  One that cannot be used has changed what its
+ * sender goes by, who is led back. */
 static void take_answer(struct leg *l, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct im *im = l->s->im;
@@ -133,6 +120,8 @@ static void take_answer(struct leg *l, const struct sip_msg *resp, uint64_t now_
 		im_log(im, IM_WARN, "refresh-answer", "sess=%lu side=%c why=\"%s\"", (unsigned long)l->s->id,
 		       side_name(l->side), v.text);
 		sdp_oa_abort(&l->oa);
+		if (!modify_lead_back(l, now_us))
+			stimer_wait(l->stimer, now_us + BUSY_WAIT_MS * US_PER_MS); /* asked anew, then */
 		return;
 	}
 	pass_not(l, answer);

@@ -133,6 +133,15 @@ static void choose_transport(struct im *im, struct sip_dest *to, size_t size)
 		to->tp = SIP_TCP;
 }
 
+static bool says_100rel(const struct leg *l, const struct setup *st, struct span sdp)
+{
+	if (l->unwanted & TAG_100REL)
+		return false;
+	/* PROV-5: who gets no offer may make its own reliably only if the initiator's PRACK can answer it. */
+	return (sdp.n || l->s->leg[side_other(l->side)].dlg.supports_100rel) &&
+	       (st->say_100rel || !st->im->conf.single_early_dialog);
+}
+
 static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, const struct sip_dest *to,
 		     struct span routes, struct span branch, struct span sdp)
 {
@@ -153,8 +162,7 @@ static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, con
 	w_u64(w, st->cseq), w_str(w, " INVITE\r\n");
 	w_ours(w, l, m);
 	stimer_w_invite(l, w);
-	/* PROV-5: who gets no offer may make its own reliably only if the initiator's PRACK can answer it. */
-	if ((sdp.n || leg_other(l)->dlg.supports_100rel) && !im->conf.single_early_dialog)
+	if (says_100rel(l, st, sdp))
 		w_str(w, "Supported: 100rel\r\n");
 	w_pass(w, l, m, l->trusted && leg_other(l)->trusted);
 	if (sdp.n)
@@ -163,8 +171,7 @@ static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, con
 		w_body_of(w, m);
 }
 
-/* The INVITE on the far leg.  0; -ENOENT: the request addresses us and nobody else; -EINVAL; -ENOMEM. */
-static int setup_send(struct session *s, const struct sip_msg *m, struct span sdp, uint64_t now_us)
+int setup_send(struct session *s, const struct sip_msg *m, struct span sdp, uint64_t now_us)
 {
 	struct im *im = s->im;
 	struct setup *st = early_setup(s);
@@ -440,23 +447,6 @@ void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 		return;
 	}
 	setup_arm(st, now_us);
-}
-
-bool setup_again(struct setup *st, const struct sip_msg *resp, uint64_t now_us)
-{
-	struct session *s = early_first(st);
-	struct sdp *offer;
-	char fault[96];
-
-	/* Not when somebody rang: its early dialog, which the initiator has seen, is over with this answer. */
-	if (st->last_1xx || !stimer_raise(setup_responder(s), resp))
-		return false;
-	/* Read again for what stands beside the offer; the offer is the one made then, under its o= version. */
-	if (request_sdp(s->im, sip_stxn_request(st->in), 0, fault, &offer) < 0 ||
-	    setup_send(s, sip_stxn_request(st->in), (struct span){ st->offer, st->offer_n }, now_us) < 0)
-		return false;
-	setup_arm(st, now_us);
-	return true;
 }
 
 /* The server is going: who still waits for an answer may try elsewhere (UP-52). */

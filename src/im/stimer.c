@@ -169,7 +169,7 @@ void stimer_w_invite(const struct leg *l, struct wbuf *w)
 {
 	const struct im_conf *c = &l->s->im->conf;
 
-	if (!c->session_expires_s)
+	if (!c->session_expires_s || l->unwanted & TAG_TIMER)
 		return;
 	w_expires(w, larger(c->session_expires_s, min_se(l)), "");
 	if (min_se(l))
@@ -181,8 +181,8 @@ void stimer_w_request(const struct leg *l, struct wbuf *w)
 {
 	const struct stimer *st = l->stimer;
 
-	if (!stimer_running(l))
-		return;
+	if (!stimer_running(l) || l->unwanted & TAG_TIMER)
+		return; /* refreshed all the same: for our own sake */
 	w_expires(w, larger(st->interval_s, st->min_se_s), st->ours ? ";refresher=uac" : ";refresher=uas");
 	if (st->min_se_s)
 		w_hdr_u64(w, SIP_H_MIN_SE, st->min_se_s);

@@ -177,6 +177,12 @@ struct sip_ctxn *sip_ctxn_start(struct sip_tl *tl, enum sip_method method, struc
 	return t;
 }
 
+void sip_ctxn_hand_over(struct sip_ctxn *t, sip_ctxn_fn *fn, void *user)
+{
+	t->fn = fn;
+	t->user = user;
+}
+
 void sip_ctxn_set_user(struct sip_ctxn *t, void *user)
 {
 	t->user = user;

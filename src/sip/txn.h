@@ -141,6 +141,8 @@ struct sip_ctxn *sip_ctxn_start(struct sip_tl *tl, enum sip_method method, struc
 				uint64_t now_us);
 void sip_ctxn_set_user(struct sip_ctxn *t, void *user); /* NULL: answers are dropped, the
 								 * transaction is still completed */
+/* Somebody else hears of it from now on. */
+void sip_ctxn_hand_over(struct sip_ctxn *t, sip_ctxn_fn *fn, void *user);
 /* INVITE only: send CANCEL, once a provisional is in (RFC 3261 9.1); extra header lines (Reason).
  * A no-op once it was called or a final came. */
 void sip_ctxn_cancel(struct sip_ctxn *t, struct span extra, uint64_t now_us);

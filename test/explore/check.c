@@ -304,9 +304,6 @@ static void check_pair(const struct session *s)
 
 	if (m->draining || m->n_channel[0] || m->n_channel[1] || m->limbo[0].used || m->limbo[1].used)
 		return;
-	/* What answers a refresh of ours with something unusable is left alone with it: nothing was to change. */
-	if (run.set->expires_s && (!m->peer[0].local.good || !m->peer[1].local.good))
-		return;
 	for (unsigned i = 0; i < 2; i++)
 		if (!quiet(&m->peer[i]) || s->leg[i].invite_in || s->leg[i].invite_out ||
 		    s->leg[i].update_out)

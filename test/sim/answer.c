@@ -13,9 +13,7 @@ static void on_ok_again(struct world *w, void *arg, uint64_t n)
 	if (!ua->accepted || ua->ok_serial != n || ua->crashed)
 		return;
 	if (w->now_us >= ua->ok_since_us + 64ull * T1_US) { /* no ACK: the dialog ends (RFC 3261 13.3.1.4) */
-		/* a fork whose session is over already finds out by itself */
-		bool late = ua->s->n_forks && ua->s->ua[ua->s->caller].over;
-		if (ua->ok_delivered && ua->sim->f.oom == 0 && ua->far_ack == NULL && !late)
+		if (ua->ok_delivered && ua->sim->f.oom == 0 && ua->far_ack == NULL)
 			sim_fail(ua->sim,
 				 "%s%u: its 2xx to INVITE %u reached the server and was never acknowledged",
 				 ua->p.name, ua->s->id, ua->accepted_cseq);

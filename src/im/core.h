@@ -191,9 +191,10 @@ struct modify {
 struct own {
 	struct session *s;
 	struct timer t;
-	unsigned want; /* a bit per side whose leg is to be offered something */
-	uint8_t tries; /* of the present one */
-	bool follows;  /* it answers an exchange of our own */
+	unsigned want;   /* a bit per side whose leg is to be offered something */
+	unsigned repair; /* of these, whose lost connection is the reason (UP-12) */
+	uint8_t tries;   /* of the present one */
+	bool follows;    /* it answers an exchange of our own */
 };
 
 /* What an IMS core has said that is to be said again (ims.c); allocated with the first such thing. */
@@ -594,6 +595,7 @@ void modify_resume(struct session *s, uint64_t now_us);
 /* A modification nobody asked for (MOD-44): the leg on this side is offered what the other side has committed.  Begins
  * when the lock is free; a failure leaves everything as it was. */
 void modify_own(struct session *s, enum side to, uint64_t now_us);
+void modify_repair(struct session *s, enum side to, uint64_t now_us); /* UP-12: with a new path of ours */
 void modify_own_response(struct session *s, const struct sip_msg *resp, enum sip_end end, uint64_t now_us);
 void modify_own_drop(struct session *s); /* not wanted any more; fine when none was */
 

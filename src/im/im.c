@@ -38,6 +38,9 @@ void im_conf_defaults(struct im_conf *c)
 			.bind_wait_ms = 30000,
 			.drain_ms = 60000,
 			.end_bound_ms = 20000,
+			.resend_max = 64 * 1024,
+			.repair_wait_ms = 30000,
+			.repair = PLANE_RECONNECT,
 		},
 	};
 }

@@ -43,11 +43,19 @@ static void on_guard(struct timer *t, uint64_t now_us)
 		sip_ctxn_cancel(r->invite_out, SPAN_EMPTY, now_us);
 }
 
+/* Is what it lost still lost? */
+static bool repairs(const struct session *s, const struct leg *r)
+{
+	return s->own->repair & 1u << r->side && s->plane && plane_loss(s->plane, r->side) != PLANE_WHOLE;
+}
+
 /* The offer: what the other side has committed, made anew for this leg. */
 static int own_offer(struct session *s, uint64_t now_us)
 {
 	struct modify *mod = &s->mod;
 	struct leg *l = mod_initiator(s), *r = mod_responder(s);
+	int (*prep)(struct plane *, enum side, const struct sdp *, uint32_t, uint64_t) =
+		repairs(s, r) ? plane_prepare_repair : plane_prepare;
 	struct sdp *offer = s->im->sdp[0];
 	struct span text;
 
@@ -56,7 +64,7 @@ static int own_offer(struct session *s, uint64_t now_us)
 	mod->off = offer_lines_off(l);
 	if (im_keep(&mod->restore, &mod->restore_n, sdp_oa_local(&r->oa)) < 0 ||
 	    im_keep(&mod->offer, &mod->offer_n, offer->raw) < 0 ||
-	    (s->plane && plane_prepare(s->plane, mod->from, offer, mod->off, now_us) < 0))
+	    (s->plane && prep(s->plane, mod->from, offer, mod->off, now_us) < 0))
 		return -ENOMEM;
 	text = offer_make(r, SDP_OFFER, offer, NULL, mod->off);
 	if (!text.n || sdp_oa_offer_out(&r->oa, text) < 0)
@@ -98,7 +106,7 @@ static void own_begin(struct session *s, uint64_t now_us)
 		own_later(own, BUSY_WAIT_MS, now_us);
 		return;
 	}
-	if (!is_needed(s, r)) {
+	if (!is_needed(s, r) && !repairs(s, r)) {
 		modify_own_drop(s);
 		return;
 	}
@@ -137,6 +145,15 @@ void modify_own(struct session *s, enum side to, uint64_t now_us)
 		own_begin(s, now_us);
 }
 
+/* The connection of that side is lost: a new path of ours (UP-12). */
+void modify_repair(struct session *s, enum side to, uint64_t now_us)
+{
+	if (s->state != SESS_UP || (!s->own && !(s->own = calloc(1, sizeof(*s->own)))))
+		return;
+	s->own->repair |= 1u << to;
+	modify_own(s, to, now_us);
+}
+
 static void own_accepted(struct session *s, const struct sip_msg *resp, uint64_t now_us)
 {
 	struct im *im = s->im;
@@ -169,6 +186,7 @@ static void own_accepted(struct session *s, const struct sip_msg *resp, uint64_t
 	session_media_check(s, now_us);
 	modify_release(s);
 	s->own->want &= ~(1u << r->side);
+	s->own->repair &= ~(1u << r->side);
 	s->own->want |= (unsigned)more << l->side;
 	s->own->follows = true;
 	s->own->tries = 0;

@@ -23,7 +23,10 @@ static void tell_lost(struct planes *ps)
 	while ((l = list_pop(&ps->lost)) != NULL) {
 		struct plane_end *e = container_of(l, struct plane_end, on_lost);
 		struct plane *p = e->line->p;
-		p->hooks->lost(p->session, (enum side)e->side, e->line->index, e->why, ps->now_us);
+		if (e->lost)
+			p->hooks->lost(p->session, (enum side)e->side, e->line->index, e->why, ps->now_us);
+		else
+			p->hooks->back(p->session, (enum side)e->side, e->line->index, ps->now_us);
 	}
 }
 
@@ -70,14 +73,25 @@ void plane_random(struct planes *ps, void *p, size_t n)
 
 void plane_lost(struct plane_end *e, const char *why)
 {
-	if (e->lost_told)
+	if (e->lost)
 		return;
-	e->lost_told = true;
+	e->lost = true;
 	e->why = why;
 	list_del(&e->on_lost);
 	list_push(&end_planes(e)->lost, &e->on_lost);
 	plane_log(end_planes(e), IM_NOTICE, "msrp-lost", "side=%c line=%u why=\"%s\"", e->side ? 'B' : 'A',
 		  e->line->index, why);
+}
+
+void plane_back(struct plane_end *e)
+{
+	if (!e->lost)
+		return;
+	e->lost = false;
+	list_del(&e->on_lost);
+	list_push(&end_planes(e)->lost, &e->on_lost);
+	plane_log(end_planes(e), IM_INFO, "msrp-back", "side=%c line=%u", e->side ? 'B' : 'A',
+		  e->line->index);
 }
 
 void plane_log(struct planes *ps, enum im_level level, const char *event, const char *fmt, ...)
@@ -217,7 +231,8 @@ static int end_prepare(struct plane_end *e, struct plane_peer *peer, bool new_pa
 	return peer && e->next ? 0 : -ENOMEM;
 }
 
-static int line_prepare(struct plane *p, enum side from, unsigned index, const struct sdp_msrp *m)
+static int line_prepare(struct plane *p, enum side from, unsigned index, const struct sdp_msrp *m,
+			bool repair)
 {
 	struct plane_line *l = line_find(p, index);
 	struct plane_end *near, *far;
@@ -233,14 +248,16 @@ static int line_prepare(struct plane *p, enum side from, unsigned index, const s
 	peer = plane_peer_make(m, plane_setup_answer(m->setup) == SDP_SETUP_ACTIVE);
 	/* UPA-10: a new peer URI in the SDP we answer is a new MSRP session, and wants a new URI of ours. */
 	moved = near->path && peer && !plane_peer_same_uri(near->path->peer, peer);
-	if (end_prepare(near, peer, moved) < 0 || end_prepare(far, plane_peer_blank(), false) < 0)
+	if (end_prepare(near, peer, moved) < 0 ||
+	    end_prepare(far, plane_peer_blank(), repair && far->lost) < 0)
 		return -ENOMEM;
 	if (far->path && (far->spare = plane_path_spare(far->path)) == NULL)
 		return -ENOMEM;
 	return 0;
 }
 
-int plane_prepare(struct plane *p, enum side from, const struct sdp *offer, uint32_t off, uint64_t now_us)
+static int prepare(struct plane *p, enum side from, const struct sdp *offer, uint32_t off, bool repair,
+		   uint64_t now_us)
 {
 	int r = 0;
 
@@ -252,12 +269,23 @@ int plane_prepare(struct plane *p, enum side from, const struct sdp *offer, uint
 		struct sdp_msrp m;
 		sdp_msrp_of(offer, i, &m);
 		if (usable(&m) && !(off >> i & 1))
-			r = line_prepare(p, from, i, &m);
+			r = line_prepare(p, from, i, &m, repair);
 	}
 	if (r < 0)
 		plane_rollback(p, now_us);
 	plane_leave(p->ps, false);
 	return r;
+}
+
+int plane_prepare(struct plane *p, enum side from, const struct sdp *offer, uint32_t off, uint64_t now_us)
+{
+	return prepare(p, from, offer, off, false, now_us);
+}
+
+int plane_prepare_repair(struct plane *p, enum side from, const struct sdp *offer, uint32_t off,
+			 uint64_t now_us)
+{
+	return prepare(p, from, offer, off, true, now_us);
 }
 
 void plane_rollback(struct plane *p, uint64_t now_us)

@@ -33,6 +33,9 @@ struct planes; /* opaque; one per worker: live session-ids, all MSRP connections
 
 enum { PLANE_LINES_MAX = 8, PLANE_FORKS_MAX = 16 };
 
+/* What we do about a lost connection that we had made ourselves (UP-12); the peer's are the peer's to make again. */
+enum plane_repair { PLANE_WAIT, PLANE_RECONNECT, PLANE_REINVITE, PLANE_REINVITE_ALL };
+
 /* What of the policy the user plane needs (contract keys msrp.*, im.media.*). */
 struct plane_conf {
 	char host[64];              /* what our path URIs advertise, IPv6 bracketed */
@@ -45,6 +48,10 @@ struct plane_conf {
 	uint32_t queue_max;         /* bytes held per end while waiting for a connection (UPA-14) */
 	uint32_t connections_max, unbound_per_source_max;
 	uint32_t bind_wait_ms, drain_ms, end_bound_ms; /* UP-16 30000, UPA-17 60000, UP-25a 20000 */
+	uint32_t resend_max;                           /* bytes kept per end to be sent again (UPA-13) */
+	uint32_t repair_wait_ms;                       /* UP-12 30000 */
+	uint8_t repair;                                /* enum plane_repair */
+	uint32_t keepalive_ms;                         /* UP-14; 0: none */
 };
 
 struct plane_stats { /* per session line pair, for view and tests (UP-55) */
@@ -65,6 +72,8 @@ struct plane_hooks {
 	unsigned (*content)(void *session, enum side s, const struct cpim *head);
 	/* Who the peer of side s is to the other one: what stands in the CPIM headers we write.  NULL: nobody. */
 	struct span (*identity)(void *session, enum side s);
+	/* It is bound again. */
+	void (*back)(void *session, enum side s, unsigned line, uint64_t now_us);
 };
 
 struct plane *plane_create(struct planes *ps, void *session,
@@ -98,6 +107,9 @@ void plane_local(const struct plane *p, enum side s, unsigned i, struct plane_lo
  */
 void plane_commit(struct plane *p, enum side from, const struct sdp *offer, const struct sdp *answer,
 		  uint64_t now_us);
+/* The same, but what side `from`'s other end has lost gets a new path of ours there (MOD-44, UP-12). */
+MUST_CHECK int plane_prepare_repair(struct plane *p, enum side from, const struct sdp *offer, uint32_t off,
+				    uint64_t now_us);
 /* Drop `next` on both ends; `current` was never disturbed (UPA-9).  Fine when nothing is prepared. */
 void plane_rollback(struct plane *p, uint64_t now_us);
 
@@ -115,6 +127,12 @@ MUST_CHECK struct plane *plane_fork(struct plane *from, void *session, enum side
  * committed (PROV-13).  Set before the offer goes out, taken back with the final answer; a fork inherits it.
  */
 void plane_forking(struct plane *p, enum side far, bool on, uint64_t now_us);
+
+/* Has an end of that side lost its connection, and may that be ours to make again? */
+enum plane_loss { PLANE_WHOLE, PLANE_LOST, PLANE_LOST_OURS };
+enum plane_loss plane_loss(const struct plane *p, enum side s);
+/* Nothing will be repaired: what waits fails, and its senders are told (UPA-14). */
+void plane_give_up(struct plane *p, uint64_t now_us);
 
 void plane_stats(const struct plane *p, struct plane_stats *out);
 /* Generation counter: rises by one at each commit, never at a rollback. */
@@ -136,7 +154,7 @@ void plane_conn_drained(struct plane_conn *c, uint64_t now_us);
 void plane_conn_closed(struct plane_conn *c, uint64_t now_us);
 
 struct planes_stats {
-	uint64_t sessions, connections, messages, bytes, refused, reports, failed;
+	uint64_t sessions, connections, messages, bytes, refused, reports, failed, resent;
 	uint64_t composing, imdn; /* not counted among messages; counted there too */
 };
 const struct planes_stats *planes_stats(const struct planes *ps);

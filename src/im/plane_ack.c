@@ -194,6 +194,7 @@ void plane_out_free(struct plane_out *o)
 	struct plane_end *e = o->path->end, *from = end_other(e);
 	struct planes *ps = end_planes(e);
 
+	plane_copy_drop(o);
 	if (o->tracked)
 		htab_del(&ps->outs, &o->link);
 	list_del(&o->on_msg), list_del(&o->on_fifo), list_del(&o->on_conn);
@@ -215,6 +216,8 @@ static void out_confirmed(struct plane_out *o)
 	plane_out_free(o);
 	if (n)
 		near_confirmed(n);
+	if (m && m->orphan)
+		plane_resend_confirmed(m);
 	if (m)
 		plane_msg_settle(m);
 }
@@ -247,16 +250,19 @@ void plane_out_abort(struct plane_out *o)
 	if (!o->open)
 		return;
 	o->open = false;
-	if (c->dead || !c->writer)
+	if (!c->writer)
+		return;
+	c->writer->in.out = NULL;
+	c->writer = NULL;
+	if (c->dead)
 		return;
 	plane_relay_tail(o, o->has_body, '#');
 	if (o->msg)
 		o->msg->aborted = true;
-	c->writer->in.out = NULL;
 	plane_write_chunk_over(c);
 }
 
-static void out_failed(struct plane_out *o, unsigned code, bool timeout)
+void plane_out_fail(struct plane_out *o, unsigned code, bool timeout)
 {
 	struct plane_msg *m = o->msg;
 	const struct plane_near *n = o->near;
@@ -272,7 +278,8 @@ static void out_failed(struct plane_out *o, unsigned code, bool timeout)
 
 void plane_out_lost(struct plane_out *o)
 {
-	out_failed(o, 408, false);
+	if (!plane_copy_again(o))
+		plane_out_fail(o, 408, false);
 }
 
 void plane_ack_on_outs(struct timer *t, uint64_t now_us)
@@ -286,7 +293,11 @@ void plane_ack_on_outs(struct timer *t, uint64_t now_us)
 		if (o->due > now_us)
 			break;
 		if (m && !o->loose) {
-			out_failed(o, 408, true);
+			plane_out_fail(o, 408, true);
+			continue;
+		}
+		if (o->probe) {
+			plane_conn_close(o->conn, "no answer");
 			continue;
 		}
 		if (o->near)
@@ -338,15 +349,17 @@ static void out_refused(struct plane_out *o, unsigned code)
 	struct plane_path *p = o->path;
 	struct plane_end *e = p->end;
 
+	/* UP-29: the peer has this session on another connection, or only the newer one on any: not the message is refused. */
+	if (code == 506 || (code == 481 && (p->state == PATH_OLD || p->again))) {
+		if (p->conn == o->conn)
+			plane_repair_refused(p, code);
+		plane_resend_path(p, o);
+		plane_held_flush(e);
+		return;
+	}
 	if (code == 481 && p->state == PATH_CURRENT)
 		plane_lost(e, "481 from the peer");
-	if (code == 506 && p->conn == o->conn) { /* UP-29: the peer has it on another connection */
-		p->seen = false;
-		plane_path_detach(p);
-		if (p->state == PATH_CURRENT)
-			plane_lost(e, "506 from the peer");
-	}
-	out_failed(o, near_code(code), false);
+	plane_out_fail(o, near_code(code), false);
 }
 
 void plane_out_response(struct plane_conn *c, const struct msrp_head *h)
@@ -368,7 +381,7 @@ void plane_out_response(struct plane_conn *c, const struct msrp_head *h)
 		out_confirmed(o);
 }
 
-void plane_ack_bind(struct plane_path *path)
+void plane_ack_bind(struct plane_path *path, bool probe)
 {
 	struct planes *ps = end_planes(path->end);
 	char text[MSRP_LINE_MAX + 1024], tid[TID_LEN], id[TID_LEN];
@@ -378,6 +391,7 @@ void plane_ack_bind(struct plane_path *path)
 
 	if (!o)
 		return;
+	o->probe = probe;
 	plane_random(ps, &r, sizeof(r));
 	plane_tid_text(o->link.hash, tid), plane_tid_text(r, id);
 	w_msrp_request(&w, (struct span){ tid, TID_LEN }, SPAN("SEND"), peer_path(path->peer),

@@ -71,26 +71,22 @@ static void conn_end(struct plane_conn *c, const char *why)
 
 	c->dead = true;
 	c->up = false;
-	if (c->writer) { /* its chunk cannot go on here */
-		c->writer->in.out->open = false;
-		c->writer->in.out = NULL;
-		c->writer = NULL;
-	}
+	while (!list_empty(&c->outs)) /* the latest first: each goes before what it found held */
+		plane_out_lost(container_of(c->outs.prev, struct plane_out, on_conn));
 	if (c->in.out)
 		plane_relay_cut(c, '+'); /* the sender may come back and go on (UPA-13) */
 	plane_recv_clear(c);
-	while (!list_empty(&c->nears))
-		plane_near_free(container_of(c->nears.next, struct plane_near, on_conn));
-	while (!list_empty(&c->outs))
-		plane_out_lost(container_of(c->outs.next, struct plane_out, on_conn));
+	while (!list_empty(&c->nears)) {
+		struct plane_near *n = container_of(c->nears.next, struct plane_near, on_conn);
+		n->msg->orphan |= !n->loose;
+		plane_near_free(n);
+	}
 	while (!list_empty(&c->paths)) {
 		struct plane_path *p = container_of(c->paths.next, struct plane_path, on_conn);
 		p->conn = NULL;
 		list_del(&p->on_conn);
-		if (p->state == PATH_CURRENT) {
-			p->seen = false;
-			plane_lost(p->end, why);
-		}
+		if (p->state == PATH_CURRENT)
+			plane_repair_lost(p, why);
 	}
 	plane_fork_forget(c);
 	plane_conn_wake(&c->waiters);
@@ -185,7 +181,7 @@ void plane_conn_connected(struct plane_conn *c, uint64_t now_us)
 	plane_enter(ps, now_us);
 	c->up = true;
 	list_each(l, &c->paths)
-		plane_ack_bind(container_of(l, struct plane_path, on_conn));
+		plane_ack_bind(container_of(l, struct plane_path, on_conn), false);
 	list_each(l, &c->paths) {
 		struct plane_path *p = container_of(l, struct plane_path, on_conn);
 		if (p->state == PATH_CURRENT)

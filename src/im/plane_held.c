@@ -1,47 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is held while an end has no connection (UPA-14): pieces of chunks, with the headers they came with, because the
- * path they will go out on may not be known yet.  Bounded per end; above it the sender is not read.
+ * path they will go out on may not be known yet.  Bounded per end; above it the sender is not read.  Pieces that were
+ * sent and whose connection was lost before they were confirmed come back here (plane_resend.c), before all later ones.
  */
 #include "im/plane_int.h"
 
-static struct plane_held *held_create(struct plane_conn *c, const struct msrp_head *h)
+struct plane_held *plane_held_make(struct plane_msg *m, const struct msrp_head *h, size_t room)
 {
-	struct plane_msg *m = c->in.msg;
-	struct plane_end *far = end_other(m->end);
-	struct plane_held *s = calloc(1, sizeof(*s) + h->rest.n);
+	struct plane_held *s = malloc(sizeof(*s) + h->rest.n + room);
 
 	if (!s)
 		return NULL;
-	s->msg = m;
-	s->near = c->in.near;
-	s->writer = c;
-	s->start = c->in.pos;
-	s->total = c->in.total;
-	s->has_body = h->has_body;
+	*s = (struct plane_held){ .msg = m, .has_body = h->has_body };
+	s->order = ++end_planes(m->end)->held_order;
 	s->rest_n = (uint32_t)h->rest.n;
 	s->line_at = (uint32_t)(h->range_line.p - h->rest.p);
 	s->line_n = (uint32_t)h->range_line.n;
 	memcpy(s->rest, h->rest.p, h->rest.n);
-	m->users++;
-	if (s->near)
-		s->near->pending++;
-	far->held_bytes += s->rest_n;
-	list_push(&far->held, &s->on_end);
-	c->in.held = s;
+	s->body = s->rest + h->rest.n;
+	s->cap = (uint32_t)room;
+	list_init(&s->on_end);
 	return s;
 }
 
-static void held_free(struct plane_end *far, struct plane_held *s)
+void plane_held_free(struct plane_held *s)
 {
-	if (s->writer)
-		s->writer->in.held = NULL;
-	if (s->near)
-		s->near->pending--;
-	s->msg->users--;
-	far->held_bytes -= s->rest_n + s->body_n;
-	list_del(&s->on_end);
-	free(s->body);
+	if (s && s->body_owned)
+		free(s->body);
 	free(s);
 }
 
@@ -54,11 +40,80 @@ static int held_room(struct plane_held *s, size_t n)
 		cap *= 2;
 	if (cap == s->cap)
 		return 0;
-	if ((p = realloc(s->body, cap)) == NULL)
+	if ((p = realloc(s->body_owned ? s->body : NULL, cap)) == NULL)
 		return -ENOMEM;
+	if (!s->body_owned && s->body_n)
+		memcpy(p, s->body, s->body_n);
 	s->body = p;
+	s->body_owned = true;
 	s->cap = cap;
 	return 0;
+}
+
+int plane_held_add(struct plane_held *s, struct span body)
+{
+	if (held_room(s, body.n) < 0)
+		return -ENOMEM;
+	if (body.n)
+		memcpy(s->body + s->body_n, body.p, body.n);
+	s->body_n += (uint32_t)body.n;
+	return 0;
+}
+
+/* ---- on the list of an end ---- */
+
+static void held_list(struct plane_end *far, struct plane_held *s, struct list *before)
+{
+	s->msg->users++;
+	far->held_bytes += s->rest_n + s->body_n;
+	list_push(before, &s->on_end);
+}
+
+/* What is sent again was there before anything that came later. */
+void plane_held_again(struct plane_end *e, struct plane_held *s)
+{
+	struct list *l = e->held.next;
+
+	while (l != &e->held && container_of(l, struct plane_held, on_end)->order < s->order)
+		l = l->next;
+	held_list(e, s, l);
+}
+
+static struct plane_held *held_create(struct plane_conn *c, const struct msrp_head *h)
+{
+	struct plane_end *far = end_other(c->in.msg->end);
+	struct plane_held *s = plane_held_make(c->in.msg, h, 0);
+
+	if (!s)
+		return NULL;
+	s->near = c->in.near;
+	s->writer = c;
+	s->start = c->in.pos;
+	s->total = c->in.total;
+	if (s->near)
+		s->near->pending++;
+	held_list(far, s, &far->held);
+	c->in.held = s;
+	return s;
+}
+
+/* Off the list; it counts as pending for its near SEND still. */
+static void held_unlist(struct plane_end *far, struct plane_held *s)
+{
+	if (s->writer)
+		s->writer->in.held = NULL;
+	s->writer = NULL;
+	s->msg->users--;
+	far->held_bytes -= s->rest_n + s->body_n;
+	list_del(&s->on_end);
+}
+
+static void held_drop(struct plane_end *far, struct plane_held *s)
+{
+	held_unlist(far, s);
+	if (s->near)
+		s->near->pending--;
+	plane_held_free(s);
 }
 
 int plane_held_body(struct plane_conn *c, const struct msrp_head *h, struct span body)
@@ -69,7 +124,7 @@ int plane_held_body(struct plane_conn *c, const struct msrp_head *h, struct span
 	while (body.n) {
 		struct plane_held *s = c->in.held;
 		size_t n;
-		if (s && s->body_n == HELD_MAX) { /* full: the chunk goes on in another one */
+		if (s && s->body_n >= HELD_MAX) { /* full: the chunk goes on in another one */
 			s->flag = '+';
 			s->writer = NULL;
 			c->in.held = s = NULL;
@@ -79,10 +134,8 @@ int plane_held_body(struct plane_conn *c, const struct msrp_head *h, struct span
 		if (s->body_n == 0)
 			s->start = pos;
 		n = body.n < HELD_MAX - s->body_n ? body.n : HELD_MAX - s->body_n;
-		if (held_room(s, n) < 0)
+		if (plane_held_add(s, span_cut(body, 0, n)) < 0)
 			return -ENOMEM;
-		memcpy(s->body + s->body_n, body.p, n);
-		s->body_n += (uint32_t)n;
 		far->held_bytes += (uint32_t)n;
 		pos += n;
 		body = span_skip(body, n);
@@ -111,7 +164,7 @@ static void held_send(struct plane_end *e, struct plane_held *s, struct plane_pa
 	struct msrp_range r = { s->start, MSRP_STAR, s->total };
 
 	if (writer && s->body_n == 0) {
-		held_free(e, s);
+		held_drop(e, s);
 		return;
 	}
 	if (to->conn->writer)
@@ -132,8 +185,13 @@ static void held_send(struct plane_end *e, struct plane_held *s, struct plane_pa
 	plane_write_span(o->conn, (struct span){ s->body, s->body_n });
 	if (!writer)
 		plane_relay_tail(o, s->has_body, s->flag);
-	plane_write_flush(end_planes(e)); /* the body goes away */
-	held_free(e, s);
+	plane_write_flush(end_planes(e)); /* the body may go away */
+	held_unlist(e, s);
+	if (s->near)
+		s->near->pending--; /* o has counted itself */
+	if (s->tries++)
+		end_planes(e)->stats.resent++;
+	plane_copy_take(o, s);
 	if (writer) {
 		writer->in.out = o;
 		o->conn->writer = writer;
@@ -178,7 +236,7 @@ bool plane_held_drop(struct plane_msg *m)
 	list_each(l, &far->held) {
 		struct plane_held *s = container_of(l, struct plane_held, on_end);
 		if (s->msg == m) {
-			held_free(far, s);
+			held_drop(far, s);
 			any = true;
 		}
 	}
@@ -190,7 +248,15 @@ bool plane_held_drop(struct plane_msg *m)
 void plane_held_clear(struct plane_end *e)
 {
 	while (!list_empty(&e->held))
-		held_free(e, container_of(e->held.next, struct plane_held, on_end));
+		held_drop(e, container_of(e->held.next, struct plane_held, on_end));
+}
+
+void plane_held_give_up(struct plane_end *e)
+{
+	while (!list_empty(&e->held)) {
+		const struct plane_held *s = container_of(e->held.next, struct plane_held, on_end);
+		plane_msg_far_error(s->msg, s->near, s->start, s->body_n, 408, false);
+	}
 }
 
 void plane_held_forget(struct plane_near *n)

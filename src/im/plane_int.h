@@ -84,10 +84,12 @@ struct plane_path {            /* one of our URIs: an MSRP session of ours */
 	struct plane_shared *shared; /* with other planes' paths of the same URI (plane_fork.c); NULL */
 	struct timer t;              /* bind wait while current, drain bound while old */
 	uint64_t id;                 /* never used twice */
-	uint64_t bound_us;           /* when an old one goes in any case */
-	uint64_t quiet_us;           /* and until when it stays for words that are still under way */
-	uint32_t n_open;             /* SENDs open on it, both ways */
+	uint64_t bound_us; /* when an old one goes in any case, when the current one must be bound; 0: is */
+	uint64_t quiet_us; /* and until when it stays for words that are still under way */
+	uint32_t n_open;   /* SENDs open on it, both ways */
 	uint8_t state;
+	uint8_t tries; /* to connect again, since the connection was lost */
+	bool again;    /* it is one of them: nothing but our bodiless SEND goes out before it is answered */
 	bool seen;     /* the peer was heard on it */
 	bool takeover; /* the peer's URI changed and ours did not (UP-10) */
 	bool shadow;   /* an old one whose URI the current one has kept; not in ps->paths */
@@ -100,7 +102,7 @@ struct plane_end {
 	struct plane_line *line;
 	uint8_t side;
 	uint8_t n_old;
-	bool lost_told; /* until it is bound again */
+	bool lost; /* until it is bound again */
 	struct plane_path *path, *next;
 	struct plane_peer *next_peer;
 	struct plane_path *spare; /* becomes the shadow if the answer moves the peer */
@@ -108,10 +110,10 @@ struct plane_end {
 	struct list held;         /* plane_held, for want of a connection, in order */
 	struct list waiters;      /* stopped connections this end can wake */
 	struct list msgs;         /* received here, oldest first */
-	struct list on_lost;      /* ps->lost */
+	struct list on_lost;      /* ps->lost: its session is to hear of it */
 	const char *why;
-	uint32_t held_bytes;
-	uint16_t n_near, n_out; /* counted SENDs open: received, sent */
+	uint32_t held_bytes, kept_bytes; /* kept: copies of what was sent here and is not confirmed */
+	uint16_t n_near, n_out;          /* counted SENDs open: received, sent */
 	uint16_t n_near_loose, n_out_loose;
 	uint16_t n_msgs;
 	uint16_t n_reports; /* messages received here that wait for a success REPORT */
@@ -165,6 +167,7 @@ struct plane_msg {
 	bool judged;                     /* what is in it is allowed */
 	bool success, complete, waiting; /* waiting: for a success REPORT */
 	bool passed, aborted;            /* to the far side */
+	bool orphan; /* a SEND of it went unanswered, its connection gone: it may come again (UPA-13) */
 	uint8_t id_n;
 	char id[ID_MAX];
 };
@@ -180,6 +183,7 @@ struct plane_near { /* a SEND received and not yet answered */
 	uint64_t start, n;
 	uint32_t pending; /* pieces of it not yet confirmed */
 	bool read, loose; /* loose: Failure-Report: partial */
+	bool again;       /* of a message that was passed on before: pending until all of it is confirmed */
 	uint8_t tid_n;
 	char tid[MSRP_TID_MAX];
 };
@@ -191,26 +195,33 @@ struct plane_out {             /* a SEND of ours */
 	struct plane_near *near;
 	struct plane_conn *conn;
 	struct plane_path *path;
+	struct plane_held
+		*copy; /* owned: of what was written, to send it again (plane_resend.c); NULL: none */
 	uint64_t due;
 	uint64_t start, n;
 	bool open, acked, tracked, loose, has_body;
+	bool probe; /* our keepalive: unanswered, the connection is dead (UP-14) */
 };
 
-struct plane_held { /* a piece of a chunk that waits for a connection (UPA-14) */
+/* A piece of a chunk that waits for a connection (UPA-14), or the copy of one that was sent (UPA-13). */
+struct plane_held {
 	struct list on_end;
 	struct plane_msg *msg;
 	struct plane_near *near;   /* counts it as pending */
 	struct plane_conn *writer; /* still receiving it */
+	uint64_t order;            /* of the pieces of an end */
 	uint64_t start, total;
 	uint32_t rest_n, line_at, line_n; /* header text and the Byte-Range line in it */
 	uint32_t body_n, cap;
 	bool has_body;
-	char flag;  /* 0: not complete */
-	char *body; /* owned */
+	bool body_owned; /* else it stands behind rest */
+	uint8_t tries;   /* times it was sent */
+	char flag;       /* 0: not complete */
+	char *body;
 	char rest[];
 };
 
-enum in_mode { IN_NONE, IN_RELAY, IN_DROP, IN_REPORT, IN_LOCAL };
+enum in_mode { IN_NONE, IN_RELAY, IN_DROP, IN_REPORT, IN_LOCAL, IN_AGAIN };
 
 struct plane_in { /* the request a connection is receiving */
 	uint8_t mode;
@@ -280,7 +291,7 @@ struct planes {
 	unsigned n_pool[3];
 	unsigned depth; /* entry points under way */
 	uint64_t now_us;
-	uint64_t path_ids;
+	uint64_t path_ids, held_order;
 	struct planes_stats stats;
 	uint8_t random[512];
 	unsigned random_left;
@@ -320,7 +331,7 @@ static inline struct planes *end_planes(const struct plane_end *e)
 }
 static inline bool path_up(const struct plane_path *p) /* may be written to now */
 {
-	return p && p->conn && p->conn->up;
+	return p && p->conn && p->conn->up && (p->seen || !p->again);
 }
 
 /* ---- plane.c: entry points bracket what they do ---- */
@@ -329,6 +340,7 @@ void plane_leave(struct planes *ps,
 		 bool from_world); /* writes what was gathered; may free connections, call hooks */
 void plane_random(struct planes *ps, void *p, size_t n);
 void plane_lost(struct plane_end *e, const char *why);
+void plane_back(struct plane_end *e);
 __attribute__((format(printf, 4, 5))) void plane_log(struct planes *ps, enum im_level level,
 						     const char *event, const char *fmt, ...);
 
@@ -419,6 +431,13 @@ void plane_relay_tail(struct plane_out *o, bool has_body, char flag);
 void plane_relay_abort(struct plane_msg *m); /* a SEND of nothing that ends in '#' */
 
 /* ---- plane_held.c ---- */
+struct plane_held *plane_held_make(struct plane_msg *m, const struct msrp_head *h,
+				   size_t room);                  /* on no list; NULL: no memory */
+int plane_held_add(struct plane_held *s, struct span body);       /* 0, -ENOMEM */
+void plane_held_free(struct plane_held *s);                       /* on no list; NULL is fine */
+void plane_held_again(struct plane_end *e, struct plane_held *s); /* s is to be sent (again), in its order */
+/* Nothing will come any more for what e holds: its senders are told 408 (UPA-14). */
+void plane_held_give_up(struct plane_end *e);
 int plane_held_body(struct plane_conn *c, const struct msrp_head *h, struct span body); /* 0, -ENOMEM */
 int plane_held_end(struct plane_conn *c, const struct msrp_head *h, char flag);
 void plane_held_flush(struct plane_end *e);
@@ -438,10 +457,30 @@ void plane_out_written(struct plane_out *o); /* its end-line was; may free it */
 void plane_out_free(struct plane_out *o);
 void plane_out_abort(struct plane_out *o); /* ends it with '#' if it is being written */
 void plane_out_response(struct plane_conn *c, const struct msrp_head *h);
-void plane_out_lost(struct plane_out *o);     /* its connection is gone */
-void plane_ack_bind(struct plane_path *path); /* UP-9: our bodiless SEND */
+void plane_out_lost(struct plane_out *o); /* its connection, or its path, is gone */
+void plane_out_fail(struct plane_out *o, unsigned code, bool timeout);
+void plane_ack_bind(struct plane_path *path, bool probe); /* UP-9: our bodiless SEND */
 void plane_ack_on_nears(struct timer *t, uint64_t now_us);
 void plane_ack_on_outs(struct timer *t, uint64_t now_us);
+
+/* ---- plane_resend.c ---- */
+void plane_copy_begin(struct plane_out *o, const struct msrp_head *h, uint64_t total, size_t room);
+void plane_copy_body(struct plane_out *o, struct span body);
+void plane_copy_take(struct plane_out *o, struct plane_held *s); /* s was sent as o: o's copy, or freed */
+void plane_copy_drop(struct plane_out *o);
+bool plane_copy_again(struct plane_out *o); /* o is gone, what it carried goes out again; false: it cannot */
+/* The peer does not know p where refused was sent: that and all that is open on p is to be sent again, or fails. */
+void plane_resend_path(struct plane_path *p, struct plane_out *refused);
+/* A SEND of m again, all of which was passed on: waits for what of it is not confirmed, and is not passed on. */
+bool plane_resend_known(const struct plane_msg *m);
+void plane_resend_adopt(struct plane_msg *m, struct plane_near *n);
+void plane_resend_confirmed(struct plane_msg *m); /* something of it was */
+
+/* ---- plane_repair.c ---- */
+void plane_repair_lost(struct plane_path *p, const char *why);  /* its connection is gone */
+void plane_repair_refused(struct plane_path *p, unsigned code); /* the peer will not have it there */
+void plane_repair_seen(struct plane_path *p);                   /* it is bound */
+bool plane_repair_on_timer(struct plane_path *p);               /* true: that was what its timer was for */
 
 /* ---- plane_report.c ---- */
 struct plane_msg *plane_msg_find(struct plane_end *e, struct span id);

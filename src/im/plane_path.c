@@ -293,7 +293,7 @@ void plane_path_connect(struct plane_path *p)
 	}
 	plane_path_attach(p, c);
 	if (c->up)
-		plane_ack_bind(p);
+		plane_ack_bind(p, false);
 }
 
 /* ---- generations ---- */
@@ -305,6 +305,10 @@ void plane_path_on_timer(struct timer *t, uint64_t now_us)
 	struct planes *ps = end_planes(e);
 
 	plane_enter(ps, now_us);
+	if (plane_repair_on_timer(p)) {
+		plane_leave(ps, true);
+		return;
+	}
 	if (p->state == PATH_OLD && now_us >= p->bound_us) {
 		plane_path_destroy(p, 408);
 	} else if (p->state == PATH_OLD) {
@@ -313,8 +317,10 @@ void plane_path_on_timer(struct timer *t, uint64_t now_us)
 	} else if (!p->seen) { /* UP-16; an old one need not wait for it any longer */
 		p->takeover = false;
 		p->seen = true;
-		if (!path_up(p))
+		if (!path_up(p)) {
 			plane_lost(e, "no connection");
+			plane_held_give_up(e); /* UPA-14 */
+		}
 		plane_path_check_drain(e);
 	}
 	plane_leave(ps, true);
@@ -408,14 +414,17 @@ void plane_path_commit(struct plane_end *e)
 	p->state = PATH_CURRENT;
 	e->next = NULL, e->next_peer = NULL;
 	plane_fork_commit(p);
-	e->lost_told = false;
+	e->lost = false; /* the session knows; it counts anew */
 	list_del(&e->on_lost);
+	p->again = false;
+	p->tries = 0;
 	if (!p->conn) {
 		if (p->peer->active)
 			plane_path_connect(p);
-		if (!p->seen)
-			timer_set(ps->wheel, &p->t, ps->now_us + ps->conf.bind_wait_ms * US_PER_MS,
-				  plane_path_on_timer);
+		if (!p->seen) {
+			p->bound_us = ps->now_us + ps->conf.bind_wait_ms * US_PER_MS;
+			timer_set(ps->wheel, &p->t, p->bound_us, plane_path_on_timer);
+		}
 	}
 	plane_path_check_drain(e);
 	plane_held_flush(e);
@@ -468,9 +477,7 @@ void plane_path_seen(struct plane_path *p)
 	p->seen = true;
 	if (p->state != PATH_CURRENT)
 		return;
-	e->lost_told = false;
-	list_del(&e->on_lost);
-	timer_stop(end_planes(e)->wheel, &p->t);
+	plane_repair_seen(p);
 	list_each(l, &e->old)
 		container_of(l, struct plane_path, on_end)->quiet_us = end_planes(e)->now_us + OLD_QUIET_US;
 	plane_path_check_drain(e);
@@ -528,7 +535,7 @@ static bool bound_elsewhere(const struct plane_path *p, const struct msrp_head *
 {
 	if (p->takeover && p->end->n_old) /* the shadow has it, until who was announced comes */
 		return !takes_over(p, h);
-	return p->conn && p->conn->up;
+	return p->conn && p->conn->up && (p->seen || !p->again);
 }
 
 enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h, struct plane_path **out)
@@ -563,7 +570,7 @@ enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h
 	}
 	plane_conn_bound(c);
 	p->quiet_us = c->ps->now_us + OLD_QUIET_US;
-	if (!p->seen)
+	if (!p->seen || (e->lost && p == e->path))
 		plane_path_seen(p);
 	return BIND_OK;
 }

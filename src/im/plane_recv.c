@@ -133,6 +133,20 @@ static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct 
 	}
 }
 
+/* A message that we know to be passed on whole: its sender lost our answer with its connection (UPA-13). */
+static void recv_again(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path,
+		       struct plane_msg *m)
+{
+	in_begin(c, IN_AGAIN, path, m);
+	if (h->failure != MSRP_FAILURE_YES)
+		return;
+	c->in.near = plane_near_open(c, h, m, path);
+	if (c->in.near)
+		plane_resend_adopt(m, c->in.near);
+	else
+		respond(c, h, path, 408);
+}
+
 static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_path *path)
 {
 	struct plane_end *e = path->end, *far = end_other(e);
@@ -170,6 +184,10 @@ static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_pa
 	if (too_many_open(e, far)) {
 		plane_conn_wait(c, &e->waiters, true);
 		return false;
+	}
+	if (m && plane_resend_known(m)) {
+		recv_again(c, h, path, m);
+		return true;
 	}
 	if (!plane_relay_ready(c, far, m))
 		return false;
@@ -247,6 +265,17 @@ bool plane_recv_head(struct plane_conn *c, struct msrp_head *h)
 	return true;
 }
 
+static void again_end(struct plane_conn *c)
+{
+	struct plane_near *n = c->in.near;
+
+	c->in.near = NULL;
+	if (n && c->ps->conf.ack_end)
+		plane_near_read(n);
+	else if (n)
+		plane_near_answer(n, 200);
+}
+
 void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev)
 {
 	switch (c->in.mode) {
@@ -255,6 +284,9 @@ void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev)
 		break;
 	case IN_LOCAL:
 		respond(c, ev->head, c->in.path, c->in.code);
+		break;
+	case IN_AGAIN:
+		again_end(c);
 		break;
 	case IN_REPORT:
 		plane_report_end(c, ev->head, (struct span){ c->in.small, c->in.small_n });

@@ -134,6 +134,7 @@ static bool chunk_open(struct plane_conn *c, const struct msrp_head *h, struct p
 	o->conn->writer = c;
 	in->msg->path_id = to->id;
 	in->msg->passed = true;
+	plane_copy_begin(o, h, in->total, body.n);
 	plane_relay_head(o, h->rest, h->range_line, &r, h->has_body);
 	return true;
 }
@@ -144,6 +145,8 @@ void plane_relay_cut(struct plane_conn *c, char flag)
 	struct plane_conn *f = o->conn;
 
 	plane_relay_tail(o, o->has_body, flag);
+	if (o->copy)
+		o->copy->flag = flag;
 	c->in.out = NULL;
 	plane_out_written(o);
 	plane_write_chunk_over(f);
@@ -217,6 +220,7 @@ void plane_relay_pass(struct plane_conn *c, const struct msrp_event *ev)
 			return;
 	}
 	plane_write_span(in->out->conn, ev->body);
+	plane_copy_body(in->out, ev->body);
 	in->out->n += ev->body.n;
 	count(c, ev->body.n);
 	/* What waits for this chunk to be long enough need not wait any longer. */

@@ -118,7 +118,7 @@ void plane_msg_settle(struct plane_msg *m)
 
 	if (msg_busy(m))
 		return;
-	if (m->complete && !m->waiting) {
+	if (m->complete && !m->waiting && !plane_resend_known(m)) {
 		plane_msg_destroy(m);
 		return;
 	}
@@ -141,8 +141,11 @@ void plane_msg_on_idle(struct timer *t, uint64_t now_us)
 			break;
 		}
 		list_del(&m->on_idle);
-		if (!msg_busy(m))
-			plane_msg_destroy(m);
+		if (msg_busy(m))
+			continue;
+		if (m->passed && !m->complete && !m->aborted && !m->code)
+			plane_relay_abort(m); /* its sender never came back: the rest does not come */
+		plane_msg_destroy(m);
 	}
 	plane_leave(ps, true);
 }

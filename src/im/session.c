@@ -8,7 +8,7 @@
 
 #include "im/core.h"
 
-enum { REPAIR_WAIT_MS = 30000, DISABLED_WAIT_MS = 32000 }; /* UP-12; CLASS-20 */
+enum { DISABLED_WAIT_MS = 32000 }; /* CLASS-20 */
 
 static const uint8_t moves[SESS_N_STATES] = {
 	[SESS_SETUP] = 1 << SESS_UP | 1 << SESS_ENDING | 1 << SESS_OVER,
@@ -198,6 +198,7 @@ void session_on_no_ack(struct leg *l, uint64_t now_us)
 static void on_media_gone(struct timer *t, uint64_t now_us)
 {
 	struct session *s = container_of(t, struct session, t_media);
+	plane_give_up(s->plane, now_us); /* while senders can still be told */
 	session_end(s, "Reason: SIP;cause=503;text=\"media lost\"\r\n", now_us);
 }
 
@@ -211,10 +212,16 @@ static void on_disabled(struct timer *t, uint64_t now_us)
 static void on_plane_lost(void *session, enum side side, unsigned line, const char *why, uint64_t now_us)
 {
 	struct session *s = session;
+	enum plane_loss loss = plane_loss(s->plane, side);
+	uint8_t repair = s->im->conf.plane.repair;
+
 	im_log(s->im, IM_NOTICE, "media-lost", "sess=%lu side=%c line=%u why=\"%s\"", (unsigned long)s->id,
 	       side_name(side), line, why);
 	if (s->state <= SESS_UP && !timer_is_set(&s->t_media))
-		timer_set(&s->im->wheel, &s->t_media, now_us + REPAIR_WAIT_MS * US_PER_MS, on_media_gone);
+		timer_set(&s->im->wheel, &s->t_media, now_us + s->im->conf.plane.repair_wait_ms * US_PER_MS,
+			  on_media_gone);
+	if (repair == PLANE_REINVITE_ALL || (repair == PLANE_REINVITE && loss == PLANE_LOST_OURS))
+		modify_repair(s, side, now_us);
 }
 
 static unsigned on_plane_content(void *session, enum side side, const struct cpim *head)
@@ -231,7 +238,19 @@ static struct span on_plane_identity(void *session, enum side side)
 	return identity_of(&s->leg[side]);
 }
 
-const struct plane_hooks session_plane_hooks = { on_plane_lost, on_plane_content, on_plane_identity };
+static void on_plane_back(void *session, enum side side, unsigned line, uint64_t now_us)
+{
+	struct session *s = session;
+
+	im_log(s->im, IM_NOTICE, "media-back", "sess=%lu side=%c line=%u", (unsigned long)s->id,
+	       side_name(side), line);
+	if (s->t_media.fn == on_media_gone && plane_loss(s->plane, SIDE_A) == PLANE_WHOLE &&
+	    plane_loss(s->plane, SIDE_B) == PLANE_WHOLE)
+		timer_stop(&s->im->wheel, &s->t_media);
+}
+
+const struct plane_hooks session_plane_hooks = { on_plane_lost, on_plane_content, on_plane_identity,
+						 on_plane_back };
 
 /* After a commit: what was lost may be repaired, and a class that lives for one message may have no line left. */
 void session_media_check(struct session *s, uint64_t now_us)

@@ -71,6 +71,7 @@ void im_metrics(struct im *im, struct im_metrics *out)
 	out->msrp_failed = ps->failed;
 	out->msrp_composing = ps->composing;
 	out->msrp_notifications = ps->imdn;
+	out->msrp_resent = ps->resent;
 }
 
 static void check_session(const struct session *s)

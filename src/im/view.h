@@ -53,7 +53,8 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	X(msrp_bytes, counter, "MSRP body bytes relayed") \
 	X(msrp_refused, counter, "MSRP requests refused") \
 	X(msrp_reports, counter, "MSRP REPORTs relayed or made") \
-	X(msrp_failed, counter, "MSRP messages that could not be delivered")
+	X(msrp_failed, counter, "MSRP messages that could not be delivered") \
+	X(msrp_resent, counter, "MSRP chunks written again because their connection was lost")
 /* clang-format on */
 
 struct im_metrics {

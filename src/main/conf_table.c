@@ -141,6 +141,17 @@ const struct conf_item conf_items[] = {
   "How long the path before a change goes on for messages and reports still under way." },
 { "msrp.end_bound", CONF_MS, 1000, 29 * 1000, NULL, "20s", FIELD(im.plane.end_bound_ms), NULL,
   "With acknowledge end: how long the far side may take before the sender is told 408. Senders wait 30 s." },
+{ "msrp.resend_max", CONF_SIZE, 0, 64 * 1024 * 1024, NULL, "65536", FIELD(im.plane.resend_max), NULL,
+  "Bytes kept per end of what its peer has not confirmed yet, to be sent again should the connection be lost. What is "
+  "not kept is then told to its sender: 408. 0: nothing is kept." },
+{ "msrp.repair", CONF_ENUM, 0, 0, "wait reconnect reinvite reinvite_always", "reconnect", FIELD(im.plane.repair), NULL,
+  "What we do when a connection is lost: wait for the peer; connect again where we had connected; or offer a new path in "
+  "a re-INVITE, where we had connected or always. The peer may come back or re-INVITE in any case." },
+{ "msrp.repair_wait", CONF_MS, 1000, 10 * MINUTE, NULL, "30s", FIELD(im.plane.repair_wait_ms), NULL,
+  "How long a session may be without its connection; then it is ended." },
+{ "msrp.keepalive", CONF_MS, 0, HOUR, NULL, "0", FIELD(im.plane.keepalive_ms), NULL,
+  "How often an IM Client is sent an empty message, so that address translators keep its connection; when it is not "
+  "answered within 30 s, the connection counts as lost. 0: never. TCP keepalive runs in any case." },
 { "store.kind", CONF_ENUM, 0, 0, "memory !lmdb !redis", "memory", NO_FIELD, NULL,
   "Where sessions are kept: memory, they end with the process." },
 { "mgmt.listen", CONF_TEXT, 0, 63, "ADDRESS:PORT", "", NO_FIELD, conf_set_mgmt_listen,

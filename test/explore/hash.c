@@ -426,7 +426,8 @@ static void put_path(struct hasher *h, const struct plane_path *p, const struct 
 	if (!p)
 		return;
 	oa = &s->leg[p->end->side].oa;
-	put(h, "state", p->state | p->seen << 2 | p->takeover << 3 | p->shadow << 4);
+	put(h, "state", p->state | p->seen << 2 | p->takeover << 3 | p->shadow << 4 | p->again << 5);
+	put(h, "tries", p->tries);
 	put(h, "conn", p->conn ? 1u + p->conn->up : 0);
 	put(h, "open", p->n_open);
 	put(h, "named", named_in(p, oa->local, oa->local_n) | named_in(p, oa->pending, oa->pending_n) << 1);
@@ -434,6 +435,8 @@ static void put_path(struct hasher *h, const struct plane_path *p, const struct 
 	if (p->peer)
 		put_rel(h, "peer", path_number(peer_path(p->peer)) + 1,
 			model()->peer[p->end->side].path + 1u);
+	if (p->state == PATH_CURRENT && !h->quiet)
+		put(h, "bound", p->bound_us > model()->now_us ? p->bound_us - model()->now_us : 0);
 	if (p->state == PATH_OLD && !h->quiet)
 		put(h, "bound", p->bound_us - model()->now_us),
 			put(h, "quiet", p->quiet_us > model()->now_us ? p->quiet_us - model()->now_us : 0);
@@ -458,7 +461,7 @@ static void put_plane(struct hasher *h, const struct session *s)
 			put(h, "next", !e->next ? 0 : e->next == e->path ? 1 : 2);
 			if (e->next && e->next != e->path)
 				put_path(h, e->next, s);
-			put(h, "old", e->n_old), put(h, "lost", e->lost_told);
+			put(h, "old", e->n_old), put(h, "lost", e->lost);
 			list_each(l, &e->old)
 				put_path(h, container_of(l, struct plane_path, on_end), s);
 		}
@@ -490,8 +493,9 @@ static void put_session(struct hasher *h, const struct session *s)
 	put_modify(h, s);
 	put(h, "own", s->own != NULL);
 	if (s->own)
-		put(h, "want", s->own->want), put(h, "tries", s->own->tries),
-			put(h, "follows", s->own->follows), put_timer(h, "t", &s->own->t);
+		put(h, "want", s->own->want), put(h, "repair", s->own->repair),
+			put(h, "tries", s->own->tries), put(h, "follows", s->own->follows),
+			put_timer(h, "t", &s->own->t);
 	put_early(h, s);
 	put_plane(h, s);
 }

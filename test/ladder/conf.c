@@ -5,7 +5,7 @@
 
 #include "run.h"
 
-enum how { H_MODE, H_PROFILE, H_TEXT, H_U64, H_U32, H_BOOL, H_MS, H_WORD };
+enum how { H_MODE, H_PROFILE, H_TEXT, H_U64, H_U32, H_BOOL, H_MS, H_WORD, H_CHOICE };
 
 #define AT(field) offsetof(struct im_conf, field), sizeof(((struct im_conf *)0)->field)
 
@@ -13,7 +13,7 @@ static const struct key {
 	const char *name;
 	enum how how;
 	size_t at, size;
-	const char *yes; /* H_WORD: this value means true */
+	const char *yes; /* H_WORD: this value means true; H_CHOICE: all of them, in their order */
 } keys[] = {
 	{ "im.mode", H_MODE, 0, 0, NULL },
 	{ "im.profile", H_PROFILE, 0, 0, NULL },
@@ -55,6 +55,10 @@ static const struct key {
 	{ "msrp.bind_wait", H_MS, AT(plane.bind_wait_ms), NULL },
 	{ "msrp.drain", H_MS, AT(plane.drain_ms), NULL },
 	{ "msrp.end_bound", H_MS, AT(plane.end_bound_ms), NULL },
+	{ "msrp.resend_max", H_U32, AT(plane.resend_max), NULL },
+	{ "msrp.repair", H_CHOICE, AT(plane.repair), "wait reconnect reinvite reinvite_always" },
+	{ "msrp.repair_wait", H_MS, AT(plane.repair_wait_ms), NULL },
+	{ "msrp.keepalive", H_MS, AT(plane.keepalive_ms), NULL },
 };
 
 /* The plane has its own copy of two of the policy's values. */
@@ -69,7 +73,7 @@ static bool put_key(struct im_conf *c, const struct key *k, const char *v)
 	char *at = (char *)c + k->at;
 	uint32_t u32 = (uint32_t)strtoul(v, NULL, 10);
 	uint64_t u64 = strtoull(v, NULL, 10);
-	bool b = strcmp(v, k->yes ? k->yes : "true") == 0;
+	bool b = strcmp(v, k->how == H_WORD ? k->yes : "true") == 0;
 	switch (k->how) {
 	case H_MODE:
 		c->mode = strcmp(v, "proxy") == 0        ? IM_PROXY
@@ -90,6 +94,14 @@ static bool put_key(struct im_conf *c, const struct key *k, const char *v)
 	case H_U64:
 		memcpy(at, &u64, sizeof(u64));
 		return true;
+	case H_CHOICE: {
+		struct span all = span_of(k->yes);
+		uint8_t i = 0;
+		while (all.n && !span_eq(span_split(&all, ' '), span_of(v)))
+			i++;
+		*(uint8_t *)at = i;
+		return true;
+	}
 	case H_BOOL:
 	case H_WORD:
 		memcpy(at, &b, sizeof(b));

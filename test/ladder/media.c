@@ -311,7 +311,7 @@ static struct mconn *say_response(struct run *r, const struct line *l, struct pe
 	return g->c;
 }
 
-/* cut=N: only the first N bytes leave, then the connection is reset. */
+/* cut=N: only the first N bytes leave; "rest" sends the others. */
 bool msend_line(struct run *r, const struct line *l)
 {
 	static char out[(4 << 20) + 8192];
@@ -332,6 +332,8 @@ bool msend_line(struct run *r, const struct line *l)
 		c = conn_of(p, conn, true);
 		if (span_eq(l->what, SPAN("raw"))) {
 			header_lines(r, l, &w);
+		} else if (span_eq(l->what, SPAN("rest"))) {
+			w_bytes(&w, p->rest, p->rest_n);
 		} else if (!say_request(r, l, p, &w)) {
 			return false;
 		}
@@ -347,7 +349,14 @@ bool msend_line(struct run *r, const struct line *l)
 	struct wire_msrp m;
 	if (wire_msrp(&m, bytes) > 0)
 		arrows_msrp(r, p, true, &m, "");
-	world_msrp_send(c->c, cut.p ? span_cut(bytes, 0, (size_t)wire_u64(cut)) : bytes);
+	if (cut.p) {
+		struct span rest = span_skip(bytes, (size_t)wire_u64(cut));
+		if (rest.n > sizeof(p->rest))
+			return run_fail(r, "too much is cut off");
+		memcpy(p->rest, rest.p, p->rest_n = rest.n);
+		bytes.n -= rest.n;
+	}
+	world_msrp_send(c->c, bytes);
 	return true;
 }
 

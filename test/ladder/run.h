@@ -40,6 +40,8 @@ struct peer {
 	unsigned n_mc, n_tids;
 	struct received got[RECEIVED];
 	unsigned n_got;
+	char rest[16384]; /* what a "cut=" held back */
+	size_t rest_n;
 	struct {
 		char tid[40], id[64];
 	} asked[RECEIVED]; /* our SENDs, to name responses */

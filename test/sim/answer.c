@@ -166,7 +166,8 @@ static void on_due(struct world *w, void *arg, uint64_t n)
 	struct due *d = arg;
 	struct pup_kept *k = pup_pending(&d->ua->d, d->method, d->cseq);
 	bool invite = strcmp(d->method, "INVITE") == 0;
-	if (k && !k->answered && invite && d->status / 100 == 2 && rel_holds(d->ua, d->cseq)) {
+	bool gone = d->ua->over || d->ua->crashed;
+	if (k && !k->answered && invite && d->status / 100 == 2 && !gone && rel_holds(d->ua, d->cseq)) {
 		world_at(w, w->now_us + 100 * US_PER_MS, on_due, d, 0);
 		return;
 	}

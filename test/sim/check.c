@@ -298,6 +298,7 @@ void check_end(struct sim *sim)
 						 ua->p.name, i, p->message, (unsigned long long)p->from,
 						 (unsigned long long)p->to);
 			}
+	media_check_end(sim);
 	if (im_idle(sim->w.im))
 		return;
 	im_metrics(sim->w.im, &m);

@@ -30,7 +30,7 @@ static int conn_new(struct ua *ua)
 {
 	for (int i = 0; i < CONNS; i++)
 		if (!ua->conn[i].used) {
-			ua->conn[i] = (struct mconn){ .used = true, .ua = ua };
+			ua->conn[i] = (struct mconn){ .used = true, .ua = ua, .serial = ++ua->sim->n_conns };
 			return i;
 		}
 	return -1;
@@ -245,7 +245,9 @@ static void send_piece(struct ua *ua, unsigned number, uint64_t from, uint64_t t
 		abort();
 	sim_trace(ua->sim, "%s >> as SEND m%u %llu-%llu/%llu", name(ua), number, (unsigned long long)from,
 		  (unsigned long long)to, (unsigned long long)msg->size);
-	msg->sent = to;
+	if (msg->sent < to)
+		msg->sent = to;
+	msg->said_us = ua->sim->w.now_us;
 	write_request(ua, l->conn, w_span_of(&w));
 }
 
@@ -274,6 +276,99 @@ void media_say(struct ua *ua)
 		at = to + 1;
 	}
 	break_if_cut(ua, l->conn);
+}
+
+/* ---- after a loss ---- */
+
+static bool is_told(const struct message *m)
+{
+	return m->refused || m->told || m->failure_no || m->failure_partial;
+}
+
+/* The first piece of it that got no answer on another connection; NULL: none. */
+static struct piece *first_open(struct ua *ua, unsigned number, int conn)
+{
+	struct piece *first = NULL;
+	for (struct piece *p = ua->piece; p < ua->piece + PIECES; p++)
+		if (p->used && p->message == number && !p->answered && p->must && p->conn != conn &&
+		    (first == NULL || p->from < first->from))
+			first = p;
+	return first;
+}
+
+/* RFC 4975 5.4: what got no answer on the connection that is gone, again; then what was not said of the message yet. */
+static void message_again(struct ua *ua, unsigned number)
+{
+	struct message *msg = &ua->sim->message[number];
+	int conn = ua->line[msg->line].conn;
+	struct piece *p;
+	while (!ua->conn[conn].cut && (p = first_open(ua, number, conn)) != NULL) {
+		struct piece old = *p;
+		p->used = false;
+		if (msg->again < old.to)
+			msg->again = old.to;
+		send_piece(ua, number, old.from, old.to, old.to == msg->size);
+	}
+	while (msg->sent < msg->size && !ua->conn[conn].cut) {
+		uint64_t to = msg->sent + 4000 < msg->size ? msg->sent + 4000 : msg->size;
+		send_piece(ua, number, msg->sent + 1, to, to == msg->size);
+	}
+}
+
+static void on_bound(struct world *w, void *arg, uint64_t i)
+{
+	struct ua *ua = arg;
+	struct sim *sim = ua->sim;
+	struct mline *l = &ua->line[i];
+	for (unsigned n = 0; n < sim->n_messages; n++) {
+		struct message *msg = &sim->message[n];
+		if (msg->from != ua || msg->line != i || is_told(msg) || !l->on || !l->may_send ||
+		    !l->bound || l->conn < 0 || ua->conn[l->conn].c == NULL || ua->conn[l->conn].cut ||
+		    ua->over || ua->crashed)
+			continue;
+		message_again(ua, n);
+		break_if_cut(ua, l->conn);
+	}
+}
+
+static void line_bound(struct ua *ua, unsigned i, bool bound)
+{
+	struct mline *l = &ua->line[i];
+	if (bound && !l->bound)
+		world_at(&ua->sim->w, ua->sim->w.now_us, on_bound, ua, i);
+	l->bound = bound;
+}
+
+void media_again(struct ua *ua)
+{
+	for (unsigned i = 0; i < LINES; i++)
+		if (ua->line[i].on && ua->line[i].active && ua->line[i].conn < 0)
+			line_connect(ua, i);
+}
+
+bool media_bound(const struct ua *ua)
+{
+	for (unsigned i = 0; i < LINES; i++)
+		if (ua->line[i].on && !ua->line[i].bound)
+			return false;
+	return true;
+}
+
+/* A message that was said whole, to its end, and whose every SEND was answered 200: it is there, or its sender was told. */
+void media_check_end(struct sim *sim)
+{
+	for (unsigned n = 0; n < sim->n_messages; n++) {
+		struct message *m = &sim->message[n];
+		struct ua *far = sess_partner(m->from->s, side_other(m->from->side));
+		uint64_t over =
+			m->from->over_us && m->from->over_us < far->over_us ? m->from->over_us : far->over_us;
+		bool ended = m->from->crashed || far->crashed || over < m->said_us + 75 * US_PER_S;
+		if (is_told(m) || m->aborted || m->ok200 < m->size || m->received == m->size || ended ||
+		    sim->f.oom)
+			continue;
+		sim_fail(sim, "%s: m%u was answered 200 to its end, and %llu of its %llu bytes arrived",
+			 name(m->from), n, (unsigned long long)m->received, (unsigned long long)m->size);
+	}
 }
 
 /* ---- receiving ---- */
@@ -362,15 +457,20 @@ static void bind_here(struct mconn *m, const struct wire_msrp *in)
 	for (unsigned i = 0; i < LINES; i++)
 		if (ua->line[i].on && ua->line[i].mine[0] &&
 		    span_find(to, span_of(ua->line[i].mine)) != SPAN_NONE && !ua->line[i].active) {
+			if (ua->line[i].conn != m - ua->conn)
+				ua->line[i].bound = false;
 			ua->line[i].conn = (int)(m - ua->conn);
-			ua->line[i].bound = true;
+			line_bound(ua, i, true);
 		}
 }
 
 static void check_bytes(struct ua *ua, struct message *msg, unsigned number, uint64_t from, struct span body,
-			bool abort_of)
+			bool abort_of, unsigned serial)
 {
 	struct sim *sim = ua->sim;
+	if (msg->on_serial != serial)
+		msg->before = msg->received;
+	msg->on_serial = serial;
 	if (msg->from->s != ua->s || msg->from == ua)
 		sim_fail(sim, "%s got message m%u, which is not for it", name(ua), number);
 	/*
@@ -388,7 +488,9 @@ static void check_bytes(struct ua *ua, struct message *msg, unsigned number, uin
 		if (body.p[i] != media_byte(number, from + i))
 			sim_fail(sim, "%s got a wrong byte of m%u at %llu", name(ua), number,
 				 (unsigned long long)from + i);
-	if (from <= msg->received && body.n && !msg->aborted)
+	uint64_t known = msg->before > msg->again ? msg->before : msg->again;
+	if (from <= msg->received && from + body.n - 1 > known && msg->received > known && body.n &&
+	    !msg->aborted)
 		sim_fail(sim, "%s got bytes %llu of m%u twice", name(ua), (unsigned long long)from, number);
 	if (from + body.n - 1 > msg->received && !abort_of)
 		msg->received = from + body.n - 1;
@@ -416,7 +518,7 @@ static void got_send(struct mconn *m, const struct wire_msrp *in)
 	sim_trace(sim, "as >> %s SEND m%u from %llu, %zu bytes %c conn=%d", name(ua), number,
 		  (unsigned long long)from, in->body.n, in->flag, (int)(m - ua->conn));
 	if (in->body.n)
-		check_bytes(ua, msg, number, from, in->body, in->flag == '#');
+		check_bytes(ua, msg, number, from, in->body, in->flag == '#', m->serial);
 	if (in->flag == '#')
 		msg->aborted = true;
 	if (in->flag == '$' && in->has_body && msg->received != msg->size)
@@ -454,7 +556,7 @@ static void got_response(struct mconn *m, const struct wire_msrp *in)
 	if (in->tid.p[0] == 'b') {
 		for (unsigned i = 0; i < LINES; i++)
 			if (ua->line[i].conn == m - ua->conn)
-				ua->line[i].bound = in->status == 200;
+				line_bound(ua, i, in->status == 200);
 		return;
 	}
 	for (unsigned i = 0; i < PIECES; i++) {
@@ -467,6 +569,8 @@ static void got_response(struct mconn *m, const struct wire_msrp *in)
 		if (p->answered)
 			sim_fail(sim, "%s: two responses to one SEND of m%u", name(ua), p->message);
 		msg->refused |= in->status != 200;
+		if (in->status == 200 && msg->ok200 < p->to)
+			msg->ok200 = p->to;
 		if (msg->failure_no || (msg->failure_partial && in->status == 200))
 			sim_fail(sim, "%s: a response %u to m%u, which wanted none", name(ua), in->status,
 				 p->message);
@@ -497,6 +601,7 @@ static void got_report(struct mconn *m, const struct wire_msrp *in)
 	if (!span_starts(status, SPAN("000 200")) && msg->failure_no)
 		sim_fail(sim, "%s: a failure REPORT for m%u, which wanted none", name(m->ua), number);
 	msg->report_seen = true;
+	msg->told |= !span_starts(status, SPAN("000 200"));
 }
 
 size_t media_bytes(void *u, struct wconn *wc, void *peer, struct span bytes)

@@ -168,7 +168,7 @@ static void on_action(struct world *w, void *arg, uint64_t n)
 static void on_repair(struct world *w, void *arg, uint64_t n)
 {
 	struct ua *ua = arg;
-	if (ua->over || ua->crashed || !ua->up || n != ua->repairs)
+	if (ua->over || ua->crashed || !ua->up || n != ua->repairs || media_bound(ua))
 		return;
 	if (ua_busy(ua)) {
 		world_at(w, w->now_us + US_PER_S, on_repair, ua, n);
@@ -177,12 +177,24 @@ static void on_repair(struct world *w, void *arg, uint64_t n)
 	ua_send(ua, "INVITE", "path1", NULL);
 }
 
-/* Its connection broke: a new path, as RFC 4975 5.4 wants. */
+static void on_reconnect(struct world *w, void *arg, uint64_t n)
+{
+	struct ua *ua = arg;
+	if (!ua->over && !ua->crashed && ua->up && n == ua->repairs)
+		media_again(ua);
+}
+
+/* Its connection broke: a new path, as RFC 4975 5.4 wants, or the same again, and a new path when that does not help. */
 void plan_repair(struct ua *ua)
 {
+	struct sim *sim = ua->sim;
+	uint64_t wait = between(sim, 50, 2000) * US_PER_MS;
 	ua->repairs++;
-	world_at(&ua->sim->w, ua->sim->w.now_us + between(ua->sim, 50, 2000) * US_PER_MS, on_repair, ua,
-		 ua->repairs);
+	if (rng_below(&sim->repairs, 2)) {
+		world_at(&sim->w, sim->w.now_us + wait, on_reconnect, ua, ua->repairs);
+		wait += (3 + rng_below(&sim->repairs, 9)) * US_PER_S;
+	}
+	world_at(&sim->w, sim->w.now_us + wait, on_repair, ua, ua->repairs);
 }
 
 static void on_begin(struct world *w, void *arg, uint64_t n)

@@ -122,6 +122,7 @@ static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
 	struct rng timers; /* one of its own: the seeds of past failures go on meaning what they meant */
 	sim->seed = seed;
 	rng_seed(&timers, seed ^ 0x4028);
+	rng_seed(&sim->repairs, seed ^ 0x4975);
 	rng_seed(&sim->rng, seed);
 	world_init(&sim->w, seed ^ 0x5eed, &h);
 	draw_faults(sim);
@@ -130,6 +131,11 @@ static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
 	sim->w.conf.plane.ack_end = chance(sim, 700);
 	if (rng_below(&timers, 2)) /* refreshes within the life of a session, which is up to 90 s */
 		sim->w.conf.session_expires_s = 90 + rng_below(&timers, 60);
+	static const uint32_t kept[] = { 0, 700, 20000, 65536 };
+	sim->w.conf.plane.resend_max = kept[rng_below(&sim->repairs, ARRAY_LEN(kept))];
+	sim->w.conf.plane.repair = (uint8_t)rng_below(&sim->repairs, PLANE_REINVITE_ALL + 1);
+	if (rng_below(&sim->repairs, 3) == 0)
+		sim->w.conf.plane.keepalive_ms = 5000;
 	sim->w.pipe_random = true;
 	sim->w.pipe_delay_us = between(sim, 0, 60) * US_PER_MS + 1;
 	sim->w.pipe_segment = (size_t)between(sim, 1, 3000) + 40;

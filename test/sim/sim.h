@@ -70,6 +70,7 @@ struct mconn { /* an MSRP connection of a peer */
 	char *in;
 	size_t n_in;
 	bool cut;
+	unsigned serial; /* of all connections of all peers */
 };
 
 struct mline { /* one media line as committed */
@@ -95,6 +96,12 @@ struct message {      /* one MSRP message of a peer, and what became of it */
 	bool used, aborted, success, failure_no, failure_partial, reported, report_sent, report_seen;
 	struct ua *from;
 	uint64_t size, sent, received;
+	/* What may come a second time: what came on connections before the present one, and what its sender sent again. */
+	unsigned on_serial;
+	uint64_t before, again;
+	uint64_t ok200;   /* its sender has a 200 up to here */
+	uint64_t said_us; /* when its sender wrote of it last */
+	bool told;        /* a failure REPORT came */
 	unsigned n_ok;
 	struct {
 		uint64_t from, to;
@@ -202,7 +209,8 @@ struct sess {
 
 struct sim {
 	struct world w;
-	struct rng rng; /* the peers' and the network's; the server's is in w */
+	struct rng rng;     /* the peers' and the network's; the server's is in w */
+	struct rng repairs; /* what is done about lost connections */
 	struct faults f;
 	uint64_t seed, load_end_us;
 	unsigned n_sess;
@@ -212,7 +220,7 @@ struct sim {
 	bool healed, ladder;
 	char *trace[TRACE_KEPT];
 	unsigned n_trace;
-	unsigned n_asked;
+	unsigned n_asked, n_conns;
 	uint64_t n_events, n_sip, n_bytes, n_oom, n_compared;
 	jmp_buf failed;
 	char why[400];
@@ -300,6 +308,9 @@ void plan_longer(struct ua *ua, const struct call *c, unsigned least_s); /* afte
 void media_commit(struct ua *ua, struct span sdp,
 		  bool offerer); /* sdp, the far side.s, and ours are in force */
 void media_say(struct ua *ua);
+void media_again(struct ua *ua); /* connects again where that is its part */
+bool media_bound(const struct ua *ua);
+void media_check_end(struct sim *sim);
 void media_close_all(struct ua *ua);
 int media_incoming(void *u, struct wconn *c, const struct addr *to, void **peer);
 void media_up(void *u, struct wconn *c, void *peer, bool up);

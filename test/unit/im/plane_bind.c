@@ -669,7 +669,7 @@ static void end_12_far_connection_lost(void **state)
 		"MSRP tid2 SEND\r\nTo-Path: {A}\r\nFrom-Path: " A_URI "\r\nMessage-ID: m2\r\n" TEXT "half");
 	pw_close(w->b);
 	assert_int_equal(w->lost[SIDE_B], 1);
-	pw_expect(w->a, TO_A("tid1", "408 Timed Out", "") "$\r\n" TO_A("tid2", "408 Timed Out", "") "$\r\n");
+	pw_expect(w->a, TO_A("tid2", "408 Timed Out", "") "$\r\n" TO_A("tid1", "408 Timed Out", "") "$\r\n");
 	pw_feed(w->a, " and half\r\n-------tid2$\r\n");
 	/* what begins now is held for whom comes */
 	a_sends(w, "tid3", "m3");

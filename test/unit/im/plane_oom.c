@@ -13,7 +13,11 @@ static void on_lost(void *session, enum side s, unsigned line, const char *why, 
 {
 }
 
-static const struct plane_hooks hooks = { on_lost };
+static void on_back(void *session, enum side s, unsigned line, uint64_t now_us)
+{
+}
+
+static const struct plane_hooks hooks = { .lost = on_lost, .back = on_back };
 
 static bool exchange(struct pw *w, enum side from, const char *offered, const char *answered)
 {

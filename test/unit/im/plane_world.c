@@ -82,7 +82,14 @@ static void on_lost(void *session, enum side s, unsigned line, const char *why, 
 	snprintf(w->lost_why, sizeof(w->lost_why), "%s", why);
 }
 
-static const struct plane_hooks hooks = { on_lost };
+static void on_back(void *session, enum side s, unsigned line, uint64_t now_us)
+{
+	struct pw *w = session;
+
+	w->back[s]++;
+}
+
+static const struct plane_hooks hooks = { .lost = on_lost, .back = on_back };
 
 /* ---- life ---- */
 
@@ -97,6 +104,7 @@ void pw_init(struct pw *w)
 				       .queue_max = 256 * 1024,
 				       .connections_max = 1000,
 				       .unbound_per_source_max = 100,
+				       .repair_wait_ms = 30000,
 				       .bind_wait_ms = 30000,
 				       .drain_ms = 60000,
 				       .end_bound_ms = 20000 };

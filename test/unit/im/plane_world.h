@@ -56,7 +56,7 @@ struct pw {
 	unsigned n_paths;
 	char tid[PW_NAMES_MAX][17];
 	unsigned n_tids;
-	unsigned lost[2];
+	unsigned lost[2], back[2];
 	char lost_why[64];
 	struct pw_conn *a, *b; /* of pw_up() */
 	char text[262144];

@@ -68,6 +68,10 @@ static void defaults_agree_with_the_rooms_they_configure(void **state)
 	SAME(plane.bind_wait_ms);
 	SAME(plane.drain_ms);
 	SAME(plane.end_bound_ms);
+	SAME(plane.resend_max);
+	SAME(plane.repair);
+	SAME(plane.repair_wait_ms);
+	SAME(plane.keepalive_ms);
 #undef SAME
 	assert_string_equal(c.im.next_hop, im.next_hop);
 	assert_string_equal(c.im.orig_marker, im.orig_marker);

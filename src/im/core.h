@@ -94,6 +94,7 @@ struct leg {
 	struct stimer *stimer;         /* owned: stimer.c; NULL: never ran one */
 	struct sip_ctxn *bye_out;
 	char *bye_extra;  /* owned: its Reason lines, or what crosses of the other side's BYE */
+	uint64_t flow;    /* the WebSocket connection its peer speaks over; 0: none */
 	uint64_t contact; /* hash of this peer's Contact as it last wrote it; 0: none */
 	char *features;   /* owned: Contact parameters of this peer, as passed to the other (MODE-10) */
 	uint64_t said;    /* hash of the Allow, Supported and Require it last sent */
@@ -328,6 +329,8 @@ void leg_learn(struct leg *l, const struct sip_msg *m);       /* Allow, option t
 bool leg_same_contact(const struct leg *l, const struct sip_msg *m);
 void leg_note_contact(struct leg *l, const struct sip_msg *m); /* the one its dialog began with */
 void leg_refresh(struct leg *l, const struct sip_msg *m);      /* its Contact: target and features (MOD-34) */
+/* A request of the peer came over this connection. */
+void leg_heard(struct leg *l, const struct sip_src *src);
 /* Do P- headers cross between the request t on l, its answer included, and the other leg (IMS-2)? */
 bool leg_trusts(const struct leg *l, const struct sip_stxn *t);
 /* Until we try again after a 491 on this leg (RFC 3261 14.1). */

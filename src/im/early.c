@@ -180,6 +180,7 @@ static int near_leg(struct session *s, const struct leg *as, const struct sip_ms
 		return -ENOMEM;
 	l->dlg.call_id_ours = as->dlg.call_id_ours;
 	l->at = as->at;
+	l->flow = as->flow;
 	l->trusted = as->trusted;
 	l->state = LEG_INVITED;
 	leg_link(l);
@@ -197,6 +198,7 @@ static int far_leg(struct session *s, const struct leg *as)
 
 	memcpy(l->tag, as->tag, sizeof(l->tag));
 	l->at = as->at;
+	l->flow = as->flow;
 	l->trusted = as->trusted;
 	l->owes_answer = as->owes_answer;
 	l->unwanted = as->unwanted;

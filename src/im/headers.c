@@ -147,7 +147,7 @@ static void w_features(struct wbuf *w, const struct sip_msg *m)
 /* RFC 3261 8.1.1.8, 12.1.1: where sips was asked for, so is the way back to us. */
 static bool is_secure(const struct leg *l, const struct sip_msg *m)
 {
-	return l->at->tp == SIP_TLS &&
+	return (l->at->tp == SIP_TLS || l->at->tp == SIP_WSS) &&
 	       (l->dlg.secure || (m && m->request && span_istarts(m->ruri, SPAN("sips:"))));
 }
 
@@ -158,8 +158,8 @@ void w_contact(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 
 	w_str(w, secure ? "Contact: <sips:parley@" : "Contact: <sip:parley@");
 	w_str(w, l->at->host), w_chr(w, ':'), w_u64(w, l->at->port);
-	if (l->at->tp != SIP_UDP && !secure)
-		w_str(w, l->at->tp == SIP_TCP ? ";transport=tcp" : ";transport=tls");
+	if (!secure || l->at->tp == SIP_WSS)
+		w_str(w, sip_transport_param(l->at->tp));
 	w_chr(w, '>');
 	if (m && sip_has(m, SIP_H_CONTACT) && !leg_same_contact(far, m))
 		w_features(w, m);

@@ -271,7 +271,8 @@ void im_sip_input(struct im *im, struct span bytes, const struct sip_src *src, u
 	int r;
 
 	im->mx.sip_received++;
-	r = sip_msg_parse(m, bytes, src->tp != SIP_UDP);
+	/* WebSocket keeps messages apart by itself (RFC 7118 5). */
+	r = sip_msg_parse(m, bytes, src->tp == SIP_TCP || src->tp == SIP_TLS);
 	if (r == 0) {
 		sip_tl_input(im->tl, m, src, now_us);
 		im_reap(im, now_us);

@@ -194,6 +194,27 @@ unsigned leg_back_off_ms(const struct leg *l)
 				   : 10 * im_random_below(l->s->im, 201);
 }
 
+void leg_heard(struct leg *l, const struct sip_src *src)
+{
+	const struct im_listen *at = sip_is_ws(src->tp) ? im_listen_for(l->s->im, src->tp, &src->ip) : NULL;
+
+	if (!at)
+		return;
+	l->flow = src->conn;
+	l->at = at;
+}
+
+/* Where we speak from.  A peer behind WebSocket has no address that could be called: its Contact names a host in
+ * .invalid (RFC 7118 5.2), and the way to it is the connection it made. */
+static const struct im_listen *point_for(const struct leg *l, struct sip_dest *to)
+{
+	if (!sip_is_ws(to->tp) || !l->flow)
+		return im_listen_for(l->s->im, to->tp, &to->ip);
+	to->conn = l->flow;
+	to->tp = l->at->tp;
+	return l->at;
+}
+
 static void w_sent_by(struct wbuf *w, const struct im_listen *at)
 {
 	w_str(w, at->host), w_chr(w, ':'), w_u64(w, at->port);
@@ -207,7 +228,7 @@ int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uint32_t cseq,
 	struct wbuf sent_by = wbuf_on(by, sizeof(by));
 	const struct im_listen *at;
 
-	if (sip_dialog_next_hop(&l->dlg, to) < 0 || !(at = im_listen_for(im, to->tp, &to->ip)))
+	if (sip_dialog_next_hop(&l->dlg, to) < 0 || !(at = point_for(l, to)))
 		return -EINVAL;
 	l->at = at;
 	w_sent_by(&sent_by, at);

@@ -314,7 +314,7 @@ static void on_ack(void *u, const struct sip_msg *m, const struct sip_src *src, 
 /* Where a Via wants its answer (RFC 3261 18.2.2). */
 static void via_dest(const struct sip_via *v, struct sip_dest *to)
 {
-	uint16_t port = v->port ? v->port : v->tp == SIP_TLS ? 5061 : 5060;
+	uint16_t port = v->port ? v->port : sip_default_port(v->tp);
 	struct span host = v->received.n ? v->received : v->host;
 
 	*to = (struct sip_dest){ .tp = v->tp };

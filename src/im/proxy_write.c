@@ -53,9 +53,7 @@ int proxy_hop(const struct im *im, const struct sip_src *src, const struct proxy
 
 static void w_via(struct wbuf *w, const struct im_listen *at, struct span branch)
 {
-	w_str(w, at->tp == SIP_TLS   ? "Via: SIP/2.0/TLS "
-		 : at->tp == SIP_TCP ? "Via: SIP/2.0/TCP "
-				     : "Via: SIP/2.0/UDP ");
+	w_str(w, "Via: SIP/2.0/"), w_str(w, sip_transport_name(at->tp)), w_chr(w, ' ');
 	w_str(w, at->host), w_chr(w, ':'), w_u64(w, at->port);
 	w_str(w, ";rport;branch="), w_span(w, branch), w_str(w, "\r\n");
 }
@@ -90,8 +88,8 @@ static void w_record_route(struct wbuf *w, const struct proxy *px, const struct 
 {
 	w_str(w, secure ? "Record-Route: <sips:" : "Record-Route: <sip:");
 	w_str(w, at->host), w_chr(w, ':'), w_u64(w, at->port);
-	if (at->tp != SIP_UDP && !secure)
-		w_str(w, at->tp == SIP_TCP ? ";transport=tcp" : ";transport=tls");
+	if (!secure)
+		w_str(w, sip_transport_param(at->tp));
 	w_str(w, ";lr;parley="), w_proxy_mark(w, &px->keys, m->call_id, side), w_str(w, ">\r\n");
 }
 

@@ -233,6 +233,7 @@ static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const st
 		answer(im, l, t, &r, now_us);
 		return;
 	}
+	leg_heard(l, sip_stxn_src(t));
 	switch (m->method) {
 	case SIP_BYE:
 		if (bad_require(l, m, &r))

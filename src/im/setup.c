@@ -121,7 +121,7 @@ static void w_party(struct wbuf *w, enum sip_hdr_id id, struct span value, const
 
 static void w_via(struct wbuf *w, const struct im_listen *at, struct span branch)
 {
-	w_str(w, at->tp == SIP_TCP ? "Via: SIP/2.0/TCP " : "Via: SIP/2.0/UDP ");
+	w_str(w, "Via: SIP/2.0/"), w_str(w, sip_transport_name(at->tp)), w_chr(w, ' ');
 	w_str(w, at->host), w_chr(w, ':'), w_u64(w, at->port);
 	w_str(w, ";rport;branch="), w_span(w, branch), w_str(w, "\r\n");
 }
@@ -277,6 +277,7 @@ static struct session *setup_begin(struct im *im, struct sip_stxn *t, const stru
 		return NULL;
 	l = setup_initiator(s);
 	l->at = im_listen_for(im, src->tp, &src->ip);
+	leg_heard(l, src);
 	l->trusted = role_trusted(&im->conf, &src->ip);
 	if (!l->at || sip_dialog_uas(&l->dlg, m, span_of(l->tag)) < 0 || setup_create(s, t) < 0) {
 		session_move(s, SESS_OVER);

@@ -50,6 +50,10 @@ int conf_set_sip_listen(struct conf *c, const struct conf_item *it, struct span 
 		at->tp = SIP_TCP;
 	else if (span_ieq(scheme, SPAN("tls")))
 		at->tp = SIP_TLS;
+	else if (span_ieq(scheme, SPAN("ws")))
+		at->tp = SIP_WS;
+	else if (span_ieq(scheme, SPAN("wss")))
+		at->tp = SIP_WSS;
 	else
 		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" begins with no transport; write %s",
 				  SPAN_ARG(text), it->choices);
@@ -104,6 +108,29 @@ static bool advertised(struct span text, struct conf_advert *out)
 	out->host[w.n] = 0;
 	out->port = (uint16_t)port;
 	return w_ok(&w);
+}
+
+/* "https://chat.example.com", "http://10.0.0.1:8080", "null" or "*". */
+int conf_set_origin(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	size_t used = i ? strlen(c->net.ws_origins) : 0;
+	struct wbuf w = wbuf_on(c->net.ws_origins, sizeof(c->net.ws_origins) - 1);
+
+	w.n = used;
+	if (!is_ascii_line(text) || text.n == 0 || span_chr(text, ' ') != SPAN_NONE ||
+	    (span_find(text, SPAN("://")) == SPAN_NONE && !span_eq(text, SPAN("*")) &&
+	     !span_eq(text, SPAN("null"))))
+		return conf_fault(c, it, i,
+				  "\"%" SPAN_FMT
+				  "\" is not an origin; write https://HOST or https://HOST:PORT",
+				  SPAN_ARG(text));
+	if (i)
+		w_chr(&w, ' ');
+	w_span(&w, text);
+	if (!w_ok(&w))
+		return conf_fault(c, it, i, "all origins together are too long; at most %zu bytes", w.cap);
+	c->net.ws_origins[w.n] = 0;
+	return 0;
 }
 
 static int bad_advertise(struct conf *c, const struct conf_item *it, unsigned i, struct span text)
@@ -277,29 +304,42 @@ static void check_wildcards(struct conf *c)
 			   "listens on every address; say in msrp.advertise which one peers reach");
 }
 
-bool conf_has_tls(const struct conf *c)
+static bool listens(const struct conf *c, enum sip_transport tp)
 {
 	for (unsigned i = 0; i < c->im.n_listen; i++)
-		if (c->im.listen[i].tp == SIP_TLS)
+		if (c->im.listen[i].tp == tp)
 			return true;
 	return false;
 }
 
-static void check_tls(struct conf *c)
+bool conf_has_tls(const struct conf *c)
+{
+	return listens(c, SIP_TLS) || listens(c, SIP_WSS);
+}
+
+static void check_next_hop(struct conf *c)
 {
 	struct sip_dest to;
 
+	if (!c->im.next_hop[0] || sip_uri_next_hop(span_of(c->im.next_hop), &to) < 0)
+		return;
+	if (sip_is_ws(to.tp))
+		conf_fault(c, item("sip.next_hop"), 0,
+			   "wants WebSocket, by which nobody can be called; use tcp or tls");
+	else if (to.tp == SIP_TLS && !listens(c, SIP_TLS))
+		conf_fault(c, item("sip.next_hop"), 0,
+			   "wants TLS, but nothing in sip.listen begins with tls:; add it");
+}
+
+static void check_tls(struct conf *c)
+{
 	if (conf_has_tls(c)) {
 		if (!c->tls.certificate[0])
 			conf_fault(c, item("sip.tls.certificate"), 0,
-				   "is needed, since sip.listen has tls:; name a PEM file");
+				   "is needed, since sip.listen has tls: or wss:; name a PEM file");
 		if (!c->tls.key[0])
 			conf_fault(c, item("sip.tls.key"), 0,
-				   "is needed, since sip.listen has tls:; name a PEM file");
-	} else if (c->im.next_hop[0] && sip_uri_next_hop(span_of(c->im.next_hop), &to) == 0 &&
-		   to.tp == SIP_TLS) {
-		conf_fault(c, item("sip.next_hop"), 0,
-			   "wants TLS, but nothing in sip.listen begins with tls:; add it");
+				   "is needed, since sip.listen has tls: or wss:; name a PEM file");
 	}
 }
 
@@ -337,6 +377,11 @@ static void check_mode(struct conf *c)
 				   c->im.mode == IM_PROXY ? "proxy" : "unanchored");
 	if (c->im.mode != IM_ANCHORED)
 		c->n_msrp = 0;
+	for (unsigned i = 0; c->im.mode == IM_PROXY && i < c->im.n_listen; i++)
+		if (sip_is_ws(c->im.listen[i].tp))
+			conf_fault(
+				c, item("sip.listen"), i,
+				"WebSocket is not possible with im.mode proxy; use anchored or unanchored");
 }
 
 void conf_check_all(struct conf *c)
@@ -344,6 +389,7 @@ void conf_check_all(struct conf *c)
 	check_mode(c);
 	check_wildcards(c);
 	check_tls(c);
+	check_next_hop(c);
 	if (c->n_sip_advert > 1 && c->n_sip_advert != c->im.n_listen)
 		conf_fault(c, item("sip.advertise"), 0,
 			   "has %u entries, sip.listen %u; give one, or one for each", c->n_sip_advert,

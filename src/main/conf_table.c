@@ -12,9 +12,9 @@ const char conf_builtin[] = "im: { served_domains: [\"example.com\"] }\n"
 
 /* clang-format off */
 const struct conf_item conf_items[] = {
-{ "sip.listen", CONF_LIST, 1, IM_LISTEN_MAX, "udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT",
+{ "sip.listen", CONF_LIST, 1, IM_LISTEN_MAX, "udp:ADDRESS:PORT, or the same with tcp:, tls:, ws: or wss:",
   "udp:127.0.0.1:5060 tcp:127.0.0.1:5060", NO_FIELD, conf_set_sip_listen,
-  "Where SIP arrives. An IPv6 address stands in brackets. Port 0 takes any free port. tls: needs sip.tls." },
+  "Where SIP arrives. An IPv6 address stands in brackets. Port 0 takes any free port. tls: and wss: need sip.tls. ws: and wss: are WebSocket, for clients in a browser." },
 { "sip.advertise", CONF_LIST, 0, IM_LISTEN_MAX, "HOST or HOST:PORT", "", NO_FIELD, conf_set_sip_advertise,
   "What Via and Contact say instead of the address listened on: one for all of sip.listen, or one for each "
   "in the same order. Needed where sip.listen says 0.0.0.0 or [::]." },
@@ -44,6 +44,10 @@ const struct conf_item conf_items[] = {
   "A SIP connection without traffic for this long is closed." },
 { "sip.message_wait", CONF_MS, 1000, 5 * MINUTE, NULL, "10s", FIELD(net.sip_header_ms), NULL,
   "A message begun on a SIP connection, and the first one after a peer connected, must be complete within this." },
+{ "websocket.origins", CONF_LIST, 0, 64, "an origin such as https://chat.example.com, or *", "", NO_FIELD,
+  conf_set_origin,
+  "Pages that may connect by WebSocket, as their browser names them. Empty: all. A client that names no origin is no "
+  "page and may." },
 { "im.mode", CONF_ENUM, 0, 0, "proxy unanchored anchored", "anchored", FIELD(im.mode), NULL,
   "How sessions are handled: anchored means a back-to-back user agent that is in the path of the MSRP "
   "messages too; unanchored, one that is not: Media Parameters are judged, but pass end to end to the byte, the peers "

@@ -167,10 +167,16 @@ static void listening(const struct server *s, const char *proto, const struct ad
 
 static int listen_sip(struct server *s)
 {
-	static const char *const scheme[] = { [SIP_UDP] = "udp:", [SIP_TCP] = "tcp:", [SIP_TLS] = "tls:" };
-	static const char *const proto[] = {
-		[SIP_UDP] = "sip/udp", [SIP_TCP] = "sip/tcp", [SIP_TLS] = "sip/tls"
-	};
+	static const char *const scheme[] = { [SIP_UDP] = "udp:",
+					      [SIP_TCP] = "tcp:",
+					      [SIP_TLS] = "tls:",
+					      [SIP_WS] = "ws:",
+					      [SIP_WSS] = "wss:" };
+	static const char *const proto[] = { [SIP_UDP] = "sip/udp",
+					     [SIP_TCP] = "sip/tcp",
+					     [SIP_TLS] = "sip/tls",
+					     [SIP_WS] = "sip/ws",
+					     [SIP_WSS] = "sip/wss" };
 
 	for (unsigned i = 0; i < s->conf.im.n_listen; i++) {
 		struct im_listen at = s->conf.im.listen[i];

@@ -14,7 +14,9 @@ static void heading(FILE *f, const struct net_trace *t)
 	      t->msrp            ? "MSRP"
 	      : t->tp == SIP_UDP ? "SIP/UDP"
 	      : t->tp == SIP_TCP ? "SIP/TCP"
-				 : "SIP/TLS",
+	      : t->tp == SIP_TLS ? "SIP/TLS"
+	      : t->tp == SIP_WS  ? "SIP/WS"
+				 : "SIP/WSS",
 	      t->out ? "out" : "in");
 	if (t->local.family)
 		w_addr(&w, &t->local);

@@ -22,6 +22,11 @@ struct listener {
 	bool suspended;
 };
 
+static const enum sip_transport sip_transport_of[] = { [LISTEN_SIP] = SIP_TCP,
+						       [LISTEN_SIP_TLS] = SIP_TLS,
+						       [LISTEN_SIP_WS] = SIP_WS,
+						       [LISTEN_SIP_WSS] = SIP_WSS };
+
 static void on_poll(uv_poll_t *p, int status, int events);
 
 static bool full(const struct listener *l)
@@ -90,7 +95,7 @@ static void on_poll(uv_poll_t *p, int status, int events)
 		if (l->kind == LISTEN_MSRP)
 			msrp_accepted(n, fd, &from);
 		else
-			sip_accepted(n, l->kind == LISTEN_SIP ? SIP_TCP : SIP_TLS, fd, &from);
+			sip_accepted(n, sip_transport_of[l->kind], fd, &from);
 	}
 	if (status < 0)
 		uv_poll_start(&l->poll, UV_READABLE, on_poll);

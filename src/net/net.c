@@ -266,11 +266,9 @@ int net_listen_sip(struct net *n, enum sip_transport tp, const struct addr *at, 
 {
 	if (tp == SIP_UDP)
 		return udp_listen(n, at, bound);
-	if (tp == SIP_TCP)
-		return listener_open(n, LISTEN_SIP, at, bound);
-	if (tp == SIP_TLS && n->tls)
-		return listener_open(n, LISTEN_SIP_TLS, at, bound);
-	return -ENOTSUP;
+	if (tp == SIP_OTHER_TRANSPORT || ((tp == SIP_TLS || tp == SIP_WSS) && !n->tls))
+		return -ENOTSUP;
+	return listener_open(n, LISTEN_SIP + (tp - SIP_TCP), at, bound);
 }
 
 int net_listen_msrp(struct net *n, const struct addr *at, struct addr *bound)

@@ -32,6 +32,7 @@ struct net_conf {
 	uint32_t connect_ms;          /* per address tried (UP-16) */
 	uint32_t close_ms;            /* flushing what is queued at net_msrp_close() */
 	uint32_t resolve_waiting_max; /* SIP messages waiting for a name */
+	char ws_origins[512]; /* of pages that may connect by WebSocket, blank-separated; empty: all */
 };
 void net_conf_defaults(struct net_conf *c);
 
@@ -103,6 +104,8 @@ struct net_hooks { /* NULL is fine for what is not used */
 	X(msrp_connections_opened, counter, "MSRP connections opened, both directions") \
 	X(tcp_received_bytes, counter, "Bytes read from SIP and MSRP connections") \
 	X(tcp_sent_bytes, counter, "Bytes written to SIP and MSRP connections") \
+	X(ws_opened, counter, "WebSocket handshakes answered") \
+	X(ws_refused, counter, "WebSocket connections refused or broken off for what the peer sent") \
 	X(tls_failed, counter, "TLS handshakes that failed") \
 	X(connects_failed, counter, "Outgoing connections that could not be made") \
 	X(accepts_failed, counter, "Times accepting was suspended: no descriptor or at a limit") \
@@ -126,7 +129,7 @@ MUST_CHECK int net_use_tls(struct net *n, const struct net_tls_conf *conf, char 
 /* Would it succeed? */
 MUST_CHECK int net_check_tls(const struct net_tls_conf *conf, char why[256]);
 
-/* Listen.  tp: UDP, TCP or TLS; port 0: any.  *bound (NULL is fine): the address in fact.  0, -errno. */
+/* Listen.  tp: any but other; port 0: any.  *bound (NULL is fine): the address in fact.  0, -errno. */
 MUST_CHECK int net_listen_sip(struct net *n, enum sip_transport tp, const struct addr *at,
 			      struct addr *bound);
 MUST_CHECK int net_listen_msrp(struct net *n, const struct addr *at, struct addr *bound);

@@ -78,7 +78,13 @@ MUST_CHECK int udp_in_init(struct net *n);
 void udp_finish(struct net *n);
 
 /* listen.c: accepting on TCP */
-enum listen_kind { LISTEN_SIP, LISTEN_SIP_TLS, LISTEN_MSRP };
+enum listen_kind { /* the first ones in the order of enum sip_transport, from TCP on */
+		   LISTEN_SIP,
+		   LISTEN_SIP_TLS,
+		   LISTEN_SIP_WS,
+		   LISTEN_SIP_WSS,
+		   LISTEN_MSRP
+};
 MUST_CHECK int listener_open(struct net *n, enum listen_kind kind, const struct addr *at, struct addr *bound);
 void listeners_resume(struct net *n); /* a connection ended: there may be room again */
 void listeners_finish(struct net *n);

@@ -102,6 +102,8 @@ int net_sip_send(struct net *n, const struct sip_dest *to, struct span bytes, ui
 		return -EINVAL;
 	if (to->tp != SIP_UDP && to->conn && sip_conn_is(n, to->conn))
 		return sip_stream_send(n, to->tp, to->conn, SPAN_EMPTY, NULL, 0, bytes, token);
+	if (sip_is_ws(to->tp) && !to->ip.family)
+		return -ENOTCONN; /* a name in .invalid, and its connection is gone */
 	if (to->ip.family)
 		return send_to(n, to->tp, to->conn, SPAN_EMPTY, &to->ip, 1, bytes, token);
 	return send_by_name(n, to, bytes, token);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIP over TCP and TLS: connections made and accepted, one table for both, so that a request towards an address finds
+ * SIP over TCP, TLS and WebSocket: connections made and accepted, one table for both, so that a request towards an address finds
  * the connection its owner opened (RFC 3261 18.2.2, RFC 5923).
  *
  * What is hard: telling which messages were lost with a connection.  Each message still in our queue is
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "net/stream.h"
+#include "net/ws.h"
 #include "sip/frame.h"
 
 enum { KEEPALIVE_MAX = 4 }; /* CRLFCRLF; no message is as short */
@@ -36,6 +37,10 @@ struct sip_conn {
 	uint64_t written;
 	struct mark *marks; /* owned */
 	unsigned n_marks, marks_cap;
+	struct ws *ws; /* owned; NULL: no WebSocket */
+	char *part;    /* owned: of a WebSocket message, what has arrived; NULL: nothing */
+	size_t part_n;
+	bool delivered; /* in this input */
 };
 
 static struct sip_conn *conn_of(struct stream *s)
@@ -118,6 +123,13 @@ static void conn_unlist(struct sip_conn *c)
 
 /* ---- what was lost ---- */
 
+/* With WebSocket more goes out than what we say. */
+static void count_written(struct sip_conn *c)
+{
+	if (c->ws)
+		c->written = ws_written(c->ws);
+}
+
 static void mark_add(struct sip_conn *c, uint64_t token)
 {
 	if (token == 0)
@@ -135,8 +147,10 @@ static void mark_add(struct sip_conn *c, uint64_t token)
 
 static void fail_marks(struct sip_conn *c)
 {
-	uint64_t handed_over = c->written - c->s.out_n;
+	uint64_t handed_over;
 
+	count_written(c);
+	handed_over = c->written - c->s.out_n;
 	for (unsigned i = 0; i < c->n_marks; i++)
 		if (c->marks[i].end > handed_over)
 			net_fail_token(c->s.net, c->marks[i].token);
@@ -162,15 +176,25 @@ static void trace(struct sip_conn *c, bool out, struct span bytes)
 static void conn_end(struct sip_conn *c)
 {
 	conn_unlist(c);
+	if (c->ws)
+		ws_close(c->ws, &c->s, WS_GOING_AWAY);
 	stream_end(&c->s);
+}
+
+static void conn_write(struct sip_conn *c, struct span bytes)
+{
+	if (c->ws) {
+		ws_write(c->ws, &c->s, ws_is_binary(bytes) ? WS_BINARY : WS_TEXT, true, &bytes, 1);
+		count_written(c);
+	} else {
+		c->written += bytes.n;
+		stream_write(&c->s, &bytes, 1);
+	}
 }
 
 static void pong(struct sip_conn *c)
 {
-	struct span crlf = SPAN("\r\n");
-
-	c->written += crlf.n;
-	stream_write(&c->s, &crlf, 1);
+	conn_write(c, SPAN("\r\n"));
 }
 
 static void deliver(struct sip_conn *c, struct span bytes, bool ping)
@@ -218,12 +242,90 @@ static void watch_message(struct sip_conn *c, bool unfinished, bool progressed)
 	}
 }
 
+/* ---- in, by WebSocket: one message is one SIP message (RFC 7118 5) ---- */
+
+static void deliver_whole(struct sip_conn *c, struct span bytes)
+{
+	c->delivered = true;
+	deliver(c, bytes, span_eq(bytes, SPAN("\r\n\r\n")));
+}
+
+static int part_add(struct sip_conn *c, struct span data)
+{
+	char *p = realloc(c->part, c->part_n + data.n + 1);
+
+	if (!p)
+		return -ENOMEM;
+	if (data.n)
+		memcpy(p + c->part_n, data.p, data.n);
+	c->part = p;
+	c->part_n += data.n;
+	return 0;
+}
+
+static void part_drop(struct sip_conn *c)
+{
+	free(c->part);
+	c->part = NULL;
+	c->part_n = 0;
+}
+
+static size_t on_ws_piece(struct stream *s, struct span data, size_t fresh, bool last)
+{
+	struct sip_conn *c = conn_of(s);
+
+	if (last && !c->part) {
+		deliver_whole(c, data);
+		return data.n;
+	}
+	if (part_add(c, data) < 0) {
+		conn_end(c);
+		return data.n;
+	}
+	if (last) {
+		deliver_whole(c, (struct span){ c->part, c->part_n });
+		part_drop(c);
+	}
+	return data.n;
+}
+
+static void on_ws_opened(struct stream *s)
+{
+	conn_of(s)->delivered = true; /* from here on idling has its own bound */
+}
+
+static void on_ws_ended(struct stream *s, const char *why)
+{
+	struct sip_conn *c = conn_of(s);
+
+	net_event_why(s->net, "sip-websocket-ended", &c->peer, why);
+	fail_marks(c);
+	conn_end(c);
+}
+
+static const struct ws_ops sip_ws_ops = { .piece = on_ws_piece,
+					  .opened = on_ws_opened,
+					  .ended = on_ws_ended };
+
+static size_t ws_in(struct sip_conn *c, struct span in)
+{
+	size_t used;
+
+	c->delivered = false;
+	used = ws_input(c->ws, &c->s, in);
+	if (c->s.state == STREAM_OPEN)
+		watch_message(c, used < in.n || ws_is_midway(c->ws), c->delivered);
+	return used;
+}
+
 static size_t on_input(struct stream *s, struct span in)
 {
 	struct sip_conn *c = conn_of(s);
 	size_t used = 0;
 
 	c->active_us = s->net->now_us;
+	if (c->ws)
+		return ws_in(c, in);
 	while (used < in.n && s->state == STREAM_OPEN) {
 		struct span rest = span_skip(in, used), head = SPAN_EMPTY;
 		bool ping = false;
@@ -286,6 +388,8 @@ static void on_gone(struct stream *s)
 	conn_unlist(c);
 	dial_cancel(c->dial);
 	list_del(&c->link);
+	ws_free(c->ws);
+	free(c->part);
 	free(c->marks);
 	free(c->host);
 	free(c);
@@ -329,11 +433,17 @@ void sip_accepted(struct net *n, enum sip_transport tp, int fd, const struct add
 {
 	struct sip_conn *c = conn_new(n, tp, from);
 
+	if (c && sip_is_ws(tp) &&
+	    !(c->ws = ws_create(&sip_ws_ops, SPAN("sip"), 2 * n->conf.sip_message_max))) {
+		stream_close(&c->s);
+		c = NULL;
+	}
 	if (!c) {
 		close(fd);
 		return;
 	}
-	if ((tp == SIP_TLS ? stream_open_tls_server(&c->s, fd) : stream_open(&c->s, fd)) < 0) {
+	if ((tp == SIP_TLS || tp == SIP_WSS ? stream_open_tls_server(&c->s, fd) : stream_open(&c->s, fd)) <
+	    0) {
 		stream_close(&c->s);
 		return;
 	}
@@ -397,18 +507,17 @@ int sip_stream_send(struct net *n, enum sip_transport tp, uint64_t conn, struct 
 		conn_unlist(c);
 		c = NULL;
 	}
-	if (!c && n_addrs)
+	if (!c && n_addrs && !sip_is_ws(tp)) /* nobody can be called by WebSocket */
 		c = conn_dial(n, tp, host, addrs, n_addrs);
 	if (!c)
-		return n_addrs ? -ENOBUFS : -ENOTCONN;
+		return n_addrs && !sip_is_ws(tp) ? -ENOBUFS : -ENOTCONN;
 	if (bytes.n > n->conf.sip_queue_max || c->s.out_n > n->conf.sip_queue_max - bytes.n)
 		return -ENOBUFS;
 	if (c->s.out_n == 0)
 		c->n_marks = 0; /* all before it was handed over */
 	c->active_us = n->now_us;
-	c->written += bytes.n;
 	trace(c, true, bytes);
-	stream_write(&c->s, &bytes, 1);
+	conn_write(c, bytes);
 	mark_add(c, token);
 	return 0;
 }

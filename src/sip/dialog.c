@@ -348,13 +348,6 @@ static void w_strict_routes(struct wbuf *w, const struct sip_dialog *d)
 	w_str(w, ">\r\n");
 }
 
-static const char *const transport_name[] = {
-	[SIP_UDP] = "UDP",
-	[SIP_TCP] = "TCP",
-	[SIP_TLS] = "TLS",
-	[SIP_OTHER_TRANSPORT] = "UDP",
-};
-
 static void w_identity(struct wbuf *w, const char *name, struct span value)
 {
 	w_str(w, name);
@@ -372,7 +365,7 @@ void sip_dialog_request(struct sip_dialog *d, struct wbuf *w, enum sip_method me
 	w_chr(w, ' ');
 	w_request_uri(w, strict ? d->first_route : d->target);
 	w_str(w, " SIP/2.0\r\nVia: SIP/2.0/");
-	w_str(w, transport_name[tp]);
+	w_str(w, sip_transport_name(tp));
 	w_chr(w, ' ');
 	w_span(w, via_sent_by);
 	w_str(w, ";branch=");
@@ -413,6 +406,10 @@ static int uri_transport(const struct sip_uri *u, enum sip_transport *tp)
 		*tp = SIP_TCP;
 	else if (span_ieq(v, SPAN("udp")) && !sips)
 		*tp = SIP_UDP;
+	else if (span_ieq(v, SPAN("ws")))
+		*tp = sips ? SIP_WSS : SIP_WS;
+	else if (span_ieq(v, SPAN("wss")))
+		*tp = SIP_WSS;
 	else
 		return -EINVAL;
 	return 0;
@@ -431,7 +428,7 @@ int sip_uri_next_hop(struct span uri, struct sip_dest *to)
 	host = sip_param(u.params, SPAN("maddr"), &maddr) && maddr.n ? maddr : u.host;
 	if (!host.n || host.n > SIP_HOST_MAX)
 		return -EINVAL;
-	port = u.port ? u.port : dest.tp == SIP_TLS ? 5061 : 5060;
+	port = u.port ? u.port : sip_default_port(dest.tp);
 	if (!addr_parse(&dest.ip, host, port)) {
 		dest.ip.port = port;
 		dest.host = host;

@@ -74,7 +74,16 @@ enum sip_hdr_id {
 		SIP_N_HEADERS
 };
 
-enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS, SIP_OTHER_TRANSPORT };
+enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS, SIP_WS, SIP_WSS, SIP_OTHER_TRANSPORT };
+
+/* WebSocket (RFC 7118): a peer is reached over the connection it made, and over no other. */
+static inline bool sip_is_ws(enum sip_transport tp)
+{
+	return tp == SIP_WS || tp == SIP_WSS;
+}
+const char *sip_transport_name(enum sip_transport tp);  /* as Via has it */
+const char *sip_transport_param(enum sip_transport tp); /* as a URI has it, ";transport=..."; UDP: "" */
+uint16_t sip_default_port(enum sip_transport tp);
 
 /* One header as it stands in the text: offsets from msg->raw.p.  The line includes its folds and
  * its line end; the value is trimmed but still folded. */

@@ -97,7 +97,7 @@ struct sip_dest sip_tl_reply_dest(const struct sip_msg *req, const struct sip_sr
 {
 	const struct sip_via *v = &req->via;
 	struct sip_dest to = { .tp = src->tp, .ip = src->ip, .conn = src->conn };
-	uint16_t port = v->port ? v->port : src->tp == SIP_TLS ? 5061 : 5060;
+	uint16_t port = v->port ? v->port : sip_default_port(src->tp);
 
 	if (txn_reliable(src->tp) || (!v->maddr.n && !v->has_rport)) {
 		to.ip.port = port;

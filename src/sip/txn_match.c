@@ -26,7 +26,7 @@ bool sip_match_by_branch(const struct sip_msg *m)
 
 static uint16_t via_port(const struct sip_via *v)
 {
-	return v->port ? v->port : v->tp == SIP_TLS ? 5061 : 5060;
+	return v->port ? v->port : sip_default_port(v->tp);
 }
 
 static bool same_sent_by(const struct sip_via *a, const struct sip_via *b)

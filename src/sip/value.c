@@ -180,7 +180,39 @@ static enum sip_transport transport_of(struct span name)
 		return SIP_TCP;
 	if (span_ieq(name, SPAN("TLS")))
 		return SIP_TLS;
+	if (span_ieq(name, SPAN("WS")))
+		return SIP_WS;
+	if (span_ieq(name, SPAN("WSS")))
+		return SIP_WSS;
 	return SIP_OTHER_TRANSPORT;
+}
+
+const char *sip_transport_name(enum sip_transport tp)
+{
+	static const char *const name[] = {
+		[SIP_UDP] = "UDP", [SIP_TCP] = "TCP", [SIP_TLS] = "TLS",
+		[SIP_WS] = "WS",   [SIP_WSS] = "WSS", [SIP_OTHER_TRANSPORT] = "UDP"
+	};
+
+	return name[tp];
+}
+
+/* One parameter for both kinds of WebSocket (RFC 7118 5.1): TLS is said by sips. */
+const char *sip_transport_param(enum sip_transport tp)
+{
+	static const char *const param[] = { [SIP_UDP] = "",
+					     [SIP_TCP] = ";transport=tcp",
+					     [SIP_TLS] = ";transport=tls",
+					     [SIP_WS] = ";transport=ws",
+					     [SIP_WSS] = ";transport=ws",
+					     [SIP_OTHER_TRANSPORT] = "" };
+
+	return param[tp];
+}
+
+uint16_t sip_default_port(enum sip_transport tp)
+{
+	return tp == SIP_TLS ? 5061 : tp == SIP_WS ? 80 : tp == SIP_WSS ? 443 : 5060;
 }
 
 static void via_param(struct sip_via *v, struct span name, struct span value)

@@ -112,7 +112,10 @@ static bool put_key(struct im_conf *c, const struct key *k, const char *v)
 
 enum sip_transport conf_transport(struct span name)
 {
-	return span_eq(name, SPAN("tls")) ? SIP_TLS : span_eq(name, SPAN("tcp")) ? SIP_TCP : SIP_UDP;
+	for (enum sip_transport tp = SIP_TCP; tp < SIP_OTHER_TRANSPORT; tp++)
+		if (span_ieq(name, span_of(sip_transport_name(tp))))
+			return tp;
+	return SIP_UDP;
 }
 
 /* "udp:ADDRESS:PORT": advertised as it is. */
@@ -214,6 +217,8 @@ bool set_line(struct run *r, const struct line *l)
 		{ "accept_contact", p->p.accept_contact, sizeof(p->p.accept_contact) },
 		{ "contact_params", p->p.contact_params, sizeof(p->p.contact_params) },
 		{ "routes", p->p.routes, sizeof(p->p.routes) },
+		{ "host", p->p.host, sizeof(p->p.host) },
+		{ "uri_params", p->p.uri_params, sizeof(p->p.uri_params) },
 		{ "uri", p->p.uri, sizeof(p->p.uri) },
 		{ "far_uri", p->p.far_uri, sizeof(p->p.far_uri) },
 		{ "setup", p->p.setup_pref, sizeof(p->p.setup_pref) },
@@ -222,7 +227,7 @@ bool set_line(struct run *r, const struct line *l)
 		if (span_eq(field, span_of(fields[i].name)))
 			return snprintf(fields[i].at, fields[i].size, "%s", v) >= 0;
 	if (span_eq(field, SPAN("tp")))
-		return p->tcp = strcmp(v, "tcp") == 0, true;
+		return p->tp = conf_transport(span_of(v)), true;
 	if (span_eq(field, SPAN("msrp")))
 		return p->refuse_msrp = strcmp(v, "refuse") == 0, true;
 	return run_fail(r, "no such field");

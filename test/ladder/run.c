@@ -131,7 +131,9 @@ static void on_sip_out(void *u, const struct sip_dest *to, struct span bytes, ui
 		run_fail(r, "what was sent is not SIP");
 		return;
 	}
-	struct peer *p = e->peer = peer_for(r, &to->ip, &e->m);
+	if (!to->ip.family && to->conn >= CONN_OF_PEER && to->conn < CONN_OF_PEER + PEERS)
+		e->to.ip = r->peer[to->conn - CONN_OF_PEER].p.addr;
+	struct peer *p = e->peer = peer_for(r, &e->to.ip, &e->m);
 	if (r->verbose)
 		fprintf(stderr, "---- as > %s\n%.*s\n", p ? p->p.name : "nobody", (int)e->n, e->raw);
 	if (p == NULL || r->torture)

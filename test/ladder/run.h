@@ -10,6 +10,7 @@
 #include "pattern.h"
 #include "script.h"
 
+enum { CONN_OF_PEER = 100 }; /* the connection a peer's requests come over, and its index */
 enum { PEERS = 3, DIALOGS = 16, MCONNS = 24, RECEIVED = 64, ROWS_MAX = 4000, LOG_KEPT = 40 };
 
 struct mconn { /* one MSRP connection of a peer */
@@ -29,10 +30,10 @@ struct received { /* a SEND (or REPORT) a peer got: to be answered by Message-ID
 struct peer {
 	struct run *r;
 	struct pup p;
-	bool tcp;             /* sends over tcp */
-	bool refuse_msrp;     /* does not listen */
-	bool stalled;         /* does not read its MSRP connections */
-	struct addr alias[8]; /* further addresses that lead to it */
+	enum sip_transport tp; /* sends over it */
+	bool refuse_msrp;      /* does not listen */
+	bool stalled;          /* does not read its MSRP connections */
+	struct addr alias[8];  /* further addresses that lead to it */
 	unsigned n_alias;
 	struct pup_dialog *dlg[DIALOGS];
 	unsigned n_dlg;

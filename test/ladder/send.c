@@ -95,9 +95,9 @@ static struct sip_src source(struct run *r, const struct line *l, struct peer *p
 	struct sip_src src = { .tp = SIP_UDP, .ip = p->p.addr };
 	if (from.p && !addr_parse_port(&src.ip, from))
 		run_fail(r, "bad from=");
-	if (tp.p ? !span_eq(tp, SPAN("udp")) : p->tcp) {
-		src.tp = tp.p ? conf_transport(tp) : SIP_TCP;
-		src.conn = 100 + (uint64_t)(p - r->peer);
+	if (tp.p ? !span_eq(tp, SPAN("udp")) : p->tp != SIP_UDP) {
+		src.tp = tp.p ? conf_transport(tp) : p->tp;
+		src.conn = CONN_OF_PEER + (uint64_t)(p - r->peer);
 	}
 	return src;
 }
@@ -175,7 +175,7 @@ static bool send_built(struct run *r, const struct line *l, struct peer *p, stru
 	} else {
 		snprintf(method, 32, "%" SPAN_FMT, SPAN_ARG(l->what));
 		o->initial = creates(method) && d->remote_tag[0] == 0;
-		o->tp = src.tp == SIP_TCP ? "TCP" : src.tp == SIP_TLS ? "TLS" : NULL;
+		o->tp = sip_transport_name(src.tp);
 		bytes = pup_request(&p->p, d, method, o, out, &why);
 	}
 	o->to_tag = o->from_tag = NULL; /* they were ours */

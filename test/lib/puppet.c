@@ -153,8 +153,8 @@ void pup_dialog_init(struct pup *p, struct pup_dialog *d, const char *name)
 	snprintf(d->local_tag, sizeof(d->local_tag), "%s-t%u", p->name, p->n_dialogs);
 	snprintf(d->local, sizeof(d->local), "%s", p->uri);
 	snprintf(d->remote, sizeof(d->remote), "%s", p->far_uri);
-	snprintf(d->contact, sizeof(d->contact), "<sip:%s@%s:%u>%s", p->name, p->host, p->addr.port,
-		 p->contact_params);
+	snprintf(d->contact, sizeof(d->contact), "<sip:%s@%s:%u%s>%s", p->name, p->host, p->addr.port,
+		 p->uri_params, p->contact_params);
 	snprintf(who, sizeof(who), p->n_dialogs > 1 ? "%s%u" : "%s", p->name, p->n_dialogs);
 	psdp_init(&d->sdp, who, p->host, 1000 * p->n_dialogs + 1, p->setup_pref);
 }

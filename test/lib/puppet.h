@@ -48,6 +48,7 @@ struct pup { /* one peer: the IM Client, or the controlling side */
 	char uri[256];     /* who it is: sip:alice@example.com */
 	char far_uri[256]; /* whom it calls */
 	char allow[256], supported[256], accept_contact[256], contact_params[256], routes[512];
+	char uri_params[64]; /* of its Contact's URI */
 	char setup_pref[16];
 	unsigned n_branches, n_dialogs;
 	uint64_t n_calls;

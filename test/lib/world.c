@@ -157,7 +157,8 @@ static int port_sip_send(void *u, const struct sip_dest *to, struct span bytes, 
 {
 	struct world *w = u;
 	struct sip_dest d = *to;
-	if (d.ip.family == 0 && !resolve(w, d.host, &d.ip))
+	/* A name in .invalid is no place: what was said over the connection goes over the connection (RFC 7118). */
+	if (d.ip.family == 0 && !resolve(w, d.host, &d.ip) && !(sip_is_ws(d.tp) && d.conn))
 		return -1;
 	unsigned depth = world_suspend(w);
 	w->hooks.sip_out(w->hooks.u, &d, bytes, token);

@@ -256,23 +256,51 @@ static void faults_of_values(void **state)
 		  "f.yaml:2: im.server_token: must be one line of ASCII, at most 63 bytes");
 }
 
+static void websocket_is_a_transport_of_clients(void **state)
+{
+	struct conf c;
+
+	parse(&c,
+	      "sip:\n  listen: [\"udp:127.0.0.1:5060\", \"ws:127.0.0.1:8080\", \"wss:127.0.0.1:8443\"]\n"
+	      "  tls: { certificate: c.pem, key: k.pem }\n"
+	      "websocket: { origins: [\"https://a.example\", \"http://b.example:81\"] }\n",
+	      0);
+	assert_int_equal(c.im.listen[1].tp, SIP_WS);
+	assert_int_equal(c.im.listen[2].tp, SIP_WSS);
+	assert_true(conf_has_tls(&c));
+	assert_string_equal(c.net.ws_origins, "https://a.example http://b.example:81");
+	conf_finish(&c);
+	one_fault("websocket: { origins: chat.example.com }\n",
+		  "f.yaml:1: websocket.origins: \"chat.example.com\" is not an origin; write https://HOST or "
+		  "https://HOST:PORT");
+	one_fault(
+		"sip: { listen: \"wss:127.0.0.1:5061\", tls: { key: k.pem } }\n",
+		"f.yaml: sip.tls.certificate (default): is needed, since sip.listen has tls: or wss:; name a PEM file");
+	one_fault("sip: { next_hop: \"sip:127.0.0.1:80;transport=ws\" }\n",
+		  "f.yaml:1: sip.next_hop: wants WebSocket, by which nobody can be called; use tcp or tls");
+	one_fault(
+		"sip: { listen: \"ws:127.0.0.1:8080\" }\nim: { mode: proxy }\n",
+		"f.yaml:1: sip.listen: WebSocket is not possible with im.mode proxy; use anchored or unanchored");
+}
+
 static void faults_of_addresses(void **state)
 {
 	one_fault(
 		"sip:\n  listen:\n    - udp:127.0.0.1:5060\n    - tls:127.0.0.1:5061\n  tls: { key: k.pem }\n",
-		"f.yaml: sip.tls.certificate (default): is needed, since sip.listen has tls:; name a PEM file");
-	one_fault("sip:\n  listen: tls:127.0.0.1:5061\n  tls: { certificate: c.pem }\n",
-		  "f.yaml: sip.tls.key (default): is needed, since sip.listen has tls:; name a PEM file");
+		"f.yaml: sip.tls.certificate (default): is needed, since sip.listen has tls: or wss:; name a PEM file");
+	one_fault(
+		"sip:\n  listen: tls:127.0.0.1:5061\n  tls: { certificate: c.pem }\n",
+		"f.yaml: sip.tls.key (default): is needed, since sip.listen has tls: or wss:; name a PEM file");
 	one_fault("msrp: { listen: \"tls:127.0.0.1:5061\" }\n",
 		  "f.yaml:1: msrp.listen: tls: is not in this version; use tcp:");
 	one_fault(
 		"sip: { listen: \"127.0.0.1:5060\" }\n",
 		"f.yaml:1: sip.listen: \"127.0.0.1:5060\" begins with no transport; write udp:ADDRESS:PORT, "
-		"tcp:ADDRESS:PORT or tls:ADDRESS:PORT");
+		"or the same with tcp:, tls:, ws: or wss:");
 	one_fault(
 		"sip: { listen: \"udp:localhost:5060\" }\n",
 		"f.yaml:1: sip.listen: \"udp:localhost:5060\" is not an address with a port; write "
-		"udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT, for example 127.0.0.1:5060 or [::1]:5060 (names are "
+		"udp:ADDRESS:PORT, or the same with tcp:, tls:, ws: or wss:, for example 127.0.0.1:5060 or [::1]:5060 (names are "
 		"not resolved here)");
 	one_fault("mgmt: { listen: \"8060\" }\n",
 		  "f.yaml:1: mgmt.listen: \"8060\" is not an address with a port; write ADDRESS:PORT, for "
@@ -468,6 +496,7 @@ int main(void)
 		cmocka_unit_test(faults_of_shape),
 		cmocka_unit_test(faults_of_yaml_itself),
 		cmocka_unit_test(faults_of_values),
+		cmocka_unit_test(websocket_is_a_transport_of_clients),
 		cmocka_unit_test(faults_of_addresses),
 		cmocka_unit_test(faults_between_keys),
 		cmocka_unit_test(mode_2_a_proxy_has_no_user_plane),

@@ -225,6 +225,7 @@ struct session {
 	struct early *early; /* owned; NULL once set up */
 	struct modify mod;
 	struct own *own;      /* owned: modify_own.c; NULL: no modification of ours is wanted */
+	struct large *large;  /* owned: large.c; NULL: it may last */
 	struct list relays;   /* requests of other methods under way (relay.c) */
 	struct timer t_media; /* media lost and not repaired; last line disabled */
 	uint64_t n_modified, n_refused;
@@ -240,6 +241,7 @@ struct im {
 	struct sip_tl *tl;
 	struct planes *planes;
 	struct proxy *proxy; /* owned; NULL but in mode proxy (proxy.h) */
+	struct list pagers;  /* messages outside sessions under way (pager.c) */
 	struct htab dialogs; /* legs by our tag */
 	struct list lates;   /* INVITEs that outlived their session (late.c) */
 	struct list in_state[SESS_N_STATES];
@@ -434,6 +436,25 @@ struct span pass_refuse_all(struct leg *l, const struct sdp *offer);
 void pass_was_sent(struct leg *l, struct span text);
 /* l's peer said this (NULL: something unreadable), and the other peer will not hear it. */
 void pass_not(struct leg *l, const struct sdp *said);
+
+/* ---- outside.c: a request outside dialogs, made anew ---- */
+/* Route lines for it, and its next hop.  -ENOENT: it addresses us and nobody else; -EINVAL: a route cannot be read. */
+MUST_CHECK int outside_routes(struct wbuf *w, const struct im_conf *conf, const struct sip_msg *m,
+			      struct sip_dest *to);
+/* Begins it in im->out: up to its CSeq.  l: the leg it goes out on. */
+void outside_head(struct leg *l, struct wbuf *w, const struct sip_msg *m, const struct sip_dest *to,
+		  struct span routes, struct span branch, const char *call_id, uint32_t cseq);
+/* Of this size it goes over TCP, where we can (RFC 3261 18.1.1): true when `to` was changed, so that it is written again. */
+bool outside_grows(struct im *im, struct sip_dest *to, size_t size);
+
+/* ---- large.c: a session for one message (CLASS-23) ---- */
+void large_begin(struct session *s, uint64_t now_us);
+void large_drop(struct session *s);
+
+/* ---- pager.c: a MESSAGE outside dialogs (ROAD-1) ---- */
+void pager_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+void pager_gone(struct im *im, const struct sip_stxn *t); /* the layer forgets it, unanswered */
+void pagers_finish(struct im *im);
 
 /* ---- setup.c: the INVITE comes in and goes out ---- */
 static inline struct leg *setup_initiator(struct session *s)

@@ -27,6 +27,8 @@ void im_conf_defaults(struct im_conf *c)
 		.file_transfer = true,
 		.update_guard_ms = 20000,
 		.session_expires_s = 1800,
+		.large_wait_ms = 60000,
+		.pager_max_size = 1300,
 		.min_se_s = 90,
 		.plane = {
 			.ack_end = true,
@@ -178,6 +180,8 @@ static void on_gone(void *u, struct sip_stxn *t)
 		l->s->early->prack_in = NULL;
 	if (l)
 		relay_gone(l->s, t);
+	else if (sip_stxn_request(t)->method == SIP_MESSAGE && sip_stxn_status(t) < 200)
+		pager_gone(u, t);
 }
 
 static void on_stray(void *u, const struct sip_msg *m, uint64_t now_us)
@@ -208,6 +212,7 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 		*im->passing = *conf;
 		im->passing->mode = IM_UNANCHORED;
 	}
+	list_init(&im->pagers);
 	timers_init(&im->wheel, now_us);
 	list_init(&im->lates);
 	for (unsigned i = 0; i < SESS_N_STATES; i++)
@@ -244,6 +249,7 @@ void im_destroy(struct im *im)
 			session_free(container_of(e, struct session, link), im->wheel.tick * US_PER_MS);
 	}
 	late_drop_all(im);
+	pagers_finish(im);
 	proxy_destroy(im->proxy);
 	if (im->tl)
 		sip_tl_destroy(im->tl);

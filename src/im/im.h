@@ -60,6 +60,8 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	uint32_t update_guard_ms;     /* im.update_guard: 20000 (MOD-18) */
 	uint32_t session_expires_s;   /* im.session_timer.expires: 1800; 0: we ask for none */
 	uint32_t min_se_s;            /* im.session_timer.min_se: 90 */
+	uint32_t large_wait_ms;       /* im.large_message_wait: 60000 (CLASS-23); 0: for ever */
+	uint64_t pager_max_size;      /* im.pager_max_size: 1300 (CLASS-11); 0: no limit */
 	struct plane_conf plane;      /* msrp.* */
 };
 

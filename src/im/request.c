@@ -186,6 +186,11 @@ static void outside_dialog(struct im *im, struct sip_stxn *t, const struct sip_m
 		im_token(im, tag, TAG_LEN);
 		request_options(im, t, span_of(tag), now_us);
 		return;
+	case SIP_MESSAGE:
+		if (bad_require(NULL, m, &r) || bad_priority(m, &r) || bad_routes(m, &r))
+			break;
+		pager_request(im, t, m, now_us);
+		return;
 	case SIP_BYE:
 	case SIP_UPDATE:
 	case SIP_PRACK:
@@ -195,16 +200,18 @@ static void outside_dialog(struct im *im, struct sip_stxn *t, const struct sip_m
 		break;
 	case SIP_UNKNOWN:
 		refuse(&r, 501, NULL);
-		snprintf(r.extra, sizeof(r.extra), "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS\r\n");
+		snprintf(r.extra, sizeof(r.extra),
+			 "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, MESSAGE\r\n");
 		break;
 	case SIP_REGISTER:
 		if (ims_register(im, t, m, now_us))
 			return;
 		/* fall through */
 	default:
-		/* Pager mode, registrations, subscriptions of our own: not served here. */
+		/* Registrations, subscriptions of our own: not served here. */
 		refuse(&r, 405, NULL);
-		snprintf(r.extra, sizeof(r.extra), "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS\r\n");
+		snprintf(r.extra, sizeof(r.extra),
+			 "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, MESSAGE\r\n");
 		break;
 	}
 	answer(im, NULL, t, &r, now_us);
@@ -257,7 +264,8 @@ static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const st
 		return;
 	case SIP_UNKNOWN:
 		refuse(&r, 501, NULL);
-		snprintf(r.extra, sizeof(r.extra), "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS\r\n");
+		snprintf(r.extra, sizeof(r.extra),
+			 "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, MESSAGE\r\n");
 		break;
 	default:
 		if (bad_require(l, m, &r))

@@ -55,6 +55,7 @@ void session_free(struct session *s, uint64_t now_us)
 	struct im *im = s->im;
 	modify_abandon(s, now_us);
 	modify_own_drop(s);
+	large_drop(s);
 	relay_abandon(s, now_us);
 	timer_stop(&im->wheel, &s->t_media);
 	early_free(s);
@@ -88,6 +89,7 @@ void session_close(struct session *s, uint64_t now_us)
 	prack_abandon(s, now_us);
 	modify_abandon(s, now_us);
 	modify_own_drop(s);
+	large_drop(s);
 	stimer_stop(&s->leg[SIDE_A], now_us);
 	stimer_stop(&s->leg[SIDE_B], now_us);
 	relay_abandon(s, now_us);

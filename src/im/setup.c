@@ -71,68 +71,6 @@ void setup_fail(struct setup *st, unsigned status, struct span reason, const cha
 	setup_end(st, why, now_us);
 }
 
-/* Our own Route entry is taken off; what is below it decides where the INVITE goes (SETUP-3, IMS-6). */
-static int w_routes(struct wbuf *w, const struct im_conf *conf, const struct sip_msg *m, struct sip_dest *to)
-{
-	struct sip_iter it = { 0 };
-	struct sip_name_addr na;
-	bool first = true, have = false;
-
-	for (struct span v; sip_each(m, SIP_H_ROUTE, &it, &v); first = false) {
-		if (sip_name_addr_parse(&na, v) < 0)
-			return -EINVAL;
-		if (first && role_is_us(conf, na.uri))
-			continue;
-		if (!have && sip_uri_next_hop(na.uri, to) < 0)
-			return -EINVAL;
-		have = true;
-		w_hdr(w, SIP_H_ROUTE, v);
-	}
-	if (have)
-		return 0;
-	if (conf->next_hop[0])
-		return sip_uri_next_hop(span_of(conf->next_hop), to);
-	return role_is_us(conf, m->ruri) ? -ENOENT : sip_uri_next_hop(m->ruri, to);
-}
-
-/* A From or To value without its tag. */
-static void w_party(struct wbuf *w, enum sip_hdr_id id, struct span value, const char *tag)
-{
-	struct sip_name_addr na;
-	struct span name, v;
-
-	w_span(w, sip_hdr_id_name(id)), w_str(w, ": ");
-	if (sip_name_addr_parse(&na, value) < 0)
-		return;
-	if (na.display.n)
-		w_span(w, na.display), w_chr(w, ' ');
-	w_chr(w, '<'), w_span(w, na.uri), w_chr(w, '>');
-	while (sip_param_next(&na.params, &name, &v)) {
-		if (span_ieq(name, SPAN("tag")) || !name.n)
-			continue;
-		w_chr(w, ';'), w_span(w, name);
-		if (v.n)
-			w_chr(w, '='), w_span(w, v);
-	}
-	if (tag)
-		w_str(w, ";tag="), w_str(w, tag);
-	w_str(w, "\r\n");
-}
-
-static void w_via(struct wbuf *w, const struct im_listen *at, struct span branch)
-{
-	w_str(w, "Via: SIP/2.0/"), w_str(w, sip_transport_name(at->tp)), w_chr(w, ' ');
-	w_str(w, at->host), w_chr(w, ':'), w_u64(w, at->port);
-	w_str(w, ";rport;branch="), w_span(w, branch), w_str(w, "\r\n");
-}
-
-static void choose_transport(struct im *im, struct sip_dest *to, size_t size)
-{
-	/* RFC 3261 18.1.1: what may be fragmented goes over TCP, where we can. */
-	if (to->tp == SIP_UDP && size > 1300 && im_listen_for(im, SIP_TCP, &to->ip))
-		to->tp = SIP_TCP;
-}
-
 static bool says_100rel(const struct leg *l, const struct setup *st, struct span sdp)
 {
 	if (l->unwanted & TAG_100REL)
@@ -147,19 +85,8 @@ static void w_invite(struct wbuf *w, struct leg *l, const struct sip_msg *m, con
 {
 	struct im *im = l->s->im;
 	const struct setup *st = early_setup(l->s);
-	bool hidden = l->s->ims && l->s->ims->anonymous;
 
-	l->at = im_listen_for(im, to->tp, &to->ip);
-	*w = wbuf_on(im->out, SIP_MSG_MAX);
-	w_str(w, "INVITE "), w_span(w, m->ruri), w_str(w, " SIP/2.0\r\n");
-	w_via(w, l->at, branch);
-	w_hdr_u64(w, SIP_H_MAX_FORWARDS, m->max_forwards - 1u);
-	w_span(w, routes);
-	w_party(w, SIP_H_FROM, hidden ? SPAN("\"Anonymous\" <sip:anonymous@anonymous.invalid>") : m->from,
-		l->tag);
-	w_party(w, SIP_H_TO, m->to, NULL);
-	w_str(w, "Call-ID: "), w_str(w, st->call_id), w_str(w, "\r\nCSeq: ");
-	w_u64(w, st->cseq), w_str(w, " INVITE\r\n");
+	outside_head(l, w, m, to, routes, branch, st->call_id, st->cseq);
 	w_ours(w, l, m);
 	stimer_w_invite(l, w);
 	if (says_100rel(l, st, sdp))
@@ -180,7 +107,7 @@ int setup_send(struct session *s, const struct sip_msg *m, struct span sdp, uint
 	struct wbuf routes = wbuf_on(lines, sizeof(lines)), w;
 	struct span branch = sip_tl_branch(im->tl, branch_buf);
 	struct sip_dest to = { 0 };
-	int r = w_routes(&routes, &im->conf, m, &to);
+	int r = outside_routes(&routes, &im->conf, m, &to);
 
 	if (r < 0 || !w_ok(&routes) || !im_listen_for(im, to.tp, &to.ip))
 		return r < 0 ? r : -EINVAL;
@@ -189,10 +116,8 @@ int setup_send(struct session *s, const struct sip_msg *m, struct span sdp, uint
 	if (st->cseq++ == 0)
 		im_token(im, st->call_id, CALL_ID_LEN);
 	w_invite(&w, l, m, &to, w_span_of(&routes), branch, sdp);
-	if (w_ok(&w) && w.n > 1300 && to.tp == SIP_UDP) {
-		choose_transport(im, &to, w.n);
+	if (w_ok(&w) && outside_grows(im, &to, w.n))
 		w_invite(&w, l, m, &to, w_span_of(&routes), branch, sdp);
-	}
 	if (!w_ok(&w) || im_keep(&st->invite, &st->invite_n, w_span_of(&w)) < 0)
 		return -ENOMEM;
 	st->out = sip_ctxn_start(im->tl, SIP_INVITE, branch, &to, w_span_of(&w), leg_on_invite, l, now_us);

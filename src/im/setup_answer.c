@@ -91,6 +91,7 @@ static void setup_up(struct session *s, uint64_t now_us)
 	setup_focus(s);
 	s->im->mx.sessions_total++;
 	session_move(s, SESS_UP);
+	large_begin(s, now_us);
 	im_log(s->im, IM_NOTICE, "session-up", "sess=%lu class=%s setup_ms=%lu", (unsigned long)s->id,
 	       im_class_name(s->class), (unsigned long)((now_us - s->since_us) / US_PER_MS));
 }

@@ -39,6 +39,8 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	X(modifications_failed, counter, "Session modifications the far side or a fault ended") \
 	X(compensations, counter, "Modifications undone on the far leg (MOD-30)") \
 	X(refreshes, counter, "Session refreshes of ours that were answered 2xx") \
+	X(pager_messages, counter, "Messages outside sessions that were answered 2xx") \
+	X(pager_failed, counter, "Messages outside sessions that were answered otherwise") \
 	X(sessions_expired, counter, "Sessions ended because a session timer ran out") \
 	X(glare, counter, "Modifications refused with 491 or 500 because another was open") \
 	X(transactions, gauge, "SIP transactions alive") \

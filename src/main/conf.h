@@ -11,7 +11,7 @@
 #include "im/im.h"
 #include "net/net.h"
 
-enum { CONF_MSRP_LISTEN_MAX = 8, CONF_ITEMS_MAX = 64, CONF_FAULTS_MAX = 32, CONF_LIST_MAX = 128 };
+enum { CONF_MSRP_LISTEN_MAX = 8, CONF_ITEMS_MAX = 96, CONF_FAULTS_MAX = 32, CONF_LIST_MAX = 128 };
 
 struct conf_value {    /* what the file says about one key */
 	unsigned line; /* of the value; 0: not given, the default counts */

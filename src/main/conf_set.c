@@ -353,6 +353,8 @@ bool conf_applies(const struct conf *c, const struct conf_item *it)
 						"im.trust_preferred_service",
 						"im.not_im",
 						"im.own_origin",
+						"im.pager_max_size",
+						"im.large_message_wait",
 						"im.profile",
 						"im.ioi" };
 	static const char *const anchored[] = { "msrp.", "im.anchor_optional" };

@@ -76,6 +76,11 @@ const struct conf_item conf_items[] = {
   "im.single_early_dialog." },
 { "im.not_im", CONF_ENUM, 0, 0, "pass reject", "pass", FIELD(im.not_im_reject), NULL,
   "An INVITE that is no instant messaging: passed, its session unanchored whatever im.mode says, or refused with 488." },
+{ "im.pager_max_size", CONF_SIZE, 0, 65536, NULL, "1300", FIELD(im.pager_max_size), NULL,
+  "Largest body of a MESSAGE outside a session; what is larger gets 413 and belongs into one. 0: no limit." },
+{ "im.large_message_wait", CONF_MS, 0, HOUR, NULL, "60s", FIELD(im.large_wait_ms), NULL,
+  "A session for one large message is ended when, after the message was delivered, its sender has not done so for this long. "
+  "0: never." },
 { "im.trust_preferred_service", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.trust_preferred_service), NULL,
   "Let P-Preferred-Service of an untrusted peer decide what kind of session it is." },
 { "im.update_guard", CONF_MS, 1000, 30 * 1000, NULL, "20s", FIELD(im.update_guard_ms), NULL,

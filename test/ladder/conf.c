@@ -18,6 +18,8 @@ static const struct key {
 	{ "im.mode", H_MODE, 0, 0, NULL },
 	{ "im.profile", H_PROFILE, 0, 0, NULL },
 	{ "im.ioi", H_TEXT, AT(ioi), NULL },
+	{ "im.large_message_wait", H_MS, AT(large_wait_ms), NULL },
+	{ "im.pager_max_size", H_U64, AT(pager_max_size), NULL },
 	{ "im.own_origin", H_BOOL, AT(own_origin), NULL },
 	{ "im.anchor_optional", H_BOOL, AT(anchor_optional), NULL },
 	{ "im.not_im", H_WORD, AT(not_im_reject), "reject" },

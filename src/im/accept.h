@@ -23,5 +23,8 @@ void accept_answer(const struct im_conf *conf, enum im_class class, const struct
 
 /* accept-types to write on: offered ∩ policy, order kept; "*" becomes the policy's list (ACC-8). */
 void w_accept_types(struct wbuf *w, const struct im_conf *conf, struct span offered);
+/* The lines accept-types and accept-wrapped-types for one side from what the other takes, im.media.cpim included. */
+struct sdp_msrp;
+void w_type_lines(struct wbuf *w, const struct im_conf *conf, const struct sdp_msrp *other);
 
 #endif

@@ -92,3 +92,47 @@ void w_accept_types(struct wbuf *w, const struct im_conf *conf, struct span offe
 		w_span(w, t);
 	}
 }
+
+/* ---- the lines of a message line ---- */
+
+static void w_also(struct wbuf *w, struct span types, struct span unless)
+{
+	struct span t;
+
+	while (msrp_path_next(&types, &t)) {
+		if (sdp_type_accepted(unless, t))
+			continue;
+		if (w->n)
+			w_chr(w, ' ');
+		w_span(w, t);
+	}
+}
+
+/* With envelopes made and taken off by us (plane_adapt.c) a side may send what the other takes in one, and in one what
+ * the other takes without. */
+static struct span adapted_types(struct wbuf *w, const struct sdp_msrp *m)
+{
+	w_span(w, m->accept_types);
+	if (sdp_type_accepted(m->accept_types, SPAN("message/cpim")))
+		w_also(w, m->accept_wrapped_types, m->accept_types);
+	else
+		w_also(w, SPAN("message/cpim"), SPAN_EMPTY);
+	return w_ok(w) ? w_span_of(w) : m->accept_types;
+}
+
+void w_type_lines(struct wbuf *w, const struct im_conf *conf, const struct sdp_msrp *other)
+{
+	struct span types = other->accept_types, wrapped = other->accept_wrapped_types;
+	char text[2 * SDP_LINE_MAX];
+	struct wbuf t = wbuf_on(text, sizeof(text));
+
+	if (conf->plane.cpim_adapt && other->has_accept_types) {
+		if (!sdp_type_accepted(types, SPAN("message/cpim")))
+			wrapped = types;
+		types = adapted_types(&t, other);
+	}
+	if (other->has_accept_types) /* an answer may leave it out */
+		w_str(w, "a=accept-types:"), w_accept_types(w, conf, types), w_str(w, "\r\n");
+	if (wrapped.n)
+		w_str(w, "a=accept-wrapped-types:"), w_span(w, wrapped), w_str(w, "\r\n");
+}

@@ -11,17 +11,11 @@
 #include "im/core.h"
 
 /* Attributes of a message line that promise nothing about our own behaviour (SDP-3). */
-static const struct span passed[] = { { "file-selector", 13 },
-				      { "file-transfer-id", 16 },
-				      { "file-disposition", 16 },
-				      { "file-date", 9 },
-				      { "file-icon", 9 },
-				      { "file-range", 10 },
-				      { "chatroom", 8 },
-				      { "label", 5 },
-				      { "content", 7 },
-				      { "lang", 4 },
-				      { "accept-wrapped-types", 20 } };
+static const struct span passed[] = { { "file-selector", 13 },    { "file-transfer-id", 16 },
+				      { "file-disposition", 16 }, { "file-date", 9 },
+				      { "file-icon", 9 },         { "file-range", 10 },
+				      { "chatroom", 8 },          { "label", 5 },
+				      { "content", 7 },           { "lang", 4 } };
 
 static bool passes(struct span name)
 {
@@ -102,8 +96,7 @@ static void w_line_message(struct wbuf *w, struct leg *l, enum sdp_kind kind, co
 		if (line->type == 'i' || line->type == 'b')
 			w_chr(w, line->type), w_chr(w, '='), w_span(w, line->value), w_str(w, "\r\n");
 	}
-	if (p.has_accept_types)
-		w_str(w, "a=accept-types:"), w_accept_types(w, conf, p.accept_types), w_str(w, "\r\n");
+	w_type_lines(w, conf, &p);
 	w_max_size(w, conf, &p);
 	w_attr(w, SPAN("path"), span_of(mine->path));
 	w_attr(w, SPAN("setup"), setup_for(kind, answered));

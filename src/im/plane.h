@@ -38,14 +38,15 @@ enum plane_repair { PLANE_WAIT, PLANE_RECONNECT, PLANE_REINVITE, PLANE_REINVITE_
 
 /* What of the policy the user plane needs (contract keys msrp.*, im.media.*). */
 struct plane_conf {
-	char host[64];              /* what our path URIs advertise, IPv6 bracketed */
-	uint16_t port;              /* msrp tcp listener; 0: none */
-	bool ack_end;               /* msrp.acknowledge: end (UP-25a) else hop */
-	char accept_types[512];     /* policy list: "*" or types, blank-separated */
-	uint64_t max_size;          /* bytes per message; 0: no limit */
-	bool cpim_adapt;            /* im.media.cpim: adapt */
-	bool enforce_peer_max_size; /* what the receiving peer's a=max-size says, too (UP-36) */
-	uint32_t queue_max;         /* bytes held per end while waiting for a connection (UPA-14) */
+	char host[64];                  /* what our path URIs advertise, IPv6 bracketed */
+	uint16_t port;                  /* msrp tcp listener; 0: none */
+	bool ack_end;                   /* msrp.acknowledge: end (UP-25a) else hop */
+	char accept_types[512];         /* policy list: "*" or types, blank-separated */
+	uint64_t max_size;              /* bytes per message; 0: no limit */
+	bool cpim_adapt;                /* im.media.cpim: adapt */
+	bool cpim_notifications_refuse; /* im.media.cpim_notifications: refuse */
+	bool enforce_peer_max_size;     /* what the receiving peer's a=max-size says, too (UP-36) */
+	uint32_t queue_max;             /* bytes held per end while waiting for a connection (UPA-14) */
 	uint32_t connections_max, unbound_per_source_max;
 	uint32_t bind_wait_ms, drain_ms, end_bound_ms; /* UP-16 30000, UPA-17 60000, UP-25a 20000 */
 	uint32_t resend_max;                           /* bytes kept per end to be sent again (UPA-13) */
@@ -156,6 +157,8 @@ void plane_conn_closed(struct plane_conn *c, uint64_t now_us);
 struct planes_stats {
 	uint64_t sessions, connections, messages, bytes, refused, reports, failed, resent;
 	uint64_t composing, imdn; /* not counted among messages; counted there too */
+	uint64_t adapted;         /* put into a CPIM envelope or taken out of one */
+	uint64_t notifications_lost;
 };
 const struct planes_stats *planes_stats(const struct planes *ps);
 void planes_check(const struct planes *ps); /* asserts what must be true (UPA-25) */

@@ -70,13 +70,26 @@ unsigned plane_content_judge(struct plane_end *e, const struct msrp_head *h, uin
 
 	if (!inside && !may_flow(e, kind_of(type)))
 		return 403;
-	return type_ok(end_planes(e), end_other(e)->path->peer, type, false) ? 0 : 415;
+	if (type_ok(end_planes(e), end_other(e)->path->peer, type, false))
+		return 0;
+	switch (plane_adapt_way(e, type)) {
+	case ADAPT_WRAP:
+		return 0;
+	case ADAPT_UNWRAP:
+		return start == 1 ? 0 : 415;
+	case ADAPT_NONE:
+		break;
+	}
+	return 415;
 }
 
-void plane_content_begin(struct plane_msg *m, const struct msrp_head *h, uint64_t start)
+unsigned plane_content_begin(struct plane_msg *m, const struct msrp_head *h, uint64_t start)
 {
 	m->kind = (uint8_t)kind_of(h->content_type);
 	m->judged = start > 1 || !is_cpim(h->content_type);
+	if (!m->judged || plane_adapt_way(m->end, h->content_type) != ADAPT_WRAP)
+		return 0;
+	return plane_adapt_wrap(m, h->content_type) < 0 ? 408 : 0;
 }
 
 uint64_t plane_content_limit(struct plane_end *e)
@@ -137,8 +150,8 @@ static bool gather(struct plane_msg *m, struct span s)
 	return true;
 }
 
-/* The header section is there, or will never be (c NULL): 0, or the code. */
-static unsigned judge_inside(struct plane_msg *m, const struct cpim *c)
+/* The header section of n bytes is there, or will never be (c NULL): 0, or the code. */
+static unsigned judge_inside(struct plane_msg *m, const struct cpim *c, size_t n)
 {
 	struct plane_end *e = m->end;
 	struct plane *p = e->line->p;
@@ -153,11 +166,13 @@ static unsigned judge_inside(struct plane_msg *m, const struct cpim *c)
 		  SPAN_ARG(span_cut(c ? c->disposition_notification : SPAN_EMPTY, 0, 64)));
 	if (!may_flow(e, (enum plane_kind)m->kind))
 		return 403;
-	if (!type_ok(ps, end_other(e)->path->peer, type, true))
-		return 415;
 	if (p->hooks->content)
 		code = p->hooks->content(p->session, (enum side)e->side, c);
-	return code;
+	if (code)
+		return code;
+	if (plane_adapt_way(e, SPAN("message/cpim")) == ADAPT_UNWRAP)
+		return c ? plane_adapt_unwrap(m, c, n) : 415;
+	return type_ok(ps, end_other(e)->path->peer, type, true) ? 0 : 415;
 }
 
 /* What was kept back goes on, as the bytes just before `at`. */
@@ -188,12 +203,14 @@ void plane_content_body(struct plane_conn *c, const struct msrp_event *ev)
 	struct plane_content *k = m->content;
 	struct cpim head;
 	unsigned code = 0;
+	size_t kept;
 	ssize_t n;
 
 	if (k && !c->in.begun && !c->in.kept) { /* a new chunk: of one that was cut off nothing is kept */
 		k->sent = c->in.pos == 1 ? 0 : k->sent;
 		k->n = k->sent;
 	}
+	kept = k ? k->n - k->sent : 0;
 	if (has_gap(c)) {
 		n = -EBADMSG;
 	} else if (!k || k->n == 0) {
@@ -213,15 +230,33 @@ void plane_content_body(struct plane_conn *c, const struct msrp_event *ev)
 		return;
 	}
 	if (!code)
-		code = judge_inside(m, n > 0 ? &head : NULL);
+		code = judge_inside(m, n > 0 ? &head : NULL, n > 0 ? (size_t)n : 0);
 	if (code) {
 		plane_msg_fail(m, code);
 		return;
 	}
-	pass_kept(c, ev, false);
-	plane_content_free(m);
+	if (m->content && m->content->shift) {
+		plane_relay_skip(c, kept);
+	} else {
+		pass_kept(c, ev, false);
+		plane_content_free(m);
+	}
 	if (!m->code)
 		plane_relay_pass(c, ev);
+}
+
+/* The chunk ends before it is known what is in it. */
+static void unkeep(struct plane_conn *c, const struct msrp_event *ev)
+{
+	struct plane_msg *m = c->in.msg;
+	struct plane_content *k = m->content;
+
+	if (plane_adapt_way(m->end, SPAN("message/cpim")) != ADAPT_UNWRAP) {
+		pass_kept(c, ev, true);
+	} else if (k && k->n > k->sent) { /* envelope all of it */
+		plane_relay_skip(c, k->n - k->sent);
+		k->sent = k->n;
+	}
 }
 
 void plane_content_end(struct plane_conn *c, const struct msrp_event *ev)
@@ -230,13 +265,13 @@ void plane_content_end(struct plane_conn *c, const struct msrp_event *ev)
 	unsigned code = 0;
 
 	if (ev->flag == '$')
-		code = judge_inside(m, NULL);
+		code = judge_inside(m, NULL, 0);
 	else if (ev->flag == '+' && c->in.kept && !direction_open(m->end))
 		code = 403;
 	if (code)
 		plane_msg_fail(m, code);
 	else if (ev->flag != '#')
-		pass_kept(c, ev, true);
+		unkeep(c, ev);
 	if (ev->flag != '+')
 		plane_content_free(m);
 }

@@ -140,7 +140,14 @@ struct plane {
 	struct plane_stats stats;
 };
 
-struct plane_content { /* the header section of a CPIM message, as far as it is there (plane_content.c) */
+enum adapt_way { ADAPT_NONE, ADAPT_WRAP, ADAPT_UNWRAP };
+
+/* The header section of a CPIM message, as far as it is there (plane_content.c); of one that is made another for the
+ * far side (plane_adapt.c) once that is decided: the section put in front, or the Content-Type line that takes its
+ * place. */
+struct plane_content {
+	uint8_t way;   /* enum adapt_way */
+	int32_t shift; /* what is added to the numbers of bytes for the far side; 0: not decided, or nothing */
 	char *text;    /* owned */
 	uint32_t n, cap;
 	uint32_t sent; /* of n, passed on already */
@@ -409,7 +416,8 @@ void plane_recv_clear(struct plane_conn *c);
 /* ---- plane_content.c ---- */
 /* May a message that begins with h go to the other side?  0, or the code. */
 unsigned plane_content_judge(struct plane_end *e, const struct msrp_head *h, uint64_t start);
-void plane_content_begin(struct plane_msg *m, const struct msrp_head *h, uint64_t start);
+/* m is begun by h: 0, or the code. */
+unsigned plane_content_begin(struct plane_msg *m, const struct msrp_head *h, uint64_t start);
 uint64_t plane_content_limit(struct plane_end *e); /* of messages received at e; UINT64_MAX: none */
 void plane_content_body(struct plane_conn *c, const struct msrp_event *ev); /* while not judged */
 void plane_content_end(struct plane_conn *c, const struct msrp_event *ev);
@@ -421,6 +429,7 @@ struct span plane_relay_window(struct plane_conn *c, struct span in); /* what of
 void plane_relay_body(struct plane_conn *c, const struct msrp_event *ev);
 void plane_relay_pass(struct plane_conn *c, const struct msrp_event *ev); /* its content is judged */
 void plane_relay_end(struct plane_conn *c, const struct msrp_event *ev);
+void plane_relay_skip(struct plane_conn *c, size_t n); /* n bytes came that are not for the far side */
 void plane_relay_cut(struct plane_conn *c, char flag); /* ends the far chunk c is writing */
 bool plane_relay_ready(struct plane_conn *c, struct plane_end *far, struct plane_msg *m);
 struct plane_path *plane_relay_target(const struct plane_msg *m, struct plane_end *far);
@@ -429,6 +438,19 @@ void plane_relay_head(struct plane_out *o, struct span rest, struct span range_l
 void plane_relay_range(struct msrp_range *r, size_t n, char flag);
 void plane_relay_tail(struct plane_out *o, bool has_body, char flag);
 void plane_relay_abort(struct plane_msg *m); /* a SEND of nothing that ends in '#' */
+
+/* ---- plane_adapt.c ---- */
+struct cpim;
+enum adapt_way plane_adapt_way(const struct plane_end *e, struct span type); /* of a message received at e */
+int plane_adapt_wrap(struct plane_msg *m, struct span type);                 /* 0, -ENOMEM */
+/* Its header section, head_n bytes, is not for the far side: 0, or the code. */
+unsigned plane_adapt_unwrap(struct plane_msg *m, const struct cpim *c, size_t head_n);
+size_t plane_adapt_skip(const struct plane_msg *m, uint64_t pos,
+			size_t n); /* bytes of it in [pos, pos + n) */
+void plane_adapt_to_far(const struct plane_msg *m, struct msrp_range *r);
+bool plane_adapt_to_near(const struct plane_msg *m, struct msrp_range *r); /* false: they are the same */
+struct span plane_adapt_lead(const struct plane_msg *m); /* what goes before its first byte */
+struct span plane_adapt_rest(const struct plane_msg *m, struct span rest, struct span *range_line);
 
 /* ---- plane_held.c ---- */
 struct plane_held *plane_held_make(struct plane_msg *m, const struct msrp_head *h,

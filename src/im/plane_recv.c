@@ -104,6 +104,7 @@ static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct 
 			struct plane_msg *m, const struct msrp_range *r)
 {
 	struct plane_end *e = path->end;
+	unsigned code;
 
 	if (!m) {
 		if ((m = plane_msg_create(e, h)) == NULL) {
@@ -111,7 +112,10 @@ static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct 
 			return;
 		}
 		m->limit = plane_content_limit(e);
-		plane_content_begin(m, h, r->start);
+		if ((code = plane_content_begin(m, h, r->start)) != 0) {
+			plane_recv_refuse(c, h, path, code);
+			return;
+		}
 	}
 	m->complete = false;
 	m->near_path_id = path->id;

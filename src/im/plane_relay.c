@@ -75,14 +75,25 @@ void plane_relay_head(struct plane_out *o, struct span rest, struct span range_l
 		      const struct msrp_range *r, bool has_body)
 {
 	const struct plane_path *p = o->path;
-	struct wbuf w = plane_write_begin(o->conn, rest.n + p->peer->path_n + p->uri_n + 256u);
+	struct msrp_range at = *r;
+	struct span lead = SPAN_EMPTY;
+	struct wbuf w;
 	char tid[TID_LEN];
+
+	if (o->msg && o->msg->content) {
+		plane_adapt_to_far(o->msg, &at);
+		rest = plane_adapt_rest(o->msg, rest, &range_line);
+		if (r->start == 1 && has_body)
+			lead = plane_adapt_lead(o->msg);
+	}
+	w = plane_write_begin(o->conn, rest.n + p->peer->path_n + p->uri_n + 256u + lead.n);
 
 	plane_tid_text(o->link.hash, tid);
 	w_msrp_request(&w, (struct span){ tid, TID_LEN }, SPAN("SEND"), peer_path(p->peer), path_uri(p));
-	w_msrp_rest(&w, rest, range_line, r);
+	w_msrp_rest(&w, rest, range_line, &at);
 	if (has_body)
 		w_span(&w, SPAN("\r\n"));
+	w_span(&w, lead);
 	plane_write_end(o->conn, &w);
 }
 
@@ -165,10 +176,9 @@ static bool looks_like_end(const struct plane_out *o, struct span s)
 
 /* ---- the events of a body ---- */
 
-static void count(struct plane_conn *c, size_t n)
+void plane_relay_skip(struct plane_conn *c, size_t n)
 {
 	struct plane_msg *m = c->in.msg;
-	struct plane *p = m->end->line->p;
 
 	c->in.begun = true;
 	c->in.pos += n;
@@ -177,8 +187,15 @@ static void count(struct plane_conn *c, size_t n)
 		m->top = c->in.pos - 1;
 	if (c->in.near)
 		c->in.near->n += n;
-	p->stats.bytes_in[m->end->side] += n;
-	p->stats.bytes_out[side_other((enum side)m->end->side)] += n;
+	m->end->line->p->stats.bytes_in[m->end->side] += n;
+}
+
+static void count(struct plane_conn *c, size_t n)
+{
+	const struct plane_end *e = c->in.msg->end;
+
+	plane_relay_skip(c, n);
+	e->line->p->stats.bytes_out[side_other((enum side)e->side)] += n;
 	c->ps->stats.bytes += n;
 }
 
@@ -201,28 +218,34 @@ void plane_relay_pass(struct plane_conn *c, const struct msrp_event *ev)
 	struct plane_in *in = &c->in;
 	struct plane_msg *m = in->msg;
 	struct plane_end *far = end_other(m->end);
+	size_t skip = plane_adapt_skip(m, in->pos, ev->body.n);
+	struct span body = span_skip(ev->body, skip);
 	struct plane_path *to;
 
+	if (skip)
+		plane_relay_skip(c, skip);
+	if (!body.n)
+		return;
 	if (in->out && ev->suspect && looks_like_end(in->out, ev->body))
 		plane_relay_cut(c, '+');
 	to = in->out ? in->out->path : plane_relay_target(m, far);
 	if (!in->out && (!path_up(to) || plane_held_blocks(far, to))) {
-		if (plane_held_body(c, ev->head, ev->body) < 0)
+		if (plane_held_body(c, ev->head, body) < 0)
 			plane_msg_fail(m, 408);
 		else
-			count(c, ev->body.n);
+			count(c, body.n);
 		return;
 	}
 	if (!in->out) {
 		if (to->conn->writer) /* none that has just begun: the window saw to that */
 			plane_relay_cut(to->conn->writer, '+');
-		if (!chunk_open(c, ev->head, to, ev->body, ev->last, ev->flag))
+		if (!chunk_open(c, ev->head, to, body, ev->last, ev->flag))
 			return;
 	}
-	plane_write_span(in->out->conn, ev->body);
-	plane_copy_body(in->out, ev->body);
-	in->out->n += ev->body.n;
-	count(c, ev->body.n);
+	plane_write_span(in->out->conn, body);
+	plane_copy_body(in->out, body);
+	in->out->n += body.n;
+	count(c, body.n);
 	/* What waits for this chunk to be long enough need not wait any longer. */
 	if (!ev->last && ((in->out->n >= CHUNK_CUT && in->out->conn->late_n) ||
 			  (in->out->n >= CHUNK_WHOLE_MAX && !list_empty(&in->out->conn->waiters))))
@@ -304,6 +327,7 @@ void plane_relay_abort(struct plane_msg *m)
 		plane_relay_cut(to->conn->writer, '+');
 	if ((o = plane_out_open(to, NULL, NULL)) == NULL)
 		return;
+	plane_adapt_to_far(m, &r);
 	plane_relay_range(&r, 0, '#');
 	w_str(&w, "Message-ID: "), w_bytes(&w, m->id, m->id_n), w_str(&w, "\r\n");
 	at = w.n;

@@ -260,8 +260,9 @@ static bool near_overlaps(const struct plane_msg *m, const struct msrp_range *r)
 	return false;
 }
 
+/* r: what its Byte-Range is to the sender; NULL: as it stands. */
 static void report_forward(struct plane_conn *c, struct plane_msg *m, const struct msrp_head *h,
-			   struct span body)
+			   const struct msrp_range *r, struct span body)
 {
 	struct planes *ps = c->ps;
 	struct plane_path *p = report_path(m->end);
@@ -274,7 +275,10 @@ static void report_forward(struct plane_conn *c, struct plane_msg *m, const stru
 	plane_random(ps, &v, sizeof(v));
 	plane_tid_text(v, tid);
 	w_msrp_request(&w, (struct span){ tid, TID_LEN }, SPAN("REPORT"), peer_path(p->peer), path_uri(p));
-	w_span(&w, h->rest);
+	if (r)
+		w_msrp_rest(&w, h->rest, h->range_line, r);
+	else
+		w_span(&w, h->rest);
 	if (h->has_body)
 		w_str(&w, "\r\n"), w_span(&w, body), w_str(&w, "\r\n");
 	w_msrp_end(&w, (struct span){ tid, TID_LEN }, '$');
@@ -303,6 +307,7 @@ static void report_covers(struct plane_msg *m, const struct msrp_range *r)
 void plane_report_end(struct plane_conn *c, const struct msrp_head *h, struct span body)
 {
 	struct msrp_range r = { 1, MSRP_STAR, MSRP_STAR };
+	const struct msrp_range *there;
 	struct plane_end *sender;
 	struct plane_msg *m;
 	unsigned code;
@@ -316,13 +321,16 @@ void plane_report_end(struct plane_conn *c, const struct msrp_head *h, struct sp
 	m = plane_msg_find(sender, h->message_id);
 	if (!m || (code == 200 && !m->success) || (code != 200 && m->failure == MSRP_FAILURE_NO))
 		return;
+	there = h->byte_range.p && plane_adapt_to_near(m, &r) ? &r : NULL;
+	if (there && r.end < r.start && r.total > 0) /* of the envelope alone, which is ours */
+		return;
 	m->users++;
 	if (code == 200) {
-		report_forward(c, m, h, body);
+		report_forward(c, m, h, there, body);
 		report_covers(m, &r);
 	} else {
 		if (!near_overlaps(m, &r)) /* else the response says it */
-			report_forward(c, m, h, body);
+			report_forward(c, m, h, there, body);
 		plane_msg_fail(m, code);
 	}
 	m->users--;

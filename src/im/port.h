@@ -19,6 +19,9 @@ struct im_port {
 	void *w;
 	void (*random)(void *w, void *p, size_t n); /* cryptographic in production */
 
+	/* Seconds since 1970, for what is written into messages; nothing here is decided by it.  NULL: not known. */
+	uint64_t (*unix_s)(void *w);
+
 	/* SIP out: see sip_tl_hooks.send.  The bytes are copied or written before it returns. */
 	int (*sip_send)(void *w, const struct sip_dest *to, struct span bytes, uint64_t token);
 

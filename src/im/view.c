@@ -72,6 +72,8 @@ void im_metrics(struct im *im, struct im_metrics *out)
 	out->msrp_composing = ps->composing;
 	out->msrp_notifications = ps->imdn;
 	out->msrp_resent = ps->resent;
+	out->msrp_adapted = ps->adapted;
+	out->msrp_notifications_lost = ps->notifications_lost;
 }
 
 static void check_session(const struct session *s)

@@ -52,6 +52,8 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	X(msrp_messages, counter, "MSRP messages relayed to their end") \
 	X(msrp_composing, counter, "MSRP messages that only say that somebody is typing (RFC 3994); not among the messages") \
 	X(msrp_notifications, counter, "Of the messages, disposition notifications (RFC 5438)") \
+	X(msrp_adapted, counter, "MSRP messages put into a CPIM envelope or taken out of one") \
+	X(msrp_notifications_lost, counter, "Of those taken out, the ones whose wish for notifications was lost or refused") \
 	X(msrp_bytes, counter, "MSRP body bytes relayed") \
 	X(msrp_refused, counter, "MSRP requests refused") \
 	X(msrp_reports, counter, "MSRP REPORTs relayed or made") \

@@ -117,6 +117,12 @@ const struct conf_item conf_items[] = {
 { "im.media.enforce_peer_max_size", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.plane.enforce_peer_max_size), NULL,
   "Refuse with 413 what is larger than the receiving peer said it takes (max-size), not only what im.media.max_size "
   "forbids. RFC 4975 calls it a hint." },
+{ "im.media.cpim", CONF_ENUM, 0, 0, "pass adapt", "pass", FIELD(im.plane.cpim_adapt), NULL,
+  "A side that takes message/cpim only beside one that does not take it: pass, each must know what the other takes; adapt, "
+  "we put messages into CPIM envelopes and take them out." },
+{ "im.media.cpim_notifications", CONF_ENUM, 0, 0, "lose refuse", "lose", FIELD(im.plane.cpim_notifications_refuse), NULL,
+  "With cpim adapt: a message that asks for notifications (RFC 5438) loses the wish when it is taken out of its envelope, or "
+  "is refused with 415." },
 { "im.media.check_cpim_from", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.check_cpim_from), NULL,
   "Refuse with 403 the message/cpim of a client whose From is not its asserted identity, or not anonymous where it "
   "asked for privacy." },

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "main/trace.h"
 #include "net/msrp.h"
@@ -47,6 +48,13 @@ static void port_random(void *u, void *p, size_t n)
 		if (n > 0)
 			fill_pool(w);
 	}
+}
+
+static uint64_t port_unix_s(void *u)
+{
+	time_t t = time(NULL);
+
+	return t > 0 ? (uint64_t)t : 0;
 }
 
 static int port_sip_send(void *u, const struct sip_dest *to, struct span bytes, uint64_t token)
@@ -116,6 +124,7 @@ void wire_port(struct wire *w, struct im_port *out)
 	*out = (struct im_port){
 		.w = w,
 		.random = port_random,
+		.unix_s = port_unix_s,
 		.sip_send = port_sip_send,
 		.msrp_connect = port_msrp_connect,
 		.msrp_write = port_msrp_write,

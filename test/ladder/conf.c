@@ -38,6 +38,8 @@ static const struct key {
 	{ "im.media.other_media", H_WORD, AT(audio_video_pass), "pass" },
 	{ "im.media.judge", H_WORD, AT(partial), "partial" },
 	{ "im.media.enforce_peer_max_size", H_BOOL, AT(plane.enforce_peer_max_size), NULL },
+	{ "im.media.cpim", H_WORD, AT(plane.cpim_adapt), "adapt" },
+	{ "im.media.cpim_notifications", H_WORD, AT(plane.cpim_notifications_refuse), "refuse" },
 	{ "im.media.check_cpim_from", H_BOOL, AT(check_cpim_from), NULL },
 	{ "im.media.strict_origin", H_BOOL, AT(strict_origin), NULL },
 	{ "im.media.allow_downgrade", H_BOOL, AT(allow_downgrade), NULL },

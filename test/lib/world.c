@@ -257,6 +257,13 @@ void world_init(struct world *w, uint64_t seed, const struct world_hooks *hooks)
 	conf_here(&w->conf);
 }
 
+static uint64_t unix_s(void *u) /* the virtual world begins on 2023-11-14 */
+{
+	const struct world *w = u;
+
+	return 1700000000 + w->now_us / US_PER_S;
+}
+
 static void *take_slab(void *u)
 {
 	(void)u;
@@ -273,6 +280,7 @@ bool world_start(struct world *w)
 {
 	struct im_port port = { .w = w,
 				.random = port_random,
+				.unix_s = unix_s,
 				.sip_send = port_sip_send,
 				.log = port_log,
 				.log_wanted = port_log_wanted };

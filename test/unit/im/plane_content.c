@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /* What is in a CPIM message is judged whole, however it is cut (UP-34, UP-35, UPA-19). */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "plane_world.h"
 
 #define CPIM_HEAD "From: <im:a>\r\nTo: <im:b>\r\n\r\nContent-Type: "
 #define NO_TEXT "a=accept-types:message/cpim\r\na=accept-wrapped-types:text/plain\r\n"
 
-static struct pw *setup_world(const char *a_more, const char *b_more)
+static struct pw *setup_world_as(bool adapt, const char *a_more, const char *b_more)
 {
 	static struct pw w;
 	struct pw_sdp offer, answer;
 
 	pw_init(&w);
-	w.conf.ack_end = true;
+	w.conf.ack_end = !adapt;
+	w.conf.cpim_adapt = adapt;
 	pw_up(&w);
 	pw_sdp1(&offer, A_URI, "active", a_more);
 	pw_sdp1(&answer, B_URI, "active", b_more);
 	pw_exchange(&w, SIDE_A, &offer, &answer);
 	return &w;
+}
+
+static struct pw *setup_world(const char *a_more, const char *b_more)
+{
+	return setup_world_as(false, a_more, b_more);
 }
 
 /* One chunk; the body's own length is its range. */
@@ -154,6 +161,98 @@ static void content_19_closed(void **state)
 	pw_finish(w);
 }
 
+/* The connection goes in the middle of the section: what was kept of it is not taken for what comes on the next one. */
+static void content_13_cut_off(void **state)
+{
+	struct pw *w = setup_world(NULL, NO_TEXT);
+	struct pw_conn *again;
+
+	pw_feed(w->a, "MSRP tid1 SEND\r\nTo-Path: {A}\r\nFrom-Path: " A_URI "\r\nMessage-ID: m1\r\n"
+		      "Content-Type: message/cpim\r\n\r\nFrom: <im:a>\r\nTo: <im");
+	pw_close(w->a);
+	again = pw_accept(w);
+	pw_feed(again, FROM_A("tid2", "SEND",
+			      "Message-ID: m1\r\nContent-Type: message/cpim\r\n\r\n" CPIM_HEAD
+			      "text/plain\r\n\r\nhi\r\n") "$\r\n");
+	assert_non_null(strstr(pw_take(w->b), "\r\n\r\n" CPIM_HEAD "text/plain\r\n\r\nhi\r\n"));
+	pw_finish(w);
+}
+
+/* ---- im.media.cpim: adapt ---- */
+
+#define ENVELOPE                                                                                   \
+	"From: <sip:anonymous@anonymous.invalid>\r\nTo: <sip:anonymous@anonymous.invalid>\r\n\r\n" \
+	"Content-Type: text/plain\r\n\r\n"
+#define PLAIN "a=accept-types:text/plain\r\n"
+
+/* Puts the bodies of the SENDs in out where their ranges say; the highest byte. */
+static size_t assemble(const char *out, char *to, size_t cap, const char *type)
+{
+	size_t top = 0;
+
+	while ((out = strstr(out, " SEND\r\n")) != NULL) {
+		const char *range = strstr(out, "Byte-Range: "), *body = strstr(out, "\r\n\r\n"), *end;
+		size_t start = (size_t)strtoul(range + 12, NULL, 10), n;
+		end = strstr(out, "\r\n-------T");
+		assert_non_null(end);
+		assert_true(strncmp(strstr(out, "Content-Type: ") + 14, type, strlen(type)) == 0);
+		n = body + 4 < end ? (size_t)(end - body - 4) : 0;
+		assert_true(start >= 1 && start - 1 + n <= cap);
+		if (start < 1)
+			return 0;
+		if (n)
+			memcpy(to + start - 1, body + 4, n);
+		if (start - 1 + n > top)
+			top = start - 1 + n;
+		out = end;
+	}
+	return top;
+}
+
+static void stream(const char *in, const char *in_type, const char *out, const char *out_type, bool wrap)
+{
+	static const size_t chunks[] = { 4, 7, 50, 120, 121, 122, 123, 1000 }, reads[] = { 0, 1, 5, 64 };
+	char got[2048], text[256];
+	size_t n = strlen(in);
+
+	for (size_t i = 0; i < ARRAY_LEN(chunks) * ARRAY_LEN(reads); i++) {
+		size_t size = chunks[i / ARRAY_LEN(reads)];
+		struct pw *w = setup_world_as(true, NULL, wrap ? NO_TEXT : PLAIN);
+		w->read_max = reads[i % ARRAY_LEN(reads)];
+		for (size_t at = 0; at < n; at += size) {
+			size_t part = n - at < size ? n - at : size;
+			memcpy(text, in + at, part), text[part] = '\0';
+			pw_feed(w->a,
+				"MSRP tid%zu SEND\r\nTo-Path: {A}\r\nFrom-Path: " A_URI
+				"\r\nMessage-ID: m1\r\n"
+				"Success-Report: yes\r\nByte-Range: %zu-%zu/%zu\r\nContent-Type: %s\r\n\r\n%s\r\n-------tid%zu%c\r\n",
+				1000 + at, at + 1, at + part, n, in_type, text, 1000 + at,
+				at + part < n ? '+' : '$');
+		}
+		assert_int_equal(assemble(pw_take(w->b), got, sizeof(got), out_type), strlen(out));
+		assert_memory_equal(got, out, strlen(out));
+		pw_take(w->a);
+		pw_feed(w->b,
+			FROM_B("rep1", "REPORT",
+			       "Message-ID: m1\r\nByte-Range: 1-%zu/%zu\r\nStatus: 000 200 OK\r\n") "$\r\n",
+			strlen(out), strlen(out));
+		snprintf(text, sizeof(text), "Byte-Range: 1-%zu/%zu\r\n", n, n);
+		assert_non_null(strstr(pw_take(w->a), text));
+		pw_finish(w);
+	}
+}
+
+/* UP-34, UP-32: however it is cut, the other side gets the whole in its own numbers, and its REPORT comes in ours. */
+static void content_34_adapted_in_any_cut(void **state)
+{
+	static const char body[] = "a body of some length, for one that is cut into pieces";
+
+	stream(body, "text/plain", ENVELOPE "a body of some length, for one that is cut into pieces",
+	       "message/cpim", true);
+	stream(ENVELOPE "a body of some length, for one that is cut into pieces", "message/cpim", body,
+	       "text/plain", false);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -163,6 +262,8 @@ int main(void)
 		cmocka_unit_test(content_34_unreadable),
 		cmocka_unit_test(content_34_gap),
 		cmocka_unit_test(content_19_closed),
+		cmocka_unit_test(content_13_cut_off),
+		cmocka_unit_test(content_34_adapted_in_any_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,19 @@ static bool same_attr(const struct sdp *a, const struct sdp *b, unsigned i, stru
 	return x && y ? span_eq(x->arg, y->arg) : x == y;
 }
 
+/* The fingerprints of a line that has none itself are the session's, and may be several (RFC 8122 5). */
+static bool same_prints(const struct accept_judge *j, unsigned i)
+{
+	enum sdp_hash weakest = plane_weakest(&j->conf->plane);
+	struct sdp_prints a, b;
+
+	if (!sdp_attr(j->sdp, -1, SPAN("fingerprint")) && !sdp_attr(j->before, -1, SPAN("fingerprint")))
+		return true;
+	sdp_prints_of(j->before, i, weakest, &a);
+	sdp_prints_of(j->sdp, i, weakest, &b);
+	return sdp_same_prints(&a, &b);
+}
+
 /* The same section, and the same session-level values where those stand in (SDP-13). */
 static bool unchanged(const struct accept_judge *j, unsigned i)
 {
@@ -57,7 +70,7 @@ static bool unchanged(const struct accept_judge *j, unsigned i)
 	return accept_was_active(j, i) && span_eq(span_trim(a->media[i].text), span_trim(b->media[i].text)) &&
 	       same_conn(&a->media[i].conn, &b->media[i].conn) &&
 	       sdp_direction(a, (int)i) == sdp_direction(b, (int)i) && same_attr(a, b, i, SPAN("setup")) &&
-	       same_attr(a, b, i, SPAN("fingerprint"));
+	       same_prints(j, i);
 }
 
 /* ACC-3 */
@@ -131,12 +144,16 @@ static void judge_not_im(struct accept_judge *j)
 		refuse(j, 304, "not an instant messaging session");
 }
 
-void accept_offer(const struct im_conf *conf, enum im_class class, const struct sdp *before,
+void accept_offer(const struct im_conf *conf, enum im_class class, bool safe, const struct sdp *before,
 		  const struct sdp *mine, const struct sdp *offer, struct verdict *out)
 {
-	struct accept_judge j = {
-		.conf = conf, .class = class, .before = before, .mine = mine, .sdp = offer, .out = out
-	};
+	struct accept_judge j = { .conf = conf,
+				  .class = class,
+				  .safe = safe,
+				  .before = before,
+				  .mine = mine,
+				  .sdp = offer,
+				  .out = out };
 	struct verdict first = { 0 };
 	uint32_t off = 0;
 	bool left = false; /* some line goes on */
@@ -184,11 +201,12 @@ static bool judge_answer_shape(struct accept_judge *j)
 	return true;
 }
 
-void accept_answer(const struct im_conf *conf, enum im_class class, const struct sdp *before,
+void accept_answer(const struct im_conf *conf, enum im_class class, bool safe, const struct sdp *before,
 		   const struct sdp *offer_sent, const struct sdp *answer, struct verdict *out)
 {
 	struct accept_judge j = { .conf = conf,
 				  .class = class,
+				  .safe = safe,
 				  .before = before,
 				  .mine = offer_sent,
 				  .sdp = answer,

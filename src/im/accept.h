@@ -14,11 +14,12 @@ struct verdict {
 };
 
 /* An offer received on a leg.  before: the last committed SDP *from that peer*, NULL at set-up; mine: the last committed
- * SDP we sent it, NULL at set-up.  Lines unchanged since are not judged again (ACC-1). */
-void accept_offer(const struct im_conf *conf, enum im_class class, const struct sdp *before,
+ * SDP we sent it, NULL at set-up.  Lines unchanged since are not judged again (ACC-1).  safe: what the peer says of
+ * certificates counts (UP-48). */
+void accept_offer(const struct im_conf *conf, enum im_class class, bool safe, const struct sdp *before,
 		  const struct sdp *mine, const struct sdp *offer, struct verdict *out);
 /* An answer received to an offer we sent (ACC-7, SDP-6).  before: as above, on that leg. */
-void accept_answer(const struct im_conf *conf, enum im_class class, const struct sdp *before,
+void accept_answer(const struct im_conf *conf, enum im_class class, bool safe, const struct sdp *before,
 		   const struct sdp *offer_sent, const struct sdp *answer, struct verdict *out);
 
 /* accept-types to write on: offered ∩ policy, order kept; "*" becomes the policy's list (ACC-8). */

@@ -10,7 +10,7 @@ struct accept_judge {
 	enum im_class class;
 	const struct sdp *before, *mine; /* NULL: none */
 	const struct sdp *sdp;           /* the one judged */
-	bool answer;
+	bool answer, safe;
 	unsigned n_streams, n_chats; /* active message lines so far: those that go on, then new ones */
 	struct verdict *out;
 };

@@ -79,13 +79,15 @@ static bool is_denied(const struct im_conf *conf, const struct addr *a)
 
 /* ---- the rules for one message line ---- */
 
-/* ACC-2a.  Anchored the line is ours to serve, and there is no TLS listener to serve it. */
+/* ACC-2a.  Anchored the line is ours to serve, where we listen for it. */
 static bool rule_proto(struct accept_judge *j, const struct accept_line *l)
 {
 	if (!l->now.tcp && !l->now.tls)
 		return accept_refuse_line(j, l->i, 302, "transport is not TCP/MSRP");
-	if (l->now.tls && accept_anchored(j))
-		return accept_refuse_line(j, l->i, 302, "MSRP over TLS is not available");
+	if (accept_anchored(j) && !j->conf->plane.at[l->now.tls ? PLANE_TLS : PLANE_TCP].port)
+		return accept_refuse_line(j, l->i, 302,
+					  l->now.tls ? "MSRP over TLS is not available"
+						     : "MSRP is only available over TLS");
 	if (!l->now.any_format)
 		return accept_refuse_line(j, l->i, 305, "format is not *");
 	return true;
@@ -176,6 +178,26 @@ static bool rule_denied(struct accept_judge *j, const struct accept_line *l)
 			return accept_refuse_line(j, l->i, 399, "a=path is our own");
 	}
 	return true;
+}
+
+/* ACC-2k, UP-47, UP-48: how shall we know the peer?  By a fingerprint, if what brought it can be believed; else by the
+ * name we call, if we are the ones to call.  Its own word that nobody has signed says nothing. */
+static bool rule_certificate(struct accept_judge *j, const struct accept_line *l)
+{
+	struct sdp_prints prints;
+
+	if (!l->now.tls || !accept_anchored(j))
+		return true;
+	sdp_prints_of(j->sdp, l->i, plane_weakest(&j->conf->plane), &prints);
+	if (prints.bad)
+		return accept_refuse_line(j, l->i, 399, "a=fingerprint cannot be read");
+	if (prints.n && !j->safe)
+		return accept_refuse_line(j, l->i, 399, "a=fingerprint came by a way that is not safe");
+	if (prints.n || (j->conf->plane.tls_names && we_connect(j, &l->now)))
+		return true;
+	return accept_refuse_line(j, l->i, 399,
+				  l->now.fingerprint.n ? "no a=fingerprint of a hash that is allowed"
+						       : "no a=fingerprint");
 }
 
 /* ACC-2f; accept-wrapped-types without a container is useless but harmless (ACC-2g). */
@@ -343,11 +365,12 @@ static const struct {
 	bool (*rule)(struct accept_judge *j, const struct accept_line *l);
 	bool offers_only;
 } rules[] = {
-	{ rule_proto, false },   { rule_path, false },         { rule_scheme, false },
-	{ rule_address, false }, { rule_null_address, false }, { rule_place, false },
-	{ rule_denied, false },  { rule_types, false },        { rule_max_size, false },
-	{ rule_setup, false },   { rule_file, true },          { rule_own_path, true },
-	{ rule_class, true },    { rule_count, true },         { rule_downgrade, true },
+	{ rule_proto, false },    { rule_path, false },         { rule_scheme, false },
+	{ rule_address, false },  { rule_null_address, false }, { rule_place, false },
+	{ rule_denied, false },   { rule_certificate, false },  { rule_types, false },
+	{ rule_max_size, false }, { rule_setup, false },        { rule_file, true },
+	{ rule_own_path, true },  { rule_class, true },         { rule_count, true },
+	{ rule_downgrade, true },
 };
 
 bool accept_message_line(struct accept_judge *j, struct accept_line *l)

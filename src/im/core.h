@@ -335,6 +335,9 @@ void leg_refresh(struct leg *l, const struct sip_msg *m);      /* its Contact: t
 void leg_heard(struct leg *l, const struct sip_src *src);
 /* Do P- headers cross between the request t on l, its answer included, and the other leg (IMS-2)? */
 bool leg_trusts(const struct leg *l, const struct sip_stxn *t);
+/* Does what this peer says of certificates count (UP-48): it is trusted, or speaks TLS?  t: the request that says it,
+ * NULL: an answer, or a request that was looked at already. */
+bool leg_safe(const struct leg *l, const struct sip_stxn *t);
 /* Until we try again after a 491 on this leg (RFC 3261 14.1). */
 unsigned leg_back_off_ms(const struct leg *l);
 sip_ctxn_fn leg_on_invite; /* user: the leg; to setup_answer.c or modify.c */

@@ -32,6 +32,7 @@ void im_conf_defaults(struct im_conf *c)
 		.min_se_s = 90,
 		.plane = {
 			.ack_end = true,
+			.tls_names = true,
 			.accept_types = "*",
 			.max_size = 10485760,
 			.queue_max = 256 * 1024,
@@ -313,9 +314,10 @@ void im_sip_unreachable(struct im *im, uint64_t token, uint64_t now_us)
 	im_reap(im, now_us);
 }
 
-struct plane_conn *im_msrp_accept(struct im *im, void *wc, const struct addr *from, uint64_t now_us)
+struct plane_conn *im_msrp_accept(struct im *im, void *wc, enum plane_tp tp, const struct addr *from,
+				  uint64_t now_us)
 {
-	return planes_accept(im->planes, wc, from, now_us);
+	return planes_accept(im->planes, wc, tp, from, now_us);
 }
 
 uint64_t im_deadline(const struct im *im)

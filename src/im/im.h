@@ -80,7 +80,8 @@ void im_sip_broken(struct im *im, struct span head, int err, const struct sip_sr
 void im_sip_unreachable(struct im *im, uint64_t token, uint64_t now_us);
 
 /* MSRP: see plane.h.  NULL from accept: over a limit, the world closes. */
-struct plane_conn *im_msrp_accept(struct im *im, void *wc, const struct addr *from, uint64_t now_us);
+struct plane_conn *im_msrp_accept(struct im *im, void *wc, enum plane_tp tp, const struct addr *from,
+				  uint64_t now_us);
 
 uint64_t im_deadline(const struct im *im);    /* us; UINT64_MAX: none */
 void im_tick(struct im *im, uint64_t now_us); /* fires what is due */

@@ -187,6 +187,22 @@ bool leg_trusts(const struct leg *l, const struct sip_stxn *t)
 	       role_trusted(&l->s->im->conf, &sip_stxn_src(t)->ip);
 }
 
+static bool is_secure(enum sip_transport tp)
+{
+	return tp == SIP_TLS || tp == SIP_WSS;
+}
+
+bool leg_safe(const struct leg *l, const struct sip_stxn *t)
+{
+	const struct im_conf *conf = &l->s->im->conf;
+
+	if (conf->plane.prints_from_any)
+		return true;
+	if (t) /* who uses the dialog, whoever it is with */
+		return is_secure(sip_stxn_src(t)->tp) || role_trusted(conf, &sip_stxn_src(t)->ip);
+	return l->trusted || (l->at && is_secure(l->at->tp));
+}
+
 unsigned leg_back_off_ms(const struct leg *l)
 {
 	/* By who made its Call-ID, in steps of 10 ms. */

@@ -161,7 +161,7 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 /* ---- passing it on ---- */
 
 /* Step 1: are the Media Parameters acceptable to the server? */
-static void modify_judge(struct leg *l, const struct sdp *offer, struct verdict *v)
+static void modify_judge(struct leg *l, const struct sip_stxn *t, const struct sdp *offer, struct verdict *v)
 {
 	struct im *im = l->s->im;
 	struct sdp *before = im->sdp[1], *mine = im->sdp[2];
@@ -170,7 +170,7 @@ static void modify_judge(struct leg *l, const struct sdp *offer, struct verdict 
 		before = NULL;
 	if (sdp_parse(mine, sdp_oa_local(&l->oa), NULL) < 0)
 		mine = NULL;
-	accept_offer(session_conf(l->s), l->s->class, before, mine, offer, v);
+	accept_offer(session_conf(l->s), l->s->class, leg_safe(l, t), before, mine, offer, v);
 }
 
 /* Step 3: the offer for the other side; the user plane is ready for it before it leaves (UPA-4). */
@@ -330,7 +330,7 @@ void modify_request(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 		return;
 	}
 	if (offer)
-		modify_judge(l, offer, &v);
+		modify_judge(l, t, offer, &v);
 	if (v.status) {
 		refuse_media(l, t, &v, offer, now_us);
 		return;
@@ -353,6 +353,7 @@ unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, stru
 {
 	struct im *im = s->im;
 	struct sdp *sent = im->sdp[1], *before = im->sdp[3];
+	bool safe = leg_safe(mod_responder(s), NULL);
 	char fault[96];
 	struct sip_msg *early = modify_kept_answer(s); /* the first answer is the answer */
 	int r = request_sdp(im, early ? early : resp, 0, fault, answer);
@@ -364,10 +365,10 @@ unsigned modify_check_answer(struct session *s, const struct sip_msg *resp, stru
 		v->warning = 399;
 		return v->status = 488;
 	}
-	accept_answer(session_conf(s), s->class, NULL, sent, *answer, v);
+	accept_answer(session_conf(s), s->class, safe, NULL, sent, *answer, v);
 	if ((v->status || im->conf.strict_origin) &&
 	    sdp_parse(before, sdp_oa_remote(&mod_responder(s)->oa), NULL) == 0)
-		accept_answer(session_conf(s), s->class, before, sent, *answer, v);
+		accept_answer(session_conf(s), s->class, safe, before, sent, *answer, v);
 	if (v->status)
 		v->status = 488;
 	return v->status;

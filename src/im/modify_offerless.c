@@ -251,7 +251,7 @@ unsigned modify_offerless_answer(struct session *s, const struct sip_msg *m, str
 	    sdp_parse(sent, (struct span){ mod->sent, mod->sent_n }, NULL) < 0 ||
 	    sdp_parse(offer, (struct span){ mod->offer, mod->offer_n }, NULL) < 0)
 		return 488;
-	accept_answer(session_conf(s), s->class, NULL, sent, answer, &v);
+	accept_answer(session_conf(s), s->class, leg_safe(l, NULL), NULL, sent, answer, &v);
 	*text = v.status ? SPAN_EMPTY : offer_make(r, SDP_ANSWER, answer, offer, mod->off);
 	if (!text->n || sdp_oa_answer_in(&l->oa, answer->raw) < 0 || sdp_oa_answer_out(&r->oa, *text) < 0)
 		return 488;

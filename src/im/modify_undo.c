@@ -269,7 +269,7 @@ int modify_take_same(struct session *s, const struct sip_msg *resp, uint64_t now
 	    sdp_parse(sent, (struct span){ r->oa.pending, r->oa.pending_n }, NULL) < 0 ||
 	    sdp_parse(offer, sdp_oa_remote(&l->oa), NULL) < 0)
 		return -EINVAL;
-	accept_answer(session_conf(s), s->class, NULL, sent, answer, &v);
+	accept_answer(session_conf(s), s->class, leg_safe(r, NULL), NULL, sent, answer, &v);
 	if (v.status || sdp_oa_answer_in(&r->oa, answer->raw) < 0)
 		return -EINVAL;
 	pass_not(r, answer);

@@ -34,9 +34,17 @@ static void w_attr(struct wbuf *w, struct span name, struct span arg)
 	w_str(w, "\r\n");
 }
 
-static void w_conn(struct wbuf *w, const char *host, bool ip6)
+/* The host of a listener as c= and o= have it: IPv6 without brackets. */
+static struct span bare_host(const struct plane_at *at)
 {
-	w_str(w, ip6 ? "c=IN IP6 " : "c=IN IP4 "), w_str(w, host), w_str(w, "\r\n");
+	struct span h = span_of(at->host);
+
+	return h.n > 2 && h.p[0] == '[' ? span_cut(h, 1, h.n - 1) : h;
+}
+
+static void w_conn(struct wbuf *w, struct span host, bool ip6)
+{
+	w_str(w, ip6 ? "c=IN IP6 " : "c=IN IP4 "), w_span(w, host), w_str(w, "\r\n");
 }
 
 /* A refused or disabled line keeps its place (SDP-8, SDP-9). */
@@ -44,6 +52,15 @@ static void w_line_off(struct wbuf *w, const struct sdp_media *m)
 {
 	w_str(w, "m="), w_span(w, m->media), w_str(w, " 0 "), w_span(w, m->proto);
 	w_chr(w, ' '), w_span(w, m->fmts), w_str(w, "\r\n");
+}
+
+static void w_lines_of_type(struct wbuf *w, const struct sdp *from, const struct sdp_media *m, char type)
+{
+	for (unsigned k = 0; k < m->n_lines; k++) {
+		const struct sdp_line *line = &from->line[m->first + k];
+		if (line->type == type)
+			w_chr(w, type), w_chr(w, '='), w_span(w, line->value), w_str(w, "\r\n");
+	}
 }
 
 /* A line that is not ours passes unchanged, with its own c= so that our session-level one does not catch it. */
@@ -90,16 +107,18 @@ static void w_line_message(struct wbuf *w, struct leg *l, enum sdp_kind kind, co
 	struct sdp_msrp p;
 
 	sdp_msrp_of(from, i, &p);
-	w_str(w, "m=message "), w_u64(w, mine->port), w_str(w, " TCP/MSRP *\r\n");
-	for (unsigned k = 0; k < m->n_lines; k++) {
-		const struct sdp_line *line = &from->line[m->first + k];
-		if (line->type == 'i' || line->type == 'b')
-			w_chr(w, line->type), w_chr(w, '='), w_span(w, line->value), w_str(w, "\r\n");
-	}
+	w_str(w, "m=message "), w_u64(w, mine->port);
+	w_str(w, mine->tp == PLANE_TLS ? " TCP/TLS/MSRP *\r\n" : " TCP/MSRP *\r\n");
+	w_lines_of_type(w, from, m, 'i');
+	if (!span_eq(span_of(mine->host), bare_host(plane_home(&conf->plane))))
+		w_conn(w, span_of(mine->host), mine->ip6);
+	w_lines_of_type(w, from, m, 'b');
 	w_type_lines(w, conf, &p);
 	w_max_size(w, conf, &p);
 	w_attr(w, SPAN("path"), span_of(mine->path));
 	w_attr(w, SPAN("setup"), setup_for(kind, answered));
+	if (mine->tp == PLANE_TLS)
+		w_attr(w, SPAN("fingerprint"), span_of(conf->plane.fingerprint)); /* UP-46 */
 	for (unsigned k = 0; k < m->n_lines; k++) {
 		const struct sdp_line *line = &from->line[m->first + k];
 		if (line->type == 'a' && passes(line->name))
@@ -115,15 +134,13 @@ static struct span finish(struct leg *l, struct wbuf *rest, const struct plane_c
 	enum { HEAD = 256 };
 	struct im *im = l->s->im;
 	struct wbuf head = wbuf_on(im->sdp_out, HEAD);
-	struct span host = span_of(p->host);
 
 	if (!w_ok(rest))
 		return SPAN_EMPTY;
-	if (ip6 && host.n > 2)
-		host = span_cut(host, 1, host.n - 1);
 	w_str(&head, "v=0\r\no=- "), w_u64(&head, l->oa.origin_id), w_chr(&head, ' ');
 	w_u64(&head, sdp_oa_version(&l->oa, span_hash(w_span_of(rest), 0)));
-	w_str(&head, ip6 ? " IN IP6 " : " IN IP4 "), w_span(&head, host), w_str(&head, "\r\n");
+	w_str(&head, ip6 ? " IN IP6 " : " IN IP4 "), w_span(&head, bare_host(plane_home(p)));
+	w_str(&head, "\r\n");
 	if (!w_ok(&head))
 		return SPAN_EMPTY;
 	memmove(im->sdp_out + head.n, rest->p, rest->n);
@@ -138,20 +155,13 @@ static struct wbuf begin(struct leg *l)
 
 static bool host_is_ip6(const struct plane_conf *p)
 {
-	return p->host[0] == '[';
+	return plane_home(p)->host[0] == '[';
 }
 
 static void w_session_part(struct wbuf *w, const struct plane_conf *p, struct span times)
 {
-	char host[sizeof(p->host)];
-	size_t n = strlen(p->host);
-	bool ip6 = host_is_ip6(p);
-
-	memcpy(host, p->host, n + 1);
-	if (ip6)
-		memmove(host, host + 1, n), host[n - 2] = '\0';
 	w_str(w, "s=-\r\n");
-	w_conn(w, host, ip6);
+	w_conn(w, bare_host(plane_home(p)), host_is_ip6(p));
 	if (times.n) {
 		w_span(w, times);
 		if (times.p[times.n - 1] != '\n')
@@ -172,7 +182,7 @@ struct span offer_make(struct leg *l, enum sdp_kind kind, const struct sdp *from
 		return pass_make(l, from, off);
 	w_session_part(&w, pc, kind == SDP_ANSWER && answered ? answered->times : SPAN_EMPTY);
 	for (unsigned i = 0; i < from->n_media; i++) {
-		const struct sdp_media *m = &from->media[i];
+		const struct sdp_media *m = &from->media[i], *asked = m;
 		enum sdp_setup theirs = SDP_SETUP_NONE;
 		struct plane_local mine = { 0 };
 		struct sdp_msrp p;
@@ -184,15 +194,16 @@ struct span offer_make(struct leg *l, enum sdp_kind kind, const struct sdp *from
 			struct sdp_msrp o;
 			sdp_msrp_of(answered, i, &o);
 			theirs = o.setup;
+			asked = &answered->media[i]; /* its transport need not be that of the other leg */
 		}
 		if (m->port == 0 || (i < 32 && off >> i & 1))
-			w_line_off(&w, m);
+			w_line_off(&w, asked);
 		else if (p.is_message && mine.known)
 			w_line_message(&w, l, kind, from, i, &mine, theirs);
 		else if (!p.is_message && s->im->conf.audio_video_pass)
 			w_line_foreign(&w, from, i);
 		else
-			w_line_off(&w, m);
+			w_line_off(&w, asked);
 	}
 	return finish(l, &w, pc, host_is_ip6(pc));
 }

@@ -221,19 +221,36 @@ static bool active_by_answer(enum sdp_setup answered)
 
 static bool usable(const struct sdp_msrp *m)
 {
-	return m->is_message && m->active && m->tcp && !m->tls && m->path.n;
+	return m->is_message && m->active && (m->tcp || m->tls) && m->path.n;
 }
 
-static int end_prepare(struct plane_end *e, struct plane_peer *peer, bool new_path)
+static int end_prepare(struct plane_end *e, struct plane_peer *peer, enum plane_tp tp, bool new_path)
 {
 	e->next_peer = peer;
-	e->next = new_path || !e->path ? plane_path_create(e) : e->path;
+	e->next = new_path || !e->path || e->path->tp != tp ? plane_path_create(e, tp) : e->path;
 	return peer && e->next ? 0 : -ENOMEM;
 }
 
-static int line_prepare(struct plane *p, enum side from, unsigned index, const struct sdp_msrp *m,
-			bool repair)
+/* What carries it on the far end: a line that goes on changes there when it changes here; a new one is as the
+ * operator says, or as the offer has it (SDP-36). */
+static enum plane_tp far_tp(const struct plane_end *near, const struct plane_end *far, enum plane_tp near_tp)
 {
+	const struct plane_conf *c = &end_planes(far)->conf;
+	enum plane_tp tp = near_tp;
+
+	if (c->transport[far->side])
+		tp = (enum plane_tp)(c->transport[far->side] - 1);
+	if (far->path && (c->transport[far->side] || (near->path && near->path->tp == near_tp)))
+		tp = (enum plane_tp)far->path->tp;
+	for (unsigned i = 0; i < PLANE_N_TP && !c->at[tp].port; i++)
+		tp = (tp + 1) % PLANE_N_TP;
+	return tp;
+}
+
+static int line_prepare(struct plane *p, enum side from, unsigned index, const struct sdp *offer,
+			const struct sdp_msrp *m, bool repair)
+{
+	enum plane_tp tp = m->tls ? PLANE_TLS : PLANE_TCP;
 	struct plane_line *l = line_find(p, index);
 	struct plane_end *near, *far;
 	struct plane_peer *peer;
@@ -245,11 +262,13 @@ static int line_prepare(struct plane *p, enum side from, unsigned index, const s
 		return -ENOMEM;
 	near = &l->end[from], far = end_other(near);
 	l->next_live = true;
-	peer = plane_peer_make(m, plane_setup_answer(m->setup) == SDP_SETUP_ACTIVE);
-	/* UPA-10: a new peer URI in the SDP we answer is a new MSRP session, and wants a new URI of ours. */
-	moved = near->path && peer && !plane_peer_same_uri(near->path->peer, peer);
-	if (end_prepare(near, peer, moved) < 0 ||
-	    end_prepare(far, plane_peer_blank(), repair && far->lost) < 0)
+	peer = plane_peer_make(p->ps, offer, index, m, plane_setup_answer(m->setup) == SDP_SETUP_ACTIVE);
+	/* UPA-10: a new peer URI in the SDP we answer is a new MSRP session, and wants a new URI of ours; so does another
+	 * certificate, which is another association (UP-49). */
+	moved = near->path && peer &&
+		(!plane_peer_same_uri(near->path->peer, peer) || !plane_tls_same(near->path->peer, peer));
+	if (end_prepare(near, peer, tp, moved) < 0 ||
+	    end_prepare(far, plane_peer_blank(), far_tp(near, far, tp), repair && far->lost) < 0)
 		return -ENOMEM;
 	if (far->path && (far->spare = plane_path_spare(far->path)) == NULL)
 		return -ENOMEM;
@@ -269,7 +288,7 @@ static int prepare(struct plane *p, enum side from, const struct sdp *offer, uin
 		struct sdp_msrp m;
 		sdp_msrp_of(offer, i, &m);
 		if (usable(&m) && !(off >> i & 1))
-			r = line_prepare(p, from, i, &m, repair);
+			r = line_prepare(p, from, i, offer, &m, repair);
 	}
 	if (r < 0)
 		plane_rollback(p, now_us);
@@ -305,11 +324,13 @@ void plane_rollback(struct plane *p, uint64_t now_us)
 	plane_leave(p->ps, false);
 }
 
-static void line_commit(struct plane_line *l, enum side from, const struct sdp_msrp *answered)
+static void line_commit(struct plane_line *l, enum side from, const struct sdp *answer,
+			const struct sdp_msrp *answered)
 {
 	struct plane_end *near = &l->end[from], *far = end_other(near);
 
-	plane_peer_fill(&far->next_peer, answered, active_by_answer(answered->setup));
+	plane_peer_fill(&far->next_peer, l->p->ps, answer, l->index, answered,
+			active_by_answer(answered->setup));
 	l->live = true;
 	l->next_live = false;
 	plane_path_commit(far);
@@ -332,7 +353,7 @@ void plane_commit(struct plane *p, enum side from, const struct sdp *offer, cons
 		if (l->index < answer->n_media)
 			sdp_msrp_of(answer, l->index, &m);
 		if (l->next_live && usable(&m))
-			line_commit(l, from, &m);
+			line_commit(l, from, answer, &m);
 		else
 			line_destroy(l, 481); /* SDP-10, UPA-20 */
 	}
@@ -341,9 +362,17 @@ void plane_commit(struct plane *p, enum side from, const struct sdp *offer, cons
 
 /* ---- looking ---- */
 
-static void local_host(const struct planes *ps, struct plane_local *out)
+const struct plane_at *plane_home(const struct plane_conf *c)
 {
-	struct span h = span_of(ps->conf.host);
+	for (unsigned i = 0; i < PLANE_N_TP; i++)
+		if (c->at[i].port)
+			return &c->at[i];
+	return &c->at[PLANE_TCP];
+}
+
+static void local_host(const struct plane_at *at, struct plane_local *out)
+{
+	struct span h = span_of(at->host);
 
 	if (h.n > 1 && h.p[0] == '[')
 		h = span_cut(h, 1, h.n - 1);
@@ -364,8 +393,9 @@ void plane_local(const struct plane *p, enum side s, unsigned i, struct plane_lo
 		return;
 	out->known = true;
 	memcpy(out->path, path->uri, path->uri_n);
-	out->port = p->ps->conf.port;
-	local_host(p->ps, out);
+	out->tp = (enum plane_tp)path->tp;
+	out->port = p->ps->conf.at[path->tp].port;
+	local_host(&p->ps->conf.at[path->tp], out);
 }
 
 void plane_stats(const struct plane *p, struct plane_stats *out)

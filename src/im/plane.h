@@ -36,14 +36,27 @@ enum { PLANE_LINES_MAX = 8, PLANE_FORKS_MAX = 16 };
 /* What we do about a lost connection that we had made ourselves (UP-12); the peer's are the peer's to make again. */
 enum plane_repair { PLANE_WAIT, PLANE_RECONNECT, PLANE_REINVITE, PLANE_REINVITE_ALL };
 
+/* What carries MSRP between us and a peer. */
+enum plane_tp { PLANE_TCP, PLANE_TLS, PLANE_N_TP };
+
+struct plane_at {      /* a listener, as path URIs name it */
+	char host[64]; /* IPv6 bracketed */
+	uint16_t port; /* 0: there is none */
+};
+
 /* What of the policy the user plane needs (contract keys msrp.*, im.media.*). */
 struct plane_conf {
-	char host[64];                  /* what our path URIs advertise, IPv6 bracketed */
-	uint16_t port;                  /* msrp tcp listener; 0: none */
-	bool ack_end;                   /* msrp.acknowledge: end (UP-25a) else hop */
-	char accept_types[512];         /* policy list: "*" or types, blank-separated */
-	uint64_t max_size;              /* bytes per message; 0: no limit */
-	bool cpim_adapt;                /* im.media.cpim: adapt */
+	struct plane_at at[PLANE_N_TP];
+	/* By side, what our offers of a new line say: 0, as the other side has it; else 1 + enum plane_tp. */
+	uint32_t transport[2];  /* msrp.transport.client, .core */
+	bool sha1;              /* msrp.tls.sha1: fingerprints weaker than SHA-256 count too (ACC-2k) */
+	bool tls_names;         /* msrp.tls.names (UP-47) */
+	bool prints_from_any;   /* msrp.tls.fingerprints: any (UP-48) */
+	char fingerprint[104];  /* of our certificate, as a=fingerprint says it; empty: there is none */
+	bool ack_end;           /* msrp.acknowledge: end (UP-25a) else hop */
+	char accept_types[512]; /* policy list: "*" or types, blank-separated */
+	uint64_t max_size;      /* bytes per message; 0: no limit */
+	bool cpim_adapt;        /* im.media.cpim: adapt */
 	bool cpim_notifications_refuse; /* im.media.cpim_notifications: refuse */
 	bool enforce_peer_max_size;     /* what the receiving peer's a=max-size says, too (UP-36) */
 	uint32_t queue_max;             /* bytes held per end while waiting for a connection (UPA-14) */
@@ -89,9 +102,18 @@ void plane_destroy(struct plane *p, uint64_t now_us);        /* TERM-7: later SE
 MUST_CHECK int plane_prepare(struct plane *p, enum side from, const struct sdp *offer, uint32_t off,
 			     uint64_t now_us);
 
+static inline enum sdp_hash plane_weakest(const struct plane_conf *c)
+{
+	return c->sha1 ? SDP_SHA1 : SDP_SHA256;
+}
+
+/* Where the session-level c= of an SDP points: the first listener there is. */
+const struct plane_at *plane_home(const struct plane_conf *c);
+
 /* What to write about line i into the SDP for side s: `next` when prepared, else `current`. */
 struct plane_local {
-	bool known;     /* the plane has this line */
+	bool known; /* the plane has this line */
+	enum plane_tp tp;
 	char path[160]; /* our path URI, zero-terminated */
 	char host[64];  /* for c=, without brackets */
 	bool ip6;
@@ -148,7 +170,9 @@ struct plane_conn;
 struct planes *planes_create(const struct plane_conf *conf, const struct im_port *port, struct timers *wheel);
 void planes_destroy(struct planes *ps);
 void planes_fit(struct planes *ps); /* tables as small as what is in them */
-struct plane_conn *planes_accept(struct planes *ps, void *wc, const struct addr *from, uint64_t now_us);
+/* A TLS handshake is still to come then; no byte is fed before it is done. */
+struct plane_conn *planes_accept(struct planes *ps, void *wc, enum plane_tp tp, const struct addr *from,
+				 uint64_t now_us);
 void plane_conn_connected(struct plane_conn *c, uint64_t now_us);
 size_t plane_conn_input(struct plane_conn *c, struct span in, uint64_t now_us);
 void plane_conn_drained(struct plane_conn *c, uint64_t now_us);
@@ -159,6 +183,7 @@ struct planes_stats {
 	uint64_t composing, imdn; /* not counted among messages; counted there too */
 	uint64_t adapted;         /* put into a CPIM envelope or taken out of one */
 	uint64_t notifications_lost;
+	uint64_t strangers; /* whose certificate was not the one their SDP names */
 };
 const struct planes_stats *planes_stats(const struct planes *ps);
 void planes_check(const struct planes *ps); /* asserts what must be true (UPA-25) */

@@ -146,7 +146,8 @@ static void on_unbound(struct timer *t, uint64_t now_us) /* UP-16 */
 	plane_leave(ps, true);
 }
 
-struct plane_conn *planes_accept(struct planes *ps, void *wc, const struct addr *from, uint64_t now_us)
+struct plane_conn *planes_accept(struct planes *ps, void *wc, enum plane_tp tp, const struct addr *from,
+				 uint64_t now_us)
 {
 	struct plane_conn *c;
 
@@ -158,6 +159,7 @@ struct plane_conn *planes_accept(struct planes *ps, void *wc, const struct addr 
 		c = NULL;
 	} else {
 		c->wc = wc;
+		c->tp = (uint8_t)tp;
 		c->up = true;
 		timer_set(ps->wheel, &c->t, now_us + ps->conf.bind_wait_ms * US_PER_MS, on_unbound);
 	}
@@ -174,12 +176,27 @@ void plane_conn_bound(struct plane_conn *c)
 	timer_stop(c->ps->wheel, &c->t);
 }
 
+/* UP-11: a session whose peer this is not goes before it is told a word. */
+static void refuse_strangers(struct plane_conn *c)
+{
+	list_each(l, &c->paths) {
+		struct plane_path *p = container_of(l, struct plane_path, on_conn);
+		if (plane_tls_ok(p, c))
+			continue;
+		plane_path_detach(p);
+		if (p->state == PATH_CURRENT)
+			plane_lost(p->end, plane_stranger);
+	}
+}
+
 void plane_conn_connected(struct plane_conn *c, uint64_t now_us)
 {
 	struct planes *ps = c->ps;
 
 	plane_enter(ps, now_us);
 	c->up = true;
+	if (c->tp == PLANE_TLS)
+		refuse_strangers(c);
 	list_each(l, &c->paths)
 		plane_ack_bind(container_of(l, struct plane_path, on_conn), false);
 	list_each(l, &c->paths) {

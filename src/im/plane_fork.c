@@ -165,7 +165,7 @@ static void claim_take(struct plane_path *p, struct plane_claim *k)
 	struct plane_conn *c = k->conn;
 
 	claim_free(k);
-	if (path_up(p)) {
+	if (path_up(p) || !plane_tls_ok(p, c)) {
 		plane_conn_check_unused(c);
 		return;
 	}

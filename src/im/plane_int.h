@@ -62,12 +62,14 @@ struct plane_peer {
 	uint32_t refs;
 	bool active; /* we connect */
 	bool has_types;
-	uint8_t dir; /* enum sdp_dir, from its owner's view */
+	uint8_t dir;  /* enum sdp_dir, from its owner's view */
+	uint8_t hash; /* enum sdp_hash of its fingerprints */
 	uint16_t path_n, types_n, wrapped_n;
 	uint16_t first_n; /* the leftmost URI of path, at its start */
 	uint16_t cap;
+	uint8_t n_prints;
 	uint64_t max_size;
-	char text[]; /* path, accept-types, accept-wrapped-types */
+	char text[]; /* path, accept-types, accept-wrapped-types, fingerprints as bytes (plane_tls.c) */
 };
 
 enum path_state { PATH_NEXT, PATH_CURRENT, PATH_OLD };
@@ -90,6 +92,7 @@ struct plane_path {            /* one of our URIs: an MSRP session of ours */
 	uint8_t state;
 	uint8_t tries; /* to connect again, since the connection was lost */
 	bool again;    /* it is one of them: nothing but our bodiless SEND goes out before it is answered */
+	uint8_t tp;    /* enum plane_tp */
 	bool seen;     /* the peer was heard on it */
 	bool takeover; /* the peer's URI changed and ours did not (UP-10) */
 	bool shadow;   /* an old one whose URI the current one has kept; not in ps->paths */
@@ -256,7 +259,7 @@ struct plane_conn {
 	void *wc;
 	struct plane_batch *batch; /* what this call writes to it; NULL: nothing yet */
 	struct list link;          /* ps->conns */
-	struct htab_link dest;     /* ps->dests: connections we opened, by host:port */
+	struct htab_link dest;     /* ps->dests: connections we opened, by where they go and to whom */
 	char *dest_name;           /* owned; NULL: accepted */
 	struct msrp_framer f;
 	struct list paths;    /* bound to it */
@@ -270,6 +273,7 @@ struct plane_conn {
 	struct plane_conn *writer; /* the connection whose chunk is open on this one */
 	char *late;                /* owned: responses for when the chunk may be interrupted */
 	uint32_t late_n;
+	uint8_t tp;            /* enum plane_tp */
 	uint16_t small_queued; /* responses and REPORTs written while it had no room */
 	bool up, dead, bound_once, doomed, overdue;
 	bool feeding, woken; /* in its input; what it waits for has come meanwhile */
@@ -352,12 +356,15 @@ __attribute__((format(printf, 4, 5))) void plane_log(struct planes *ps, enum im_
 						     const char *event, const char *fmt, ...);
 
 /* ---- plane_path.c ---- */
-struct plane_peer *plane_peer_make(const struct sdp_msrp *m, bool active); /* NULL: no memory */
-struct plane_peer *plane_peer_blank(void);                                 /* room for any answer */
-void plane_peer_fill(struct plane_peer **p, const struct sdp_msrp *m, bool active);
+/* What line i of s, read as m, says.  NULL: no memory. */
+struct plane_peer *plane_peer_make(const struct planes *ps, const struct sdp *s, unsigned i,
+				   const struct sdp_msrp *m, bool active);
+struct plane_peer *plane_peer_blank(void); /* room for any answer */
+void plane_peer_fill(struct plane_peer **p, const struct planes *ps, const struct sdp *s, unsigned i,
+		     const struct sdp_msrp *m, bool active);
 void plane_peer_unref(struct plane_peer *p);
 bool plane_peer_same_uri(const struct plane_peer *a, const struct plane_peer *b);
-struct plane_path *plane_path_create(struct plane_end *e);
+struct plane_path *plane_path_create(struct plane_end *e, enum plane_tp tp);
 struct plane_path *plane_path_twin(struct plane_end *e, struct span uri); /* one more with that URI of ours */
 struct plane_path *plane_path_find(struct planes *ps, struct span uri);
 struct plane_path *plane_path_spare(const struct plane_path *p); /* room for a shadow of it; free() it */
@@ -370,8 +377,16 @@ void plane_path_check_drain(struct plane_end *e);
 void plane_path_poke(struct plane_path *p); /* something on it ended: an old one may be done */
 void plane_path_seen(struct plane_path *p); /* the peer was heard on it */
 void plane_path_on_timer(struct timer *t, uint64_t now_us);
-enum bind_result { BIND_OK, BIND_NONE, BIND_ELSEWHERE, BIND_WAIT, BIND_CLAIM };
+enum bind_result { BIND_OK, BIND_NONE, BIND_ELSEWHERE, BIND_WAIT, BIND_CLAIM, BIND_STRANGER };
 enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h, struct plane_path **out);
+
+/* ---- plane_tls.c ---- */
+extern const char plane_stranger[]; /* why a session is lost whose peer is somebody else */
+bool plane_tls_ok(const struct plane_path *p,
+		  const struct plane_conn *c); /* c's peer is who p's SDP names; also without TLS */
+bool plane_tls_same(const struct plane_peer *a, const struct plane_peer *b); /* name the same certificates */
+struct span plane_tls_prints(const struct plane_peer *p);
+void plane_tls_w_prints(struct wbuf *w, struct plane_peer *p, const struct sdp_prints *from);
 
 /* ---- plane_fork.c ---- */
 bool plane_fork_asks(const struct plane_path *p); /* whose a request is, its From-Path decides */

@@ -10,7 +10,8 @@
 
 /* ---- the peer's data ---- */
 
-static void peer_set(struct plane_peer *p, const struct sdp_msrp *m, bool active)
+static void peer_set(struct plane_peer *p, const struct sdp_msrp *m, const struct sdp_prints *prints,
+		     bool active)
 {
 	struct wbuf w = wbuf_on(p->text, p->cap);
 	struct span first, last, path = span_trim(m->path);
@@ -23,6 +24,7 @@ static void peer_set(struct plane_peer *p, const struct sdp_msrp *m, bool active
 	p->first_n = msrp_path_ends(path, &first, &last) ? (uint16_t)first.n : 0;
 	w_span(&w, m->accept_types), p->types_n = (uint16_t)(w.n - p->path_n);
 	w_span(&w, m->accept_wrapped_types), p->wrapped_n = (uint16_t)(w.n - p->path_n - p->types_n);
+	plane_tls_w_prints(&w, p, prints);
 }
 
 static struct plane_peer *peer_alloc(size_t cap)
@@ -35,27 +37,44 @@ static struct plane_peer *peer_alloc(size_t cap)
 	return p;
 }
 
-struct plane_peer *plane_peer_make(const struct sdp_msrp *m, bool active)
+static void prints_of(const struct planes *ps, const struct sdp *s, unsigned i, const struct sdp_msrp *m,
+		      struct sdp_prints *out)
 {
-	struct plane_peer *p = peer_alloc(m->path.n + m->accept_types.n + m->accept_wrapped_types.n);
+	out->hash = SDP_HASH_NONE;
+	out->n = 0;
+	if (m->tls)
+		sdp_prints_of(s, i, plane_weakest(&ps->conf), out);
+}
 
+struct plane_peer *plane_peer_make(const struct planes *ps, const struct sdp *s, unsigned i,
+				   const struct sdp_msrp *m, bool active)
+{
+	struct sdp_prints prints;
+	struct plane_peer *p;
+
+	prints_of(ps, s, i, m, &prints);
+	p = peer_alloc(m->path.n + m->accept_types.n + m->accept_wrapped_types.n +
+		       prints.n * sdp_digest_len(prints.hash));
 	if (p)
-		peer_set(p, m, active);
+		peer_set(p, m, &prints, active);
 	return p;
 }
 
 struct plane_peer *plane_peer_blank(void)
 {
-	return peer_alloc(3 * SDP_LINE_MAX);
+	return peer_alloc(3 * SDP_LINE_MAX + SDP_PRINTS_MAX * SDP_DIGEST_MAX);
 }
 
-void plane_peer_fill(struct plane_peer **p, const struct sdp_msrp *m, bool active)
+void plane_peer_fill(struct plane_peer **p, const struct planes *ps, const struct sdp *s, unsigned i,
+		     const struct sdp_msrp *m, bool active)
 {
 	struct plane_peer *q = *p, *smaller;
+	struct sdp_prints prints;
 	size_t used;
 
-	peer_set(q, m, active);
-	used = (size_t)q->path_n + q->types_n + q->wrapped_n;
+	prints_of(ps, s, i, m, &prints);
+	peer_set(q, m, &prints, active);
+	used = (size_t)q->path_n + q->types_n + q->wrapped_n + plane_tls_prints(q).n;
 	q->cap = (uint16_t)used;
 	smaller = realloc(q, sizeof(*q) + used); /* gives memory back; when it cannot, the block stays */
 	if (smaller)
@@ -105,16 +124,18 @@ static void sid_make(struct planes *ps, char out[SID_LEN])
 		out[i] = set[r[i] & 63];
 }
 
-static struct plane_path *path_make(struct plane_end *e, struct span uri, size_t sid_at)
+static struct plane_path *path_make(struct plane_end *e, enum plane_tp tp, struct span uri, size_t sid_at)
 {
 	struct planes *ps = end_planes(e);
 	struct plane_path *p = malloc(sizeof(*p) + uri.n);
 
 	if (!p)
 		return NULL;
-	*p = (struct plane_path){
-		.end = e, .id = ++ps->path_ids, .sid_at = (uint8_t)sid_at, .uri_n = (uint16_t)uri.n
-	};
+	*p = (struct plane_path){ .end = e,
+				  .id = ++ps->path_ids,
+				  .tp = (uint8_t)tp,
+				  .sid_at = (uint8_t)sid_at,
+				  .uri_n = (uint16_t)uri.n };
 	memcpy(p->uri, uri.p, uri.n);
 	list_init(&p->on_conn), list_init(&p->on_end), list_init(&p->own), list_init(&p->ins);
 	htab_put(&ps->paths, &p->link, htab_hash(&ps->paths, span_cut(uri, sid_at, sid_at + SID_LEN)));
@@ -122,19 +143,20 @@ static struct plane_path *path_make(struct plane_end *e, struct span uri, size_t
 	return p;
 }
 
-struct plane_path *plane_path_create(struct plane_end *e)
+struct plane_path *plane_path_create(struct plane_end *e, enum plane_tp tp)
 {
 	struct planes *ps = end_planes(e);
+	const struct plane_at *at_home = &ps->conf.at[tp];
 	char text[160], sid[SID_LEN];
 	struct wbuf w = wbuf_on(text, sizeof(text));
 	size_t at;
 
 	sid_make(ps, sid);
-	w_str(&w, "msrp://"), w_str(&w, ps->conf.host), w_chr(&w, ':'), w_u64(&w, ps->conf.port),
-		w_chr(&w, '/');
+	w_str(&w, tp == PLANE_TLS ? "msrps://" : "msrp://"), w_str(&w, at_home->host);
+	w_chr(&w, ':'), w_u64(&w, at_home->port), w_chr(&w, '/');
 	at = w.n;
 	w_bytes(&w, sid, SID_LEN), w_str(&w, ";tcp");
-	return w_ok(&w) ? path_make(e, w_span_of(&w), at) : NULL;
+	return w_ok(&w) ? path_make(e, tp, w_span_of(&w), at) : NULL;
 }
 
 struct plane_path *plane_path_twin(struct plane_end *e, struct span uri)
@@ -143,7 +165,7 @@ struct plane_path *plane_path_twin(struct plane_end *e, struct span uri)
 
 	if (msrp_uri_parse(&u, uri) < 0 || u.session.n != SID_LEN || uri.n > 160)
 		return NULL;
-	return path_make(e, uri, (size_t)(u.session.p - uri.p));
+	return path_make(e, u.tls ? PLANE_TLS : PLANE_TCP, uri, (size_t)(u.session.p - uri.p));
 }
 
 struct plane_path *plane_path_spare(const struct plane_path *p)
@@ -241,19 +263,32 @@ static bool dest_eq(const struct htab_link *l, const void *key)
 	return span_ieq(span_of(c->dest_name), *(const struct span *)key);
 }
 
-/* RFC 4975 5.4, UPA-11: one connection to an address serves all sessions there. */
-static struct plane_conn *conn_to(struct planes *ps, struct span host, uint16_t port)
+/* What names the association of a connection: where it goes, and with TLS also whom it is to reach, so that a changed
+ * fingerprint never finds the old one (UP-49). */
+static void w_dest(struct wbuf *w, const struct plane_path *p, struct span host, uint16_t port)
 {
+	uint64_t whom = span_hash(plane_tls_prints(p->peer), p->peer->hash);
+
+	for (size_t i = 0; i < host.n; i++)
+		w_chr(w, (char)(host.p[i] >= 'A' && host.p[i] <= 'Z' ? host.p[i] | 32 : host.p[i]));
+	w_chr(w, ':'), w_u64(w, port);
+	if (p->tp == PLANE_TLS)
+		w_str(w, " tls "), w_hex(w, &whom, sizeof(whom));
+}
+
+/* RFC 4975 5.4, UPA-11: one connection to an address serves all sessions there. */
+static struct plane_conn *conn_to(const struct plane_path *p, struct span host, uint16_t port)
+{
+	struct planes *ps = end_planes(p->end);
 	char name[300];
 	struct wbuf w = wbuf_on(name, sizeof(name) - 1);
+	struct im_msrp_to to = { .port = port, .tp = (enum plane_tp)p->tp };
 	struct span key;
 	struct htab_link *l;
 	struct plane_conn *c;
 	uint64_t hash;
 
-	for (size_t i = 0; i < host.n; i++)
-		w_chr(&w, (char)(host.p[i] >= 'A' && host.p[i] <= 'Z' ? host.p[i] | 32 : host.p[i]));
-	w_chr(&w, ':'), w_u64(&w, port);
+	w_dest(&w, p, host, port);
 	if (!w_ok(&w))
 		return NULL;
 	key = w_span_of(&w);
@@ -264,12 +299,13 @@ static struct plane_conn *conn_to(struct planes *ps, struct span host, uint16_t 
 	if ((c = plane_conn_create(ps)) == NULL)
 		return NULL;
 	c->dest_name = span_dup(key);
-	if (host.n > 1 && host.p[0] == '[')
-		host = span_cut(host, 1, host.n - 1);
+	c->tp = p->tp;
+	to.host = host.n > 1 && host.p[0] == '[' ? span_cut(host, 1, host.n - 1) : host;
+	to.association = hash;
 	if (c->dest_name) {
 		htab_put(&ps->dests, &c->dest, hash);
 		c->bound_once = true;
-		c->wc = ps->port.msrp_connect(ps->port.w, c, host, port, false);
+		c->wc = ps->port.msrp_connect(ps->port.w, c, &to);
 	}
 	if (c->wc)
 		return c;
@@ -279,16 +315,19 @@ static struct plane_conn *conn_to(struct planes *ps, struct span host, uint16_t 
 
 void plane_path_connect(struct plane_path *p)
 {
-	struct planes *ps = end_planes(p->end);
 	struct span first, last;
 	struct msrp_uri u;
 	struct plane_conn *c = NULL;
 
 	if (msrp_path_ends(peer_path(p->peer), &first, &last) && msrp_uri_parse(&u, first) == 0 && u.port &&
-	    !u.tls)
-		c = conn_to(ps, u.host, u.port);
+	    u.tls == (p->tp == PLANE_TLS))
+		c = conn_to(p, u.host, u.port);
 	if (!c) {
 		plane_lost(p->end, "cannot connect");
+		return;
+	}
+	if (c->up && !plane_tls_ok(p, c)) {
+		plane_lost(p->end, plane_stranger);
 		return;
 	}
 	plane_path_attach(p, c);
@@ -394,7 +433,7 @@ static void path_shadow(struct plane_path *p)
 
 static bool peer_moved(const struct plane_peer *a, const struct plane_peer *b)
 {
-	return !plane_peer_same_uri(a, b) ||
+	return !plane_peer_same_uri(a, b) || !plane_tls_same(a, b) ||
 	       (!span_eq(peer_first(a), peer_first(b)) && !msrp_uri_eq(peer_first(a), peer_first(b)));
 }
 
@@ -515,8 +554,8 @@ static struct plane_path *path_of_uri(struct plane_conn *c, struct span to)
 		if (span_eq(path_uri(p), to) && !p->shadow)
 			return p;
 	}
-	if ((p = plane_path_find(c->ps, to)) == NULL)
-		return NULL;
+	if ((p = plane_path_find(c->ps, to)) == NULL || p->tp != c->tp)
+		return NULL; /* what was agreed on for TLS is not to be had without it */
 	shadow = p->conn != c && p->end->n_old && !plane_fork_asks(p) ? bound_to(c, path_uri(p)) : NULL;
 	return shadow ? shadow : p;
 }
@@ -563,6 +602,10 @@ enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h
 			bool offered = pl->prepared && pl->from != e->side && e->next == p;
 			return offered ? BIND_WAIT : BIND_ELSEWHERE;
 		}
+		if (p->tp == PLANE_TLS && !p->peer) /* who it may be is not known yet */
+			return BIND_WAIT;
+		if (!plane_tls_ok(p, c))
+			return BIND_STRANGER;
 		if (p->conn || p->seen)
 			pl->stats.rebinds++;
 		plane_path_attach(p, c);

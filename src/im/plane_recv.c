@@ -213,7 +213,8 @@ static bool recv_claim(struct plane_conn *c, const struct msrp_head *h, struct p
 {
 	struct msrp_range r;
 
-	if (h->method == MSRP_SEND && h->has_body)
+	if (h->method == MSRP_SEND &&
+	    (h->has_body || c->tp == PLANE_TLS)) /* UP-11: nor anything done, with TLS */
 		return plane_fork_wait(c, path);
 	in_begin(c, h->method == MSRP_REPORT ? IN_DROP : IN_LOCAL, NULL, NULL);
 	c->in.code = h->method != MSRP_SEND ? 501 : head_ok(h, &r) ? 200 : 400;
@@ -254,6 +255,9 @@ bool plane_recv_head(struct plane_conn *c, struct msrp_head *h)
 		return false;
 	case BIND_CLAIM:
 		return recv_claim(c, h, path);
+	case BIND_STRANGER: /* UP-46: not a word */
+		plane_conn_close(c, plane_stranger);
+		return false;
 	case BIND_OK:
 		break;
 	}

@@ -9,9 +9,15 @@
 #include <stdarg.h>
 
 #include "base/addr.h"
+#include "im/plane.h"
 #include "sip/txn.h"
 
-struct plane_conn;
+struct im_msrp_to { /* where an MSRP connection of ours goes */
+	struct span host;
+	uint16_t port;
+	enum plane_tp tp;
+	uint64_t association; /* TLS: connections of the same one may resume each other's session */
+};
 
 enum im_level { IM_ERROR, IM_WARN, IM_NOTICE, IM_INFO, IM_DEBUG };
 
@@ -26,9 +32,13 @@ struct im_port {
 	int (*sip_send)(void *w, const struct sip_dest *to, struct span bytes, uint64_t token);
 
 	/* MSRP.  wc is the world's connection; it dies with msrp_close or after plane_conn_closed(). */
-	/* Start connecting (TLS not in this stage).  NULL: could not even begin.  Later plane_conn_connected() or
-	 * plane_conn_closed(). */
-	void *(*msrp_connect)(void *w, struct plane_conn *c, struct span host, uint16_t port, bool tls);
+	/* Start connecting.  A TLS handshake shows our certificate and takes any; the connection is made when it is done.
+	 * NULL: could not even begin.  Later plane_conn_connected() or plane_conn_closed(). */
+	void *(*msrp_connect)(void *w, struct plane_conn *c, const struct im_msrp_to *to);
+	/* The certificate the peer showed, once there was a handshake: its digest, bytes written, 0 when it showed none;
+	 * and does it chain to an authority of ours and name host? */
+	size_t (*msrp_digest)(void *w, void *wc, enum sdp_hash h, uint8_t out[SDP_DIGEST_MAX]);
+	bool (*msrp_names)(void *w, void *wc, struct span host);
 	/* Write all of the pieces, in order: what the socket does not take now is copied and queued.  Callers look at
 	 * msrp_room() first, except for responses and REPORTs, which are small and bounded. */
 	void (*msrp_write)(void *w, void *wc, const struct span *piece, unsigned n);

@@ -23,7 +23,7 @@ unsigned modify_judge_lines(struct leg *l, const struct sdp *offer, struct verdi
 		before = NULL;
 	if (sdp_parse(mine, sdp_oa_local(&l->oa), NULL) < 0)
 		mine = NULL;
-	accept_offer(conf, s->class, before, mine, offer, v);
+	accept_offer(conf, s->class, leg_safe(l, NULL), before, mine, offer, v);
 	free(conf);
 	return v->status;
 }

@@ -129,7 +129,7 @@ unsigned setup_take_answer(struct session *s, const struct sip_msg *resp, struct
 	if (r < 0 || sdp_parse(sent, (struct span){ st->offer, st->offer_n }, NULL) < 0 ||
 	    sdp_parse(*offer, (struct span){ near->oa.pending, near->oa.pending_n }, NULL) < 0)
 		return 488;
-	accept_answer(session_conf(s), s->class, NULL, sent, *answer, &v);
+	accept_answer(session_conf(s), s->class, leg_safe(far, NULL), NULL, sent, *answer, &v);
 	if (v.status) {
 		headers_warning(near, &v, extra);
 		return 488;

@@ -74,6 +74,7 @@ void im_metrics(struct im *im, struct im_metrics *out)
 	out->msrp_resent = ps->resent;
 	out->msrp_adapted = ps->adapted;
 	out->msrp_notifications_lost = ps->notifications_lost;
+	out->msrp_strangers = ps->strangers;
 }
 
 static void check_session(const struct session *s)

@@ -58,7 +58,8 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	X(msrp_refused, counter, "MSRP requests refused") \
 	X(msrp_reports, counter, "MSRP REPORTs relayed or made") \
 	X(msrp_failed, counter, "MSRP messages that could not be delivered") \
-	X(msrp_resent, counter, "MSRP chunks written again because their connection was lost")
+	X(msrp_resent, counter, "MSRP chunks written again because their connection was lost") \
+	X(msrp_strangers, counter, "MSRP connections whose certificate was not the one in SDP")
 /* clang-format on */
 
 struct im_metrics {

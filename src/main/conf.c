@@ -238,6 +238,8 @@ static void forget_default_list(struct conf *c, const struct conf_item *it)
 		c->im.n_listen = 0;
 	else if (it->set == conf_set_msrp_listen)
 		c->n_msrp = 0;
+	else if (it->set == conf_set_msrp_advertise)
+		c->n_msrp_advert = 0;
 	else if (it->set == conf_set_trusted)
 		c->im.n_trusted = 0;
 	else if (it->set == conf_set_domain)
@@ -267,6 +269,7 @@ static void apply_item(struct conf *c, const struct conf_item *it)
 static void share(struct conf *c)
 {
 	conf_advertise(c);
+	conf_share_tls(c);
 	c->im.plane.max_size = c->im.max_size;
 	c->net.msrp_connections_max = c->im.plane.connections_max;
 }

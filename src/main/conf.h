@@ -33,11 +33,12 @@ struct conf {
 	char *faults[CONF_FAULTS_MAX]; /* owned, one line each, without line end */
 
 	struct im_conf im; /* im.listen: addresses to bind, hosts to advertise */
-	struct conf_advert sip_advert[IM_LISTEN_MAX], msrp_advert;
-	unsigned n_sip_advert;
+	struct conf_advert sip_advert[IM_LISTEN_MAX], msrp_advert[CONF_MSRP_LISTEN_MAX];
+	unsigned n_sip_advert, n_msrp_advert;
 	struct net_conf net;
-	struct net_tls_conf tls;
+	struct net_tls_conf tls, msrp_tls;
 	struct addr msrp[CONF_MSRP_LISTEN_MAX];
+	enum plane_tp msrp_tp[CONF_MSRP_LISTEN_MAX];
 	unsigned n_msrp;
 	struct addr mgmt; /* family 0: off */
 	enum im_level log_level;
@@ -61,6 +62,7 @@ void conf_bound_msrp(struct conf *c, unsigned i, const struct addr *bound);
 
 /* Does it listen with TLS, and may so use it? */
 bool conf_has_tls(const struct conf *c);
+bool conf_has_msrp_tls(const struct conf *c);
 
 void conf_show(const struct conf *c, FILE *f); /* the effective configuration, as YAML */
 void conf_help(FILE *f);                       /* every key with range, default, meaning */

@@ -68,8 +68,10 @@ int conf_set_msrp_listen(struct conf *c, const struct conf_item *it, struct span
 	struct span rest = text, scheme = cut_scheme(&rest);
 
 	if (span_ieq(scheme, SPAN("tls")))
-		return conf_fault(c, it, i, "tls: is not in this version; use tcp:");
-	if (!span_ieq(scheme, SPAN("tcp")))
+		c->msrp_tp[i] = PLANE_TLS;
+	else if (span_ieq(scheme, SPAN("tcp")))
+		c->msrp_tp[i] = PLANE_TCP;
+	else
 		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" begins with no transport; write %s",
 				  SPAN_ARG(text), it->choices);
 	if (!addr_parse_port(&c->msrp[i], rest))
@@ -149,9 +151,9 @@ int conf_set_sip_advertise(struct conf *c, const struct conf_item *it, struct sp
 
 int conf_set_msrp_advertise(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
 {
-	c->msrp_advert = (struct conf_advert){ 0 };
-	if (text.n && !advertised(text, &c->msrp_advert))
+	if (!advertised(text, &c->msrp_advert[i]))
 		return bad_advertise(c, it, i, text);
+	c->n_msrp_advert = i + 1;
 	return 0;
 }
 
@@ -167,6 +169,33 @@ static void advertise(char host[64], uint16_t *port, const struct conf_advert *a
 	*port = as->port ? as->port : at->port;
 }
 
+/* The first listener of each kind. */
+static void advertise_msrp(struct conf *c)
+{
+	memset(c->im.plane.at, 0, sizeof(c->im.plane.at));
+	for (unsigned i = 0; i < c->n_msrp; i++) {
+		struct plane_at *at = &c->im.plane.at[c->msrp_tp[i]];
+		struct conf_advert as = c->msrp_advert[c->n_msrp_advert > 1 ? i : 0];
+		if (c->n_msrp_advert < 2 && i > 0)
+			as.port = 0;
+		if (!at->host[0])
+			advertise(at->host, &at->port, &as, &c->msrp[i]);
+	}
+}
+
+void conf_share_tls(struct conf *c)
+{
+	struct net_tls_conf *m = &c->msrp_tls;
+
+	if (!m->certificate[0] && !m->key[0]) {
+		memcpy(m->certificate, c->tls.certificate, sizeof(m->certificate));
+		memcpy(m->key, c->tls.key, sizeof(m->key));
+	}
+	if (!m->ca[0])
+		memcpy(m->ca, c->tls.ca, sizeof(m->ca));
+	m->any_peer = true;
+}
+
 void conf_advertise(struct conf *c)
 {
 	static const struct conf_advert none;
@@ -180,7 +209,7 @@ void conf_advertise(struct conf *c)
 			as = &c->sip_advert[i];
 		advertise(at->host, &at->port, as, &at->addr);
 	}
-	advertise(c->im.plane.host, &c->im.plane.port, &c->msrp_advert, &c->msrp[0]);
+	advertise_msrp(c);
 }
 
 int conf_set_trusted(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
@@ -299,9 +328,10 @@ static void check_wildcards(struct conf *c)
 		if (addr_is_any(&c->im.listen[i].addr))
 			conf_fault(c, item("sip.listen"), i,
 				   "listens on every address; say in sip.advertise which one peers reach");
-	if (c->n_msrp && addr_is_any(&c->msrp[0]) && c->msrp_advert.host[0] == 0)
-		conf_fault(c, item("msrp.listen"), 0,
-			   "listens on every address; say in msrp.advertise which one peers reach");
+	for (unsigned i = 0; i < c->n_msrp && c->n_msrp_advert == 0; i++)
+		if (addr_is_any(&c->msrp[i]))
+			conf_fault(c, item("msrp.listen"), i,
+				   "listens on every address; say in msrp.advertise which one peers reach");
 }
 
 static bool listens(const struct conf *c, enum sip_transport tp)
@@ -310,6 +340,29 @@ static bool listens(const struct conf *c, enum sip_transport tp)
 		if (c->im.listen[i].tp == tp)
 			return true;
 	return false;
+}
+
+bool conf_has_msrp_tls(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_msrp; i++)
+		if (c->msrp_tp[i] == PLANE_TLS)
+			return true;
+	return false;
+}
+
+static void check_msrp_tls(struct conf *c)
+{
+	static const char *const key[] = { "msrp.transport.client", "msrp.transport.core" };
+
+	bool own = c->value[conf_item_index(SPAN("msrp.tls.certificate"))].line ||
+		   c->value[conf_item_index(SPAN("msrp.tls.key"))].line;
+
+	if (own && !c->msrp_tls.certificate[0] != !c->msrp_tls.key[0])
+		conf_fault(c, item(c->msrp_tls.key[0] ? "msrp.tls.certificate" : "msrp.tls.key"), 0,
+			   "is needed too: certificate and key belong together");
+	for (unsigned i = 0; i < ARRAY_LEN(key) && c->n_msrp; i++)
+		if (c->im.plane.transport[i] && !c->im.plane.at[c->im.plane.transport[i] - 1].host[0])
+			conf_fault(c, item(key[i]), 0, "has no listener of its kind in msrp.listen; add one");
 }
 
 bool conf_has_tls(const struct conf *c)
@@ -392,6 +445,11 @@ void conf_check_all(struct conf *c)
 	check_wildcards(c);
 	check_tls(c);
 	check_next_hop(c);
+	check_msrp_tls(c);
+	if (c->n_msrp_advert > 1 && c->n_msrp_advert != c->n_msrp)
+		conf_fault(c, item("msrp.advertise"), 0,
+			   "has %u entries, msrp.listen %u; give one, or one for each", c->n_msrp_advert,
+			   c->n_msrp);
 	if (c->n_sip_advert > 1 && c->n_sip_advert != c->im.n_listen)
 		conf_fault(c, item("sip.advertise"), 0,
 			   "has %u entries, sip.listen %u; give one, or one for each", c->n_sip_advert,

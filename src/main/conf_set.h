@@ -11,6 +11,7 @@ conf_set_fn conf_set_sip_listen, conf_set_sip_advertise, conf_set_trusted, conf_
 
 /* im.listen[].host and port, im.plane.host and port, from addresses and adverts. */
 void conf_advertise(struct conf *c);
+void conf_share_tls(struct conf *c); /* what msrp.tls leaves open is as in sip.tls */
 bool conf_applies(const struct conf *c, const struct conf_item *it); /* does it mean anything in this mode? */
 /* What only holds between keys. */
 void conf_check_all(struct conf *c);

@@ -203,16 +203,33 @@ static int use_tls(const struct conf *c, struct net *n)
 	return -1;
 }
 
+static int use_msrp_tls(const struct conf *c, struct net *n)
+{
+	char why[256], buf[512];
+	struct wbuf w = wbuf_on(buf, sizeof(buf));
+
+	if (!conf_has_msrp_tls(c) ||
+	    (n ? net_use_msrp_tls(n, &c->msrp_tls, why) : net_check_tls(&c->msrp_tls, why)) == 0)
+		return 0;
+	conf_where(c, &w, "msrp.tls.certificate", 0);
+	fprintf(stderr, "%" SPAN_FMT ": %s\n", SPAN_ARG(w_span_of(&w)), why);
+	return -1;
+}
+
 static int listen_msrp(struct server *s)
 {
 	for (unsigned i = 0; i < s->conf.n_msrp; i++) {
+		bool tls = s->conf.msrp_tp[i] == PLANE_TLS;
 		struct addr bound;
-		int err = net_listen_msrp(s->net, &s->conf.msrp[i], &bound);
+		int err =
+			net_listen_msrp(s->net, tls ? NET_MSRP_TLS : NET_MSRP_TCP, &s->conf.msrp[i], &bound);
 		if (err < 0)
-			return listen_failed(s, "msrp.listen", i, "tcp:", &s->conf.msrp[i], err);
+			return listen_failed(s, "msrp.listen", i, tls ? "tls:" : "tcp:", &s->conf.msrp[i],
+					     err);
 		conf_bound_msrp(&s->conf, i, &bound);
-		listening(s, "msrp/tcp", &bound);
+		listening(s, tls ? "msrp/tls" : "msrp/tcp", &bound);
 	}
+	net_msrp_fingerprint(s->net, s->conf.im.plane.fingerprint);
 	return 0;
 }
 
@@ -262,7 +279,8 @@ static int start(struct server *s)
 	if (!s->net)
 		return no_memory();
 	watch_signals(s);
-	if (use_tls(&s->conf, s->net) < 0 || listen_sip(s) < 0 || listen_msrp(s) < 0)
+	if (use_tls(&s->conf, s->net) < 0 || use_msrp_tls(&s->conf, s->net) < 0 || listen_sip(s) < 0 ||
+	    listen_msrp(s) < 0)
 		return -1;
 	wire_port(&s->wire, &port);
 	s->im = s->wire.im = im_create(&s->conf.im, &port, net_now(s->net));
@@ -391,7 +409,7 @@ static int load(struct conf *c, const char *file)
 		fprintf(stderr, "%s\n", c->faults[i] ? c->faults[i] : "a fault, and no memory to name it");
 	if (c->n_faults > CONF_FAULTS_MAX)
 		fprintf(stderr, "and %u more\n", c->n_faults - CONF_FAULTS_MAX);
-	return r > 0 ? -1 : use_tls(c, NULL);
+	return r > 0 || use_tls(c, NULL) < 0 ? -1 : use_msrp_tls(c, NULL);
 }
 
 int main(int argc, char **argv)

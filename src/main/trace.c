@@ -11,7 +11,7 @@ static void heading(FILE *f, const struct net_trace *t)
 
 	w_fmt(&w, "%llu.%06llu %s %s ", (unsigned long long)(t->now_us / 1000000),
 	      (unsigned long long)(t->now_us % 1000000),
-	      t->msrp            ? "MSRP"
+	      t->msrp            ? (t->tp == SIP_TLS ? "MSRPS" : "MSRP")
 	      : t->tp == SIP_UDP ? "SIP/UDP"
 	      : t->tp == SIP_TCP ? "SIP/TCP"
 	      : t->tp == SIP_TLS ? "SIP/TLS"

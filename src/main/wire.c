@@ -64,11 +64,33 @@ static int port_sip_send(void *u, const struct sip_dest *to, struct span bytes, 
 	return net_sip_send(w->net, to, bytes, token);
 }
 
-static void *port_msrp_connect(void *u, struct plane_conn *c, struct span host, uint16_t port, bool tls)
+static const enum net_msrp_kind kind_of[] = { [PLANE_TCP] = NET_MSRP_TCP, [PLANE_TLS] = NET_MSRP_TLS };
+static const enum plane_tp tp_of[] = { [NET_MSRP_TCP] = PLANE_TCP, [NET_MSRP_TLS] = PLANE_TLS };
+
+static void *port_msrp_connect(void *u, struct plane_conn *c, const struct im_msrp_to *to)
 {
 	struct wire *w = u;
+	struct net_msrp_to there = {
+		.host = to->host, .port = to->port, .kind = kind_of[to->tp], .association = to->association
+	};
 
-	return tls ? NULL : net_msrp_connect(w->net, c, host, port);
+	return net_msrp_connect(w->net, c, &there);
+}
+
+static size_t port_msrp_digest(void *u, void *wc, enum sdp_hash h, uint8_t out[SDP_DIGEST_MAX])
+{
+	static const char *const name[] = { [SDP_SHA1] = "SHA1",
+					    [SDP_SHA224] = "SHA224",
+					    [SDP_SHA256] = "SHA256",
+					    [SDP_SHA384] = "SHA384",
+					    [SDP_SHA512] = "SHA512" };
+
+	return h == SDP_HASH_NONE ? 0 : net_msrp_digest(wc, name[h], out);
+}
+
+static bool port_msrp_names(void *u, void *wc, struct span host)
+{
+	return net_msrp_names(wc, host);
 }
 
 static void port_msrp_write(void *u, void *wc, const struct span *piece, unsigned n)
@@ -127,6 +149,8 @@ void wire_port(struct wire *w, struct im_port *out)
 		.unix_s = port_unix_s,
 		.sip_send = port_sip_send,
 		.msrp_connect = port_msrp_connect,
+		.msrp_digest = port_msrp_digest,
+		.msrp_names = port_msrp_names,
 		.msrp_write = port_msrp_write,
 		.msrp_room = port_msrp_room,
 		.msrp_resume = port_msrp_resume,
@@ -160,11 +184,12 @@ static void on_sip_unreachable(void *u, uint64_t token, uint64_t now_us)
 	im_sip_unreachable(w->im, token, now_us);
 }
 
-static void *on_msrp_accepted(void *u, struct net_conn *c, const struct addr *from, uint64_t now_us)
+static void *on_msrp_accepted(void *u, struct net_conn *c, enum net_msrp_kind kind, const struct addr *from,
+			      uint64_t now_us)
 {
 	struct wire *w = u;
 
-	return im_msrp_accept(w->im, c, from, now_us);
+	return im_msrp_accept(w->im, c, tp_of[kind], from, now_us);
 }
 
 static void on_msrp_connected(void *cu, uint64_t now_us)

@@ -33,7 +33,7 @@ static bool full(const struct listener *l)
 {
 	const struct net *n = l->net;
 
-	return l->kind == LISTEN_MSRP ? n->stats.msrp_connections >= n->conf.msrp_connections_max
+	return l->kind >= LISTEN_MSRP ? n->stats.msrp_connections >= n->conf.msrp_connections_max
 				      : n->stats.sip_connections >= n->conf.sip_connections_max;
 }
 
@@ -92,8 +92,8 @@ static void on_poll(uv_poll_t *p, int status, int events)
 			break;
 		if (fd < 0)
 			continue; /* the peer gave up meanwhile (accept(2)) */
-		if (l->kind == LISTEN_MSRP)
-			msrp_accepted(n, fd, &from);
+		if (l->kind >= LISTEN_MSRP)
+			msrp_accepted(n, (enum net_msrp_kind)(l->kind - LISTEN_MSRP), fd, &from);
 		else
 			sip_accepted(n, sip_transport_of[l->kind], fd, &from);
 	}

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* MSRP connections (net/msrp.h): a stream each, with the back-pressure of its consumer in one direction and the
- * high-water mark in the other. */
+/*
+ * MSRP connections (net/msrp.h): a stream each, with the back-pressure of its consumer in one direction and the
+ * high-water mark in the other.  With TLS it is announced when its handshake is done, if we made it, and at once if the
+ * peer did, so that who never finishes counts against its source.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,7 +23,11 @@ struct net_conn {
 	void *cu; /* the caller's; NULL: it has closed us */
 	struct addr peer;
 	uint16_t port;
+	uint8_t kind; /* enum net_msrp_kind */
+	uint64_t association;
+	char *host;        /* owned, until connected: the name we call */
 	struct dial *dial; /* owned, while connecting */
+	bool dialled;
 	struct resolve_wait wait;
 };
 
@@ -63,7 +70,34 @@ static void conn_lost(struct net_conn *c, const char *event, int err)
 
 static void on_broken(struct stream *s, int err)
 {
+	if (s->shaking && err == -EPROTO)
+		net_event_why(s->net, "msrp-tls-failed", &conn_of(s)->peer, tls_why(s->tls));
 	conn_lost(conn_of(s), "msrp-connection-lost", err);
+}
+
+/* UP-16: a handshake has its time. */
+static void on_not_secured(struct timer *t, uint64_t now_us)
+{
+	struct net_conn *c = container_of(t, struct net_conn, s.timer);
+
+	c->s.net->stats.tls_failed++;
+	conn_lost(c, "msrp-tls-failed", -ETIMEDOUT);
+}
+
+static void expect_handshake(struct net_conn *c)
+{
+	struct net *n = c->s.net;
+
+	timer_set(&n->wheel, &c->s.timer, n->now_us + n->conf.connect_ms * US_PER_MS, on_not_secured);
+}
+
+static void on_secured(struct stream *s)
+{
+	struct net_conn *c = conn_of(s);
+
+	timer_stop(&s->net->wheel, &s->timer);
+	if (c->dialled && s->net->hooks.msrp_connected)
+		s->net->hooks.msrp_connected(c->cu, s->net->now_us);
 }
 
 static void on_gone(struct stream *s)
@@ -73,6 +107,7 @@ static void on_gone(struct stream *s)
 
 	list_del(&c->wait.link);
 	dial_cancel(c->dial);
+	free(c->host);
 	list_del(&c->link);
 	free(c);
 	n->stats.msrp_connections--;
@@ -83,7 +118,7 @@ static void trace(struct net_conn *c, bool out, struct span bytes)
 {
 	struct net_trace t = { .out = out,
 			       .msrp = true,
-			       .tp = SIP_TCP,
+			       .tp = c->kind == NET_MSRP_TLS ? SIP_TLS : SIP_TCP,
 			       .remote = c->peer,
 			       .bytes = bytes,
 			       .now_us = c->s.net->now_us };
@@ -98,9 +133,12 @@ static void on_trace(struct stream *s, struct span in)
 	trace(conn_of(s), false, in);
 }
 
-static const struct stream_ops msrp_ops = {
-	.input = on_input, .drained = on_drained, .broken = on_broken, .gone = on_gone, .trace = on_trace
-};
+static const struct stream_ops msrp_ops = { .input = on_input,
+					    .drained = on_drained,
+					    .broken = on_broken,
+					    .gone = on_gone,
+					    .secured = on_secured,
+					    .trace = on_trace };
 
 static struct net_conn *conn_new(struct net *n)
 {
@@ -116,7 +154,7 @@ static struct net_conn *conn_new(struct net *n)
 	return c;
 }
 
-void msrp_accepted(struct net *n, int fd, const struct addr *from)
+void msrp_accepted(struct net *n, enum net_msrp_kind kind, int fd, const struct addr *from)
 {
 	struct net_conn *c = conn_new(n);
 
@@ -125,14 +163,18 @@ void msrp_accepted(struct net *n, int fd, const struct addr *from)
 		return;
 	}
 	c->peer = *from;
-	if (stream_open(&c->s, fd) < 0) {
+	c->kind = (uint8_t)kind;
+	if ((kind == NET_MSRP_TLS ? stream_open_tls(&c->s, fd, tls_accept(n->msrp_tls, fd))
+				  : stream_open(&c->s, fd)) < 0) {
 		stream_close(&c->s);
 		return;
 	}
 	if (n->hooks.msrp_accepted)
-		c->cu = n->hooks.msrp_accepted(n->hooks.u, c, from, n->now_us);
+		c->cu = n->hooks.msrp_accepted(n->hooks.u, c, kind, from, n->now_us);
 	if (!c->cu)
 		stream_close(&c->s);
+	else if (c->s.shaking)
+		expect_handshake(c);
 }
 
 /* ---- connecting ---- */
@@ -145,9 +187,15 @@ static void on_dialled(void *u, int fd, const struct addr *peer)
 	c->dial = NULL;
 	c->peer = *peer;
 	if (fd >= 0)
-		fd = stream_open(&c->s, fd);
+		fd = c->kind == NET_MSRP_TLS
+			     ? stream_open_tls(&c->s, fd,
+					       tls_call(n->msrp_tls, fd, span_of(c->host), c->association))
+			     : stream_open(&c->s, fd);
+	free(c->host), c->host = NULL;
 	if (fd < 0)
 		conn_lost(c, "msrp-connect-failed", fd);
+	else if (c->s.shaking)
+		expect_handshake(c);
 	else if (n->hooks.msrp_connected)
 		n->hooks.msrp_connected(c->cu, n->now_us);
 }
@@ -178,21 +226,35 @@ static void on_failed_at_once(struct timer *t, uint64_t now_us)
 	conn_lost(container_of(t, struct net_conn, s.timer), "msrp-connect-failed", -EHOSTUNREACH);
 }
 
-struct net_conn *net_msrp_connect(struct net *n, void *cu, struct span host, uint16_t port)
+/* false: no memory. */
+static bool keep_name(struct net_conn *c, const struct net_msrp_to *to)
+{
+	c->kind = (uint8_t)to->kind;
+	c->port = to->port;
+	c->association = to->association;
+	return to->kind != NET_MSRP_TLS || (c->host = span_dup(to->host)) != NULL;
+}
+
+struct net_conn *net_msrp_connect(struct net *n, void *cu, const struct net_msrp_to *to)
 {
 	struct addr addrs[NET_ADDRS_MAX];
 	struct net_conn *c;
 	int found;
 
-	if (n->stats.msrp_connections >= n->conf.msrp_connections_max)
+	if (n->stats.msrp_connections >= n->conf.msrp_connections_max ||
+	    (to->kind == NET_MSRP_TLS && !n->msrp_tls))
 		return NULL;
 	c = conn_new(n);
 	if (!c)
 		return NULL;
+	if (!keep_name(c, to)) {
+		stream_close(&c->s);
+		return NULL;
+	}
 	c->cu = cu;
-	c->port = port;
+	c->dialled = true;
 	c->wait.done = on_resolved;
-	found = resolve(n, host, addrs, &c->wait);
+	found = resolve(n, to->host, addrs, &c->wait);
 	if (found < 0 || (found > 0 && !start_dial(c, addrs, (unsigned)found)))
 		timer_set(&n->wheel, &c->s.timer, n->now_us, on_failed_at_once);
 	return c;
@@ -245,6 +307,16 @@ void net_msrp_close(struct net_conn *c)
 		return;
 	c->cu = NULL;
 	stream_end(&c->s);
+}
+
+size_t net_msrp_digest(const struct net_conn *c, const char *hash, uint8_t out[64])
+{
+	return c->s.tls ? tls_digest(c->s.tls, hash, out) : 0;
+}
+
+bool net_msrp_names(const struct net_conn *c, struct span host)
+{
+	return c->s.tls && tls_names(c->s.tls, host);
 }
 
 void net_msrp_peer(const struct net_conn *c, struct addr *out)

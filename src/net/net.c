@@ -195,6 +195,7 @@ static void free_tables(struct net *n)
 	htab_finish(&n->sip_by_id);
 	htab_finish(&n->sip_by_peer);
 	tls_destroy(n->tls);
+	tls_destroy(n->msrp_tls);
 	free(n->udp_in);
 	free(n->read_buf);
 	free(n->failed);
@@ -254,6 +255,22 @@ int net_use_tls(struct net *n, const struct net_tls_conf *conf, char why[256])
 	return n->tls ? 0 : -EINVAL;
 }
 
+int net_use_msrp_tls(struct net *n, const struct net_tls_conf *conf, char why[256])
+{
+	struct net_tls_conf any = *conf;
+
+	any.any_peer = true;
+	n->msrp_tls = tls_create(&any, why);
+	return n->msrp_tls ? 0 : -EINVAL;
+}
+
+void net_msrp_fingerprint(struct net *n, char out[NET_FINGERPRINT_MAX])
+{
+	out[0] = '\0';
+	if (n->msrp_tls)
+		tls_fingerprint(n->msrp_tls, out);
+}
+
 int net_check_tls(const struct net_tls_conf *conf, char why[256])
 {
 	struct tls *t = tls_create(conf, why);
@@ -271,9 +288,11 @@ int net_listen_sip(struct net *n, enum sip_transport tp, const struct addr *at, 
 	return listener_open(n, LISTEN_SIP + (tp - SIP_TCP), at, bound);
 }
 
-int net_listen_msrp(struct net *n, const struct addr *at, struct addr *bound)
+int net_listen_msrp(struct net *n, enum net_msrp_kind kind, const struct addr *at, struct addr *bound)
 {
-	return listener_open(n, LISTEN_MSRP, at, bound);
+	if (kind == NET_MSRP_TLS && !n->msrp_tls)
+		return -ENOTSUP;
+	return listener_open(n, LISTEN_MSRP + kind, at, bound);
 }
 
 int net_run(struct net *n)

@@ -29,7 +29,7 @@ struct net_conf {
 	uint32_t sip_header_ms;       /* a message once begun, and the first, must be complete */
 	uint32_t msrp_connections_max;
 	uint32_t msrp_high, msrp_low; /* write queue of an MSRP connection: no room above, drained below */
-	uint32_t connect_ms;          /* per address tried (UP-16) */
+	uint32_t connect_ms;          /* per address tried; and a TLS handshake of MSRP (UP-16) */
 	uint32_t close_ms;            /* flushing what is queued at net_msrp_close() */
 	uint32_t resolve_waiting_max; /* SIP messages waiting for a name */
 	char ws_origins[512]; /* of pages that may connect by WebSocket, blank-separated; empty: all */
@@ -42,6 +42,9 @@ struct net_tls_conf {
 	char ca[256];         /* PEM file or directory of authorities; empty: the system's */
 	bool require_clients; /* who connects must show a certificate of theirs */
 	bool verify_servers;  /* who we connect to must show one that names it (RFC 5922) */
+	/* For MSRP: both sides show a certificate and any will do; whose it is is asked later (UP-11), so the two above are
+	 * not looked at.  Without a certificate of ours one is made that speaks for itself: its fingerprint is in our SDP. */
+	bool any_peer;
 };
 
 /* One SIP message, or one piece of an MSRP stream, as it crossed the socket.  Valid during the call. */
@@ -54,6 +57,8 @@ struct net_trace {
 };
 
 struct net_conn; /* an MSRP connection, net/msrp.h */
+
+enum net_msrp_kind { NET_MSRP_TCP, NET_MSRP_TLS };
 
 struct net_hooks { /* NULL is fine for what is not used */
 	void *u;
@@ -68,9 +73,12 @@ struct net_hooks { /* NULL is fine for what is not used */
 	 * connection lost with the message still queued.  At most once per net_sip_send(). */
 	void (*sip_unreachable)(void *u, uint64_t token, uint64_t now_us);
 
-	/* A peer connected: returns what the other MSRP hooks get as cu, NULL to have it closed. */
-	void *(*msrp_accepted)(void *u, struct net_conn *c, const struct addr *from, uint64_t now_us);
-	void (*msrp_connected)(void *cu, uint64_t now_us); /* net_msrp_connect() succeeded */
+	/* A peer connected: returns what the other MSRP hooks get as cu, NULL to have it closed.  With TLS its handshake is
+	 * still to come. */
+	void *(*msrp_accepted)(void *u, struct net_conn *c, enum net_msrp_kind kind, const struct addr *from,
+			       uint64_t now_us);
+	void (*msrp_connected)(void *cu,
+			       uint64_t now_us); /* net_msrp_connect() succeeded, its handshake too */
 	/* Bytes arrived; returns how many were taken.  Fewer than given: the rest is kept and nothing more is
 	 * read until net_msrp_resume(). */
 	size_t (*msrp_input)(void *cu, struct span in, uint64_t now_us);
@@ -107,6 +115,7 @@ struct net_hooks { /* NULL is fine for what is not used */
 	X(ws_opened, counter, "WebSocket handshakes answered") \
 	X(ws_refused, counter, "WebSocket connections refused or broken off for what the peer sent") \
 	X(tls_failed, counter, "TLS handshakes that failed") \
+	X(tls_resumed, counter, "TLS handshakes that resumed a session") \
 	X(connects_failed, counter, "Outgoing connections that could not be made") \
 	X(accepts_failed, counter, "Times accepting was suspended: no descriptor or at a limit") \
 	X(lookups, counter, "Host names looked up, cache hits excluded") \
@@ -126,13 +135,19 @@ void net_destroy(struct net *n);
 
 /* Once, before listening on or sending by SIP_TLS.  why: one line of at least 256 bytes.  0, -EINVAL. */
 MUST_CHECK int net_use_tls(struct net *n, const struct net_tls_conf *conf, char why[256]);
+/* The same for NET_MSRP_TLS. */
+MUST_CHECK int net_use_msrp_tls(struct net *n, const struct net_tls_conf *conf, char why[256]);
+enum { NET_FINGERPRINT_MAX = 104 };
+/* Of the certificate MSRP peers see, as a=fingerprint has it: "sha-256 AA:..."; empty without TLS. */
+void net_msrp_fingerprint(struct net *n, char out[NET_FINGERPRINT_MAX]);
 /* Would it succeed? */
 MUST_CHECK int net_check_tls(const struct net_tls_conf *conf, char why[256]);
 
 /* Listen.  tp: any but other; port 0: any.  *bound (NULL is fine): the address in fact.  0, -errno. */
 MUST_CHECK int net_listen_sip(struct net *n, enum sip_transport tp, const struct addr *at,
 			      struct addr *bound);
-MUST_CHECK int net_listen_msrp(struct net *n, const struct addr *at, struct addr *bound);
+MUST_CHECK int net_listen_msrp(struct net *n, enum net_msrp_kind kind, const struct addr *at,
+			       struct addr *bound);
 
 /* Runs until net_stop(); what is queued is then flushed as far as the sockets take it.  0, -errno. */
 int net_run(struct net *n);

@@ -41,7 +41,7 @@ struct net {
 	struct list sip_conns;  /* struct sip_conn, all */
 	struct list msrp_conns; /* struct net_conn, all */
 	struct htab sip_by_id, sip_by_peer;
-	struct tls *tls; /* owned; NULL: none in use */
+	struct tls *tls, *msrp_tls; /* owned; NULL: none in use */
 	struct resolver *resolver;
 	struct list waiting; /* struct waiting: SIP messages whose name is looked up */
 	unsigned n_waiting;
@@ -83,7 +83,7 @@ enum listen_kind { /* the first ones in the order of enum sip_transport, from TC
 		   LISTEN_SIP_TLS,
 		   LISTEN_SIP_WS,
 		   LISTEN_SIP_WSS,
-		   LISTEN_MSRP
+		   LISTEN_MSRP /* from here on: + enum net_msrp_kind */
 };
 MUST_CHECK int listener_open(struct net *n, enum listen_kind kind, const struct addr *at, struct addr *bound);
 void listeners_resume(struct net *n); /* a connection ended: there may be room again */
@@ -121,7 +121,7 @@ void sip_finish(struct net *n);
 void send_finish(struct net *n);
 
 /* msrp.c */
-void msrp_accepted(struct net *n, int fd, const struct addr *from);
+void msrp_accepted(struct net *n, enum net_msrp_kind kind, int fd, const struct addr *from);
 void msrp_finish(struct net *n);
 
 static inline void net_trace(struct net *n, const struct net_trace *t)

@@ -442,7 +442,7 @@ void sip_accepted(struct net *n, enum sip_transport tp, int fd, const struct add
 		close(fd);
 		return;
 	}
-	if ((tp == SIP_TLS || tp == SIP_WSS ? stream_open_tls_server(&c->s, fd) : stream_open(&c->s, fd)) <
+	if ((tp == SIP_TLS || tp == SIP_WSS ? stream_open_tls(&c->s, fd, tls_accept(n->tls, fd)) : stream_open(&c->s, fd)) <
 	    0) {
 		stream_close(&c->s);
 		return;
@@ -457,7 +457,8 @@ static void on_dialled(void *u, int fd, const struct addr *peer)
 
 	c->dial = NULL;
 	if (fd >= 0 && c->tp == SIP_TLS)
-		fd = stream_open_tls_client(&c->s, fd, span_of(c->host ? c->host : ""), peer);
+		fd = stream_open_tls(&c->s, fd,
+				     tls_connect(c->s.net->tls, fd, span_of(c->host ? c->host : ""), peer));
 	else if (fd >= 0)
 		fd = stream_open(&c->s, fd);
 	if (fd < 0) {

@@ -494,6 +494,7 @@ static void shake(struct stream *s)
 		return;
 	}
 	s->shaking = false;
+	s->net->stats.tls_resumed += tls_resumed(s->tls);
 	set_blocked(s, false);
 	attend(s);
 	if (s->ops->secured)
@@ -560,13 +561,13 @@ int stream_open(struct stream *s, int fd)
 	return 0;
 }
 
-static int open_tls(struct stream *s, int fd, struct tls_link *l)
+int stream_open_tls(struct stream *s, int fd, struct tls_link *l)
 {
 	int err;
 
 	if (!l) {
 		close(fd);
-		return s->net->tls ? -ENOMEM : -ENOTSUP;
+		return -ENOMEM;
 	}
 	s->tls = l; /* freed with the stream, whatever happens */
 	s->shaking = true;
@@ -574,14 +575,4 @@ static int open_tls(struct stream *s, int fd, struct tls_link *l)
 	if (err == 0)
 		set_blocked(s, true); /* the first turn of the loop begins the handshake */
 	return err;
-}
-
-int stream_open_tls_server(struct stream *s, int fd)
-{
-	return open_tls(s, fd, s->net->tls ? tls_accept(s->net->tls, fd) : NULL);
-}
-
-int stream_open_tls_client(struct stream *s, int fd, struct span name, const struct addr *ip)
-{
-	return open_tls(s, fd, s->net->tls ? tls_connect(s->net->tls, fd, name, ip) : NULL);
 }

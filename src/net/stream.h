@@ -57,9 +57,8 @@ struct stream {
 void stream_init(struct stream *s, struct net *n, const struct stream_ops *ops, uint32_t in_max,
 		 uint32_t out_max);
 MUST_CHECK int stream_open(struct stream *s, int fd); /* takes fd, also on error; what was written leaves */
-/* The same with TLS, as the side that was connected to, or that connects to name at ip.  -ENOTSUP: the net has none. */
-MUST_CHECK int stream_open_tls_server(struct stream *s, int fd);
-MUST_CHECK int stream_open_tls_client(struct stream *s, int fd, struct span name, const struct addr *ip);
+/* The same with TLS: l is made on fd and is the stream's from now on; NULL, as when there was no memory, is fine. */
+MUST_CHECK int stream_open_tls(struct stream *s, int fd, struct tls_link *l);
 void stream_write(struct stream *s, const struct span *piece, unsigned n);
 void stream_want_room(struct stream *s); /* ops->drained once out is low */
 void stream_pause(struct stream *s);

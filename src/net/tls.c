@@ -4,25 +4,14 @@
  * where one connection's leftovers look like the next one's failure.  So the queue is emptied before each call and
  * read right after it, and a certificate that was refused is named by its own result, not by "handshake failure".
  */
-#include "net/tls.h"
-
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-struct tls {
-	SSL_CTX *server, *client;
-};
-
-struct tls_link {
-	SSL *ssl;
-	bool wants_write;
-	char why[128];
-};
+#include "net/tls_int.h"
 
 /* Forward secrecy and authenticated encryption only (RFC 9325 4.2); TLS 1.3 has nothing else. */
 static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK";
@@ -76,14 +65,40 @@ static int load_authorities(SSL_CTX *c, const char *ca, char why[256])
 	return ok == 1 ? 0 : refuse(why, "cannot use the authorities", ca);
 }
 
+static int make_identity(SSL_CTX *c, SSL_CTX *other)
+{
+	X509 *cert;
+	EVP_PKEY *key;
+	int err = tls_make_identity(&cert, &key);
+
+	if (err < 0)
+		return err;
+	err = SSL_CTX_use_certificate(c, cert) == 1 && SSL_CTX_use_PrivateKey(c, key) == 1 &&
+			      SSL_CTX_use_certificate(other, cert) == 1 &&
+			      SSL_CTX_use_PrivateKey(other, key) == 1
+		      ? 0
+		      : -ENOMEM;
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return err;
+}
+
 static int load_identity(SSL_CTX *c, const struct net_tls_conf *conf, char why[256])
 {
+	if (conf->any_peer && !conf->certificate[0])
+		return 0; /* made, once for both */
 	if (SSL_CTX_use_certificate_chain_file(c, conf->certificate) != 1)
 		return refuse(why, "cannot use the certificate", conf->certificate);
 	if (SSL_CTX_use_PrivateKey_file(c, conf->key, SSL_FILETYPE_PEM) != 1 ||
 	    SSL_CTX_check_private_key(c) != 1)
 		return refuse(why, "cannot use the key", conf->key);
 	return 0;
+}
+
+/* Whoever it is: what speaks against it stays to be asked (SSL_get_verify_result). */
+static int take_any(int ok, X509_STORE_CTX *s)
+{
+	return 1;
 }
 
 static int set_up(SSL_CTX *c, const struct net_tls_conf *conf, int verify, char why[256])
@@ -96,10 +111,54 @@ static int set_up(SSL_CTX *c, const struct net_tls_conf *conf, int verify, char 
 	}
 	/* Resumption must not outlive a change of who may connect: sessions are ours alone. */
 	SSL_CTX_set_session_id_context(c, id, sizeof(id) - 1);
-	SSL_CTX_set_verify(c, verify, NULL);
+	SSL_CTX_set_verify(c, conf->any_peer ? SSL_VERIFY_PEER : verify, conf->any_peer ? take_any : NULL);
 	if (load_identity(c, conf, why) < 0)
 		return -EINVAL;
 	return load_authorities(c, conf->ca, why);
+}
+
+/* ---- sessions to resume ---- */
+
+static struct tls_kept *kept_of(struct tls *t, uint64_t key)
+{
+	for (unsigned i = 0; i < TLS_KEPT; i++)
+		if (t->kept[i].session && t->kept[i].key == key)
+			return &t->kept[i];
+	return NULL;
+}
+
+/* The server gave us a ticket: 1, it is ours now. */
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_link *l = SSL_get_app_data(ssl);
+	struct tls_kept *k;
+
+	if (!l || !l->key)
+		return 0;
+	k = kept_of(l->t, l->key);
+	if (!k)
+		k = &l->t->kept[l->t->kept_turn++ % TLS_KEPT];
+	SSL_SESSION_free(k->session);
+	*k = (struct tls_kept){ l->key, session };
+	return 1;
+}
+
+/* A ticket is used once (RFC 8446 C.4); the server gives another. */
+static void resume(struct tls_link *l)
+{
+	struct tls_kept *k = kept_of(l->t, l->key);
+
+	if (!k)
+		return;
+	SSL_set_session(l->ssl, k->session);
+	SSL_SESSION_free(k->session);
+	k->session = NULL;
+}
+
+static void keep_sessions(struct tls *t)
+{
+	SSL_CTX_set_session_cache_mode(t->client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(t->client, on_session);
 }
 
 struct tls *tls_create(const struct net_tls_conf *conf, char why[256])
@@ -115,16 +174,22 @@ struct tls *tls_create(const struct net_tls_conf *conf, char why[256])
 	ERR_clear_error();
 	t->server = context(TLS_server_method());
 	t->client = context(TLS_client_method());
-	if (set_up(t->server, conf, of_clients, why) == 0 && set_up(t->client, conf, of_servers, why) == 0)
-		return t;
-	tls_destroy(t);
-	return NULL;
+	if (set_up(t->server, conf, of_clients, why) < 0 || set_up(t->client, conf, of_servers, why) < 0 ||
+	    (conf->any_peer && !conf->certificate[0] && make_identity(t->server, t->client) < 0)) {
+		tls_destroy(t);
+		return NULL;
+	}
+	if (conf->any_peer)
+		keep_sessions(t);
+	return t;
 }
 
 void tls_destroy(struct tls *t)
 {
 	if (!t)
 		return;
+	for (unsigned i = 0; i < TLS_KEPT; i++)
+		SSL_SESSION_free(t->kept[i].session);
 	SSL_CTX_free(t->server);
 	SSL_CTX_free(t->client);
 	free(t);
@@ -132,12 +197,13 @@ void tls_destroy(struct tls *t)
 
 /* ---- links ---- */
 
-static struct tls_link *link_new(SSL_CTX *c, int fd)
+static struct tls_link *link_new(struct tls *t, SSL_CTX *c, int fd)
 {
 	struct tls_link *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
+	l->t = t;
 	ERR_clear_error();
 	l->ssl = SSL_new(c);
 	if (l->ssl && SSL_set_fd(l->ssl, fd) == 1)
@@ -148,7 +214,7 @@ static struct tls_link *link_new(SSL_CTX *c, int fd)
 
 struct tls_link *tls_accept(struct tls *t, int fd)
 {
-	struct tls_link *l = link_new(t->server, fd);
+	struct tls_link *l = link_new(t, t->server, fd);
 
 	if (l)
 		SSL_set_accept_state(l->ssl);
@@ -172,12 +238,34 @@ static bool expect(SSL *ssl, struct span name, const struct addr *ip)
 
 struct tls_link *tls_connect(struct tls *t, int fd, struct span name, const struct addr *ip)
 {
-	struct tls_link *l = link_new(t->client, fd);
+	struct tls_link *l = link_new(t, t->client, fd);
 
 	if (!l)
 		return NULL;
 	SSL_set_connect_state(l->ssl);
 	if (expect(l->ssl, name, ip))
+		return l;
+	tls_free(l);
+	return NULL;
+}
+
+struct tls_link *tls_call(struct tls *t, int fd, struct span name, uint64_t key)
+{
+	struct tls_link *l = link_new(t, t->client, fd);
+	char host[256];
+	struct wbuf w = wbuf_on(host, sizeof(host) - 1);
+	struct addr ip;
+
+	if (!l)
+		return NULL;
+	l->key = key;
+	SSL_set_app_data(l->ssl, l);
+	SSL_set_connect_state(l->ssl);
+	resume(l);
+	w_span(&w, name);
+	host[w.n] = '\0';
+	if (addr_parse(&ip, name, 0) ||
+	    SSL_set_tlsext_host_name(l->ssl, host) == 1) /* RFC 6066 3: no addresses */
 		return l;
 	tls_free(l);
 	return NULL;
@@ -195,7 +283,8 @@ void tls_free(struct tls_link *l)
 
 static void name_failure(struct tls_link *l)
 {
-	long verdict = SSL_get_verify_result(l->ssl);
+	bool any = SSL_get_verify_callback(l->ssl) == take_any;
+	long verdict = any ? X509_V_OK : SSL_get_verify_result(l->ssl);
 
 	snprintf(l->why, sizeof(l->why), "%s",
 		 verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : last_error());
@@ -279,6 +368,11 @@ void tls_say_end(struct tls_link *l)
 	ERR_clear_error();
 	if (SSL_is_init_finished(l->ssl))
 		SSL_shutdown(l->ssl);
+}
+
+bool tls_resumed(const struct tls_link *l)
+{
+	return SSL_session_reused(l->ssl) == 1;
 }
 
 const char *tls_why(const struct tls_link *l)

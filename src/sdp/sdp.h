@@ -126,6 +126,20 @@ struct sdp_msrp {
 };
 void sdp_msrp_of(const struct sdp *s, unsigned i, struct sdp_msrp *out);
 
+/* Hashes of a=fingerprint, weakest first (RFC 8122 5). */
+enum sdp_hash { SDP_HASH_NONE, SDP_SHA1, SDP_SHA224, SDP_SHA256, SDP_SHA384, SDP_SHA512 };
+enum { SDP_PRINTS_MAX = 8, SDP_DIGEST_MAX = 64 };
+struct sdp_prints {
+	enum sdp_hash hash; /* of all of them: the strongest there is; SDP_HASH_NONE: n is 0 */
+	bool bad;           /* one cannot be read */
+	uint8_t n;
+	uint8_t digest[SDP_PRINTS_MAX][SDP_DIGEST_MAX];
+};
+/* Of media line i, or where it has none of the session; hashes weaker than `weakest` do not count. */
+void sdp_prints_of(const struct sdp *s, unsigned i, enum sdp_hash weakest, struct sdp_prints *out);
+bool sdp_same_prints(const struct sdp_prints *a, const struct sdp_prints *b); /* in any order */
+size_t sdp_digest_len(enum sdp_hash h);
+
 /* file-selector parts (RFC 5547 6): name still quoted and escaped. */
 struct sdp_file {
 	struct span name, type, hash;

@@ -79,16 +79,15 @@ static int port_sip_send(void *u, const struct sip_dest *to, struct span bytes, 
 	return 0;
 }
 
-static void *port_connect(void *u, struct plane_conn *c, struct span host, uint16_t port, bool tls)
+static void *port_connect(void *u, struct plane_conn *c, const struct im_msrp_to *to)
 {
 	struct model *m = u;
 
-	(void)host, (void)tls;
 	for (unsigned i = 0; i < CONNS_MAX; i++) {
 		struct conn *k = &m->conn[i];
 		if (k->c)
 			continue;
-		*k = (struct conn){ .c = c, .side = (uint8_t)(port - 7000) };
+		*k = (struct conn){ .c = c, .side = (uint8_t)(to->port - 7000) };
 		return k;
 	}
 	violation("more than %d MSRP connections at once", CONNS_MAX);
@@ -348,8 +347,7 @@ static void conf_here(struct im_conf *c)
 	c->n_domains = 1;
 	snprintf(c->domains[0], sizeof(c->domains[0]), "example.com");
 	c->sip_transactions_max = 64;
-	snprintf(c->plane.host, sizeof(c->plane.host), "192.0.2.1");
-	c->plane.port = 2855;
+	c->plane.at[PLANE_TCP] = (struct plane_at){ "192.0.2.1", 2855 };
 	c->session_expires_s = run.set->expires_s;
 }
 

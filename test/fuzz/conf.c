@@ -29,7 +29,7 @@ static void check_limits(const struct conf *c)
 	FUZZ_CHECK(c->im.plane.end_bound_ms >= 1000 && c->im.plane.end_bound_ms < 30000);
 	for (unsigned i = 0; i < c->im.n_listen; i++)
 		FUZZ_CHECK(c->im.listen[i].host[0] && strlen(c->im.listen[i].host) < 64);
-	FUZZ_CHECK(c->im.plane.host[0] && c->im.accept_types[0]);
+	FUZZ_CHECK(plane_home(&c->im.plane)->host[0] && c->im.accept_types[0]);
 }
 
 static char *shown(const struct conf *c)

@@ -83,12 +83,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!offer)
 		return 0;
-	accept_offer(&conf, class, before, mine, offer, &v);
+	accept_offer(&conf, class, true, before, mine, offer, &v);
 	check_verdict(&v, offer);
-	accept_offer(&conf, class, offer, NULL, offer, &again);
+	accept_offer(&conf, class, true, offer, NULL, offer, &again);
 	FUZZ_CHECK(again.status == 0 && again.off == 0); /* ACC-1 */
 	if (mine) {
-		accept_answer(&conf, class, before, mine, offer, &v);
+		accept_answer(&conf, class, true, before, mine, offer, &v);
 		check_verdict(&v, offer);
 		FUZZ_CHECK(v.off == 0 && (v.status || mine->n_media == offer->n_media));
 	}

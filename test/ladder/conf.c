@@ -5,7 +5,7 @@
 
 #include "run.h"
 
-enum how { H_MODE, H_PROFILE, H_TEXT, H_U64, H_U32, H_BOOL, H_MS, H_WORD, H_CHOICE };
+enum how { H_MODE, H_PROFILE, H_TEXT, H_U64, H_U32, H_BOOL, H_MS, H_WORD, H_CHOICE, H_TRANSPORT };
 
 #define AT(field) offsetof(struct im_conf, field), sizeof(((struct im_conf *)0)->field)
 
@@ -63,6 +63,11 @@ static const struct key {
 	{ "msrp.repair", H_CHOICE, AT(plane.repair), "wait reconnect reinvite reinvite_always" },
 	{ "msrp.repair_wait", H_MS, AT(plane.repair_wait_ms), NULL },
 	{ "msrp.keepalive", H_MS, AT(plane.keepalive_ms), NULL },
+	{ "msrp.transport.client", H_TRANSPORT, AT(plane.transport[SIDE_A]), NULL },
+	{ "msrp.transport.core", H_TRANSPORT, AT(plane.transport[SIDE_B]), NULL },
+	{ "msrp.tls.names", H_BOOL, AT(plane.tls_names), NULL },
+	{ "msrp.tls.sha1", H_BOOL, AT(plane.sha1), NULL },
+	{ "msrp.tls.fingerprints", H_WORD, AT(plane.prints_from_any), "any" },
 };
 
 /* The plane has its own copy of two of the policy's values. */
@@ -86,6 +91,10 @@ static bool put_key(struct im_conf *c, const struct key *k, const char *v)
 		return true;
 	case H_PROFILE:
 		c->profile = strcmp(v, "3gpp") == 0 ? IM_3GPP : strcmp(v, "3gpp2") == 0 ? IM_3GPP2 : IM_PLAIN;
+		return true;
+	case H_TRANSPORT:
+		u32 = strcmp(v, "tls") == 0 ? 1 + PLANE_TLS : strcmp(v, "tcp") == 0 ? 1 + PLANE_TCP : 0;
+		memcpy(at, &u32, sizeof(u32));
 		return true;
 	case H_TEXT:
 		return (size_t)snprintf(at, k->size, "%s", v) < k->size;
@@ -186,6 +195,12 @@ bool conf_line(struct run *r, const struct line *l)
 		return r->w.pipe_room = (size_t)strtoull(v, NULL, 10), true;
 	if (span_eq(l->what, SPAN("ladder.segment")))
 		return r->w.pipe_segment = (size_t)strtoull(v, NULL, 10), true;
+	if (span_eq(l->what, SPAN("msrp.listen"))) { /* transports alone: their addresses are the world's */
+		for (unsigned i = 0; i < PLANE_N_TP; i++)
+			if (!strstr(v, i == PLANE_TLS ? "tls" : "tcp"))
+				r->w.conf.plane.at[i].port = 0;
+		return true;
+	}
 	if (lists(&r->w.conf, l))
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
@@ -226,6 +241,7 @@ bool set_line(struct run *r, const struct line *l)
 		{ "uri", p->p.uri, sizeof(p->p.uri) },
 		{ "far_uri", p->p.far_uri, sizeof(p->p.far_uri) },
 		{ "setup", p->p.setup_pref, sizeof(p->p.setup_pref) },
+		{ "cert", p->cert, sizeof(p->cert) },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		if (span_eq(field, span_of(fields[i].name)))

@@ -42,6 +42,7 @@ int media_incoming(void *u, struct wconn *c, const struct addr *to, void **peer)
 	if (m == NULL)
 		return -1;
 	m->c = c;
+	world_msrp_tls(c, world_msrp_is_tls(c), p->cert);
 	*peer = m;
 	event(p, "CONNECT", m);
 	return 0;
@@ -63,7 +64,18 @@ void media_down(void *u, struct wconn *c, void *peer)
 	event(m->peer, "CLOSE", m);
 }
 
-static struct mconn *conn_of(struct peer *p, struct span name, bool make)
+/* With TLS where the server's path says so, or "tp=" does. */
+static bool wants_tls(struct peer *p, const struct line *l)
+{
+	struct span tp = line_attr(l, "tp");
+	struct pup_dialog *d = run_dialog(p, line_attr(l, "dlg"), true);
+	unsigned at = (unsigned)wire_u64(line_attr(l, "line"));
+	if (tp.p)
+		return span_eq(tp, SPAN("tls"));
+	return span_starts(span_of(d->far_path[at ? at - 1 : 0]), SPAN("msrps:"));
+}
+
+static struct mconn *conn_of(struct peer *p, const struct line *l, struct span name, bool make)
 {
 	char z[16];
 	for (unsigned i = p->n_mc; i-- > 0;) {
@@ -80,6 +92,7 @@ static struct mconn *conn_of(struct peer *p, struct span name, bool make)
 	struct addr from = p->p.addr;
 	from.port = (uint16_t)(40000 + p->n_mc);
 	m->c = world_msrp_open(&p->r->w, &from, m);
+	world_msrp_tls(m->c, wants_tls(p, l), p->cert);
 	return m;
 }
 
@@ -232,7 +245,8 @@ static void paths(struct run *r, const struct line *l, struct peer *p, struct wb
 	if (from.p)
 		w_span(w, pattern_fill(&r->v, from, room, sizeof(room)));
 	else
-		w_fmt(w, "msrp://%s:%u/%s;tcp", mine->host, mine->port, mine->session);
+		w_fmt(w, "%s://%s:%u/%s;tcp", strstr(mine->proto, "TLS") ? "msrps" : "msrp", mine->host,
+		      mine->port, mine->session);
 	w_str(w, "\r\n");
 }
 
@@ -329,7 +343,7 @@ bool msend_line(struct run *r, const struct line *l)
 		if (c == NULL)
 			return false;
 	} else {
-		c = conn_of(p, conn, true);
+		c = conn_of(p, l, conn, true);
 		if (span_eq(l->what, SPAN("raw"))) {
 			header_lines(r, l, &w);
 		} else if (span_eq(l->what, SPAN("rest"))) {
@@ -382,7 +396,7 @@ bool mdo_line(struct run *r, const struct line *l)
 				world_msrp_resume(p->mc[i].c);
 		return true;
 	}
-	struct mconn *c = conn_of(p, line_attr(l, "conn"), span_eq(l->what, SPAN("connect")));
+	struct mconn *c = conn_of(p, l, line_attr(l, "conn"), span_eq(l->what, SPAN("connect")));
 	if (c == NULL || c->c == NULL)
 		return run_fail(r, "no such connection");
 	if (span_eq(l->what, SPAN("connect")))

@@ -204,6 +204,7 @@ void run_world_init(struct run *r, uint64_t seed)
 		struct peer *p = &r->peer[i];
 		p->r = r;
 		pup_init(&p->p, peers[i].name, peers[i].host, 5060);
+		snprintf(p->cert, sizeof(p->cert), "%s", peers[i].name);
 		snprintf(p->p.uri, sizeof(p->p.uri), "%s", peers[i].uri);
 		snprintf(p->p.far_uri, sizeof(p->p.far_uri), "%s", peers[i].far);
 		snprintf(p->p.routes, sizeof(p->p.routes), "%s", peers[i].routes);

@@ -31,6 +31,7 @@ struct peer {
 	struct run *r;
 	struct pup p;
 	enum sip_transport tp; /* sends over it */
+	char cert[32];         /* it shows on MSRP connections with TLS; "": none */
 	bool refuse_msrp;      /* does not listen */
 	bool stalled;          /* does not read its MSRP connections */
 	struct addr alias[8];  /* further addresses that lead to it */

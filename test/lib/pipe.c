@@ -3,8 +3,10 @@
  * MSRP connections of the simulated world: two byte queues each, with room, segments and delay.  A connection
  * outlives its last pending event, never the world; what either end has let go of is only marked dead.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/cert.h"
 #include "lib/world_int.h"
 
 struct queue { /* bytes under way in one direction */
@@ -19,7 +21,9 @@ struct wconn {
 	struct list link;
 	struct plane_conn *im; /* NULL: im does not know it (any more) */
 	void *peer;
-	struct addr ip;       /* the peer's */
+	struct addr ip; /* the peer's */
+	char cert[32];  /* it shows; "": none */
+	bool tls;
 	struct queue out, in; /* as seen from im */
 	unsigned n_pending;   /* events that will come */
 	bool peer_holds;      /* the peer has our pointer and must hear of our end */
@@ -207,19 +211,32 @@ static struct wconn *conn_new(struct world *w)
 	return c;
 }
 
-static void *port_connect(void *u, struct plane_conn *pc, struct span host, uint16_t port, bool tls)
+static void *port_connect(void *u, struct plane_conn *pc, const struct im_msrp_to *to)
 {
 	struct world *w = u;
 	struct addr ip = { 0 };
-	if (tls || !world_resolve(w, host, port, &ip))
+	if (!world_resolve(w, to->host, to->port, &ip))
 		return NULL;
 	unsigned depth = world_suspend(w);
 	struct wconn *c = conn_new(w);
 	c->im = pc;
 	c->ip = ip;
+	c->tls = to->tp == PLANE_TLS;
 	later(c, delay_of(w), connect_done);
 	world_restore(w, depth);
 	return c;
+}
+
+static size_t port_digest(void *u, void *wc, enum sdp_hash h, uint8_t out[SDP_DIGEST_MAX])
+{
+	const struct wconn *c = wc;
+	return c->tls ? cert_digest(out, h, c->cert) : 0;
+}
+
+static bool port_names(void *u, void *wc, struct span host)
+{
+	const struct wconn *c = wc;
+	return c->tls && cert_names(c->cert, host);
 }
 
 static void port_write(void *u, void *wc, const struct span *piece, unsigned n)
@@ -276,6 +293,8 @@ static void port_close(void *u, void *wc)
 void pipe_port(struct im_port *port)
 {
 	port->msrp_connect = port_connect;
+	port->msrp_digest = port_digest;
+	port->msrp_names = port_names;
 	port->msrp_write = port_write;
 	port->msrp_room = port_room;
 	port->msrp_resume = port_resume;
@@ -290,7 +309,7 @@ static void open_done(struct world *w, void *arg, uint64_t n)
 	c->n_pending--;
 	if (!c->dead) {
 		world_enter(w);
-		c->im = im_msrp_accept(w->im, c, &c->ip, w->now_us);
+		c->im = im_msrp_accept(w->im, c, c->tls ? PLANE_TLS : PLANE_TCP, &c->ip, w->now_us);
 		world_leave(w);
 		c->peer_open = c->peer_holds = c->im != NULL;
 		w->hooks.msrp_up(w->hooks.u, c, c->peer, c->im != NULL);
@@ -309,6 +328,17 @@ struct wconn *world_msrp_open(struct world *w, const struct addr *from, void *pe
 	c->peer_holds = true;
 	later(c, delay_of(w), open_done);
 	return c;
+}
+
+void world_msrp_tls(struct wconn *c, bool tls, const char *cert)
+{
+	c->tls = tls;
+	snprintf(c->cert, sizeof(c->cert), "%s", cert);
+}
+
+bool world_msrp_is_tls(const struct wconn *c)
+{
+	return c->tls;
 }
 
 void world_msrp_send(struct wconn *c, struct span bytes)

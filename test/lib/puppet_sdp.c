@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/cert.h"
 #include "lib/wire.h"
 
 static void put(char *dst, size_t cap, struct span s)
@@ -37,6 +38,7 @@ static struct psdp_line *add_line(struct psdp *s, const char *media)
 	snprintf(l->fmt, sizeof(l->fmt), "*");
 	snprintf(l->accept, sizeof(l->accept), "message/cpim text/plain");
 	snprintf(l->wrapped, sizeof(l->wrapped), "*");
+	put(l->fp, sizeof(l->fp), (struct span){ s->who, strcspn(s->who, "0123456789") });
 	new_session(s, l);
 	return l;
 }
@@ -102,6 +104,10 @@ static bool word_apply(struct psdp *s, char *word)
 	WORD("max", SET(l->max_size))
 	WORD("setup", SET(l->setup))
 	WORD("proto", SET(l->proto))
+	WORD("tls", snprintf(l->proto, sizeof(l->proto), "TCP/TLS/MSRP"))
+	WORD("tcp", snprintf(l->proto, sizeof(l->proto), "TCP/MSRP"))
+	WORD("fp", SET(l->fp))
+	WORD("sessionfp", SET(s->fp))
 	WORD("fmt", SET(l->fmt))
 	WORD("media", SET(l->media))
 	WORD("line", snprintf(l->extra + strlen(l->extra), sizeof(l->extra) - strlen(l->extra), "%s\r\n", v))
@@ -194,6 +200,20 @@ void psdp_answer_to(struct psdp *s, struct span offer)
 	s->n = n < PSDP_LINES ? n : PSDP_LINES;
 }
 
+static void write_prints(struct wbuf *w, const char *list)
+{
+	struct span rest = span_of(list);
+	while (rest.n) {
+		struct span name = span_split(&rest, '+'), hash = SPAN("sha-256");
+		char text[256], cert[32];
+		if (span_chr(name, '/') != SPAN_NONE)
+			hash = span_split(&name, '/');
+		put(cert, sizeof(cert), name);
+		cert_print(text, sizeof(text), cert_hash(hash), cert);
+		w_fmt(w, "a=fingerprint:%s\r\n", text);
+	}
+}
+
 static void write_line(const struct psdp *s, const struct psdp_line *l, struct wbuf *w, bool offer)
 {
 	w_fmt(w, "m=%s %u %s %s\r\n", l->media, l->port, l->proto, l->fmt);
@@ -213,6 +233,8 @@ static void write_line(const struct psdp *s, const struct psdp_line *l, struct w
 		      l->port, l->session);
 	if (l->dir[0])
 		w_fmt(w, "a=%s\r\n", l->dir);
+	if (strstr(l->proto, "TLS"))
+		write_prints(w, l->fp);
 	w_str(w, l->extra);
 }
 
@@ -226,6 +248,7 @@ void psdp_write(struct psdp *s, struct wbuf *w, bool offer)
 	if (!s->omit_c)
 		w_fmt(&c, "c=IN %s %s\r\n", strstr(addr, v6) ? "IP6" : "IP4", addr);
 	w_str(&c, "t=0 0\r\n");
+	write_prints(&c, s->fp);
 	for (unsigned i = 0; i < s->n; i++) {
 		write_line(s, &s->line[i], &c, offer);
 		s->line[i].setup[0] = 0;

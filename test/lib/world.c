@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/cert.h"
 #include "sip/frame.h"
 
 enum { STEPS_PER_INSTANT = 1000000 };
@@ -245,8 +246,12 @@ static void conf_here(struct im_conf *c)
 	snprintf(c->domains[0], sizeof(c->domains[0]), "example.com");
 	snprintf(c->next_hop, sizeof(c->next_hop), "sip:192.0.2.20:5060;lr");
 	c->mode = IM_ANCHORED;
-	snprintf(c->plane.host, sizeof(c->plane.host), "%s", WORLD_AS_IP);
-	c->plane.port = WORLD_AS_MSRP;
+	for (unsigned i = 0; i < PLANE_N_TP; i++) {
+		snprintf(c->plane.at[i].host, sizeof(c->plane.at[i].host), "%s", WORLD_AS_IP);
+		c->plane.at[i].port = (uint16_t)(WORLD_AS_MSRP + i);
+	}
+	c->plane.tls_names = true;
+	cert_print(c->plane.fingerprint, sizeof(c->plane.fingerprint), SDP_SHA256, "as");
 }
 
 void world_init(struct world *w, uint64_t seed, const struct world_hooks *hooks)

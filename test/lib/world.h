@@ -69,7 +69,7 @@ bool world_start(struct world *w); /* false: no memory */
 void world_finish(struct world *w);
 
 #define WORLD_AS_IP "192.0.2.1"
-enum { WORLD_AS_SIP = 5060, WORLD_AS_MSRP = 2855 };
+enum { WORLD_AS_SIP = 5060, WORLD_AS_MSRP = 2855 }; /* the MSRP port of a transport: + enum plane_tp */
 
 void world_at(struct world *w, uint64_t at_us, world_fn *fn, void *arg, uint64_t n);
 /* Runs everything due up to and including until_us, then sets the clock to it. */
@@ -86,6 +86,9 @@ void world_sip_unreachable(struct world *w, uint64_t token);
 
 /* A peer connects to im's MSRP listener. */
 struct wconn *world_msrp_open(struct world *w, const struct addr *from, void *peer);
+/* What the peer's end of a connection is: with TLS, and the certificate it shows (cert.h; "": none).  Before it is up. */
+void world_msrp_tls(struct wconn *c, bool tls, const char *cert);
+bool world_msrp_is_tls(const struct wconn *c);
 void world_msrp_send(struct wconn *c, struct span bytes);
 void world_msrp_resume(struct wconn *c);          /* the peer reads on */
 void world_msrp_shut(struct wconn *c);            /* the peer closes after its bytes are out */

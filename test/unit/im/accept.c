@@ -19,6 +19,7 @@ static int setup(void **state)
 	strcpy(conf.accept_types, "*");
 	conf.max_size = 10000;
 	conf.min_max_size = 10;
+	conf.plane.at[PLANE_TCP].port = 2855;
 	conf.max_streams = 4;
 	conf.max_chats = 1;
 	conf.file_transfer = true;
@@ -65,7 +66,7 @@ static struct verdict offer_as(enum im_class class, const char *before, const ch
 	struct verdict v;
 
 	memset(&v, 0xa5, sizeof(v));
-	accept_offer(&conf, class, parsed(&b, before), parsed(&m, mine), parsed(&o, offer), &v);
+	accept_offer(&conf, class, true, parsed(&b, before), parsed(&m, mine), parsed(&o, offer), &v);
 	if (v.status) {
 		assert_int_equal(v.status, 488);
 		assert_in_range(v.warning, 300, 399); /* ACC-6 */
@@ -692,6 +693,52 @@ static void acc_2q_downgrade(void **state)
 	yes("allowed", offer_as(TALK, HEAD TLS_LINE, HEAD TLS_LINE, HEAD CHAT));
 }
 
+/* ---- whom to expect on a TLS connection ---- */
+
+#define SHA1 "a=fingerprint:SHA-1 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33\r\n"
+#define MD5 "a=fingerprint:md5 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n"
+#define HALF "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:ee:ff"
+#define SHA256 "a=fingerprint:sha-256 " HALF ":" HALF "\r\n"
+
+static struct verdict by_an_unsafe_way(const char *text)
+{
+	static struct sdp o;
+	struct verdict v;
+
+	accept_offer(&conf, TALK, false, NULL, NULL, parsed(&o, text), &v);
+	return v;
+}
+
+static void acc_2k_who_a_tls_peer_is(void **state)
+{
+	static const struct row t[] = {
+		{ HEAD TLS_LINE SHA256 },
+		{ V O STC SHA256 TLS_LINE },
+		{ HEAD TLS_LINE MD5 SHA256 SHA1 },
+		{ HEAD TLS_LINE, 399, "m=1: no a=fingerprint" },
+		{ V O STC SHA256 TLS_LINE MD5, 399, "m=1: no a=fingerprint of a hash that is allowed" },
+		{ HEAD TLS_LINE SHA1, 399, "m=1: no a=fingerprint of a hash that is allowed" },
+		{ HEAD TLS_LINE SHA256 "a=fingerprint:sha-512 " HALF "\r\n", 399,
+		  "m=1: a=fingerprint cannot be read" },
+		{ HEAD TLS_LINE "a=fingerprint:sha-256\r\n", 399, "m=1: a=fingerprint cannot be read" },
+		{ HEAD TLS_LINE "a=setup:passive\r\n" }, /* UP-47: by its name */
+	};
+
+	conf.plane.at[PLANE_TLS].port = 2856;
+	conf.plane.tls_names = true;
+	check_first(t, ARRAY_LEN(t));
+	conf.plane.sha1 = true;
+	yes("SHA-1 by option", first(t[5].offer));
+	no("never MD5", first(t[4].offer), 399, t[4].text);
+	conf.plane.tls_names = false;
+	no("names do not count", first(t[8].offer), 399, "m=1: no a=fingerprint");
+	no("up_48", by_an_unsafe_way(t[0].offer), 399, "m=1: a=fingerprint came by a way that is not safe");
+	conf.plane.at[PLANE_TCP].port = 0;
+	no("TLS alone", first(HEAD CHAT), 302, "m=1: MSRP is only available over TLS");
+	conf.mode = IM_UNANCHORED; /* end to end: not ours to judge */
+	yes("unanchored", first(t[3].offer));
+}
+
 /* ---- answers ---- */
 
 static struct verdict answer_to(const char *before, const char *sent, const char *answer)
@@ -700,7 +747,7 @@ static struct verdict answer_to(const char *before, const char *sent, const char
 	struct verdict v;
 
 	memset(&v, 0xa5, sizeof(v));
-	accept_answer(&conf, TALK, parsed(&b, before), parsed(&s, sent), parsed(&a, answer), &v);
+	accept_answer(&conf, TALK, true, parsed(&b, before), parsed(&s, sent), parsed(&a, answer), &v);
 	assert_true(v.status == 0 || v.status == 488);
 	assert_int_equal(v.off, 0);
 	return v;
@@ -898,6 +945,7 @@ int main(void)
 		cmocka_unit_test_setup(class_8_set_up_of_a_large_message, setup),
 		cmocka_unit_test_setup(class_10_not_im, setup),
 		cmocka_unit_test_setup(acc_2q_downgrade, setup),
+		cmocka_unit_test_setup(acc_2k_who_a_tls_peer_is, setup),
 		cmocka_unit_test_setup(sdp_6_answers_keep_the_slots, setup),
 		cmocka_unit_test_setup(acc_7_answers_are_judged, setup),
 		cmocka_unit_test_setup(acc_7_6135_setup_in_answers, setup),

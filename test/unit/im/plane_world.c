@@ -22,13 +22,13 @@ static struct pw_conn *conn_new(struct pw *w)
 	return c;
 }
 
-static void *port_connect(void *u, struct plane_conn *pc, struct span host, uint16_t port, bool tls)
+static void *port_connect(void *u, struct plane_conn *pc, const struct im_msrp_to *to)
 {
 	struct pw_conn *c = conn_new(u);
 
 	c->pc = pc;
-	snprintf(c->host, sizeof(c->host), "%" SPAN_FMT, SPAN_ARG(host));
-	c->port = port;
+	snprintf(c->host, sizeof(c->host), "%" SPAN_FMT, SPAN_ARG(to->host));
+	c->port = to->port;
 	return c;
 }
 
@@ -96,8 +96,7 @@ static const struct plane_hooks hooks = { .lost = on_lost, .back = on_back };
 void pw_init(struct pw *w)
 {
 	memset(w, 0, sizeof(*w));
-	w->conf = (struct plane_conf){ .host = "192.0.2.9",
-				       .port = 2855,
+	w->conf = (struct plane_conf){ .at = { { "192.0.2.9", 2855 }, { "192.0.2.9", 2856 } },
 				       .ack_end = true,
 				       .accept_types = "*",
 				       .max_size = 1 << 30,
@@ -251,7 +250,7 @@ struct pw_conn *pw_accept(struct pw *w)
 	struct addr from = { .family = 4, .port = (uint16_t)(1000 + w->n_conns), .ip = { 198, 51, 100, 7 } };
 
 	c->up = true;
-	c->pc = planes_accept(w->ps, c, &from, w->now_us);
+	c->pc = planes_accept(w->ps, c, PLANE_TCP, &from, w->now_us);
 	if (!c->pc)
 		c->closed = true;
 	return c;

@@ -140,8 +140,8 @@ static void the_contract_is_read(void **state)
 	assert_false(c.im.file_transfer);
 	assert_false(c.im.plane.ack_end);
 	assert_int_equal(c.im.plane.bind_wait_ms, 9500);
-	assert_string_equal(c.im.plane.host, "127.0.0.1");
-	assert_int_equal(c.im.plane.port, 2855);
+	assert_string_equal(c.im.plane.at[PLANE_TCP].host, "127.0.0.1");
+	assert_int_equal(c.im.plane.at[PLANE_TCP].port, 2855);
 	assert_int_equal(c.mgmt.port, 8060);
 	conf_finish(&c);
 }
@@ -168,13 +168,13 @@ static void advertised_names_replace_addresses(void **state)
 	      0);
 	assert_string_equal(c.im.listen[0].host, "as.example.com");
 	assert_int_equal(c.im.listen[0].port, 5060);
-	assert_string_equal(c.im.plane.host, "[2001:db8::1]");
-	assert_int_equal(c.im.plane.port, 443);
+	assert_string_equal(c.im.plane.at[PLANE_TCP].host, "[2001:db8::1]");
+	assert_int_equal(c.im.plane.at[PLANE_TCP].port, 443);
 	conf_bound_sip(&c, 1, &bound);
 	conf_bound_msrp(&c, 0, &bound);
 	assert_string_equal(c.im.listen[1].host, "as.example.com");
 	assert_int_equal(c.im.listen[1].port, 40000);
-	assert_int_equal(c.im.plane.port, 443);
+	assert_int_equal(c.im.plane.at[PLANE_TCP].port, 443);
 	conf_finish(&c);
 
 	parse(&c, "sip: { listen: [\"udp:127.0.0.1:1\", \"tcp:[::1]:2\"], advertise: [\"a:10\", \"b\"] }\n",
@@ -183,6 +183,52 @@ static void advertised_names_replace_addresses(void **state)
 	assert_int_equal(c.im.listen[0].port, 10);
 	assert_string_equal(c.im.listen[1].host, "b");
 	assert_int_equal(c.im.listen[1].port, 2);
+	conf_finish(&c);
+}
+
+static void msrp_by_tcp_and_tls(void **state)
+{
+	struct conf c;
+	struct addr bound = { .family = 4, .port = 40001, .ip = { 127, 0, 0, 1 } };
+
+	parse(&c,
+	      "sip: { tls: { certificate: /a/c.pem, key: /a/k.pem, ca: /a/ca.pem } }\n"
+	      "msrp:\n"
+	      "  listen: [\"tcp:127.0.0.1:2855\", \"tls:127.0.0.1:0\", \"tls:127.0.0.1:2857\"]\n"
+	      "  advertise: \"msrp.example.com:4000\"\n"
+	      "  transport: { client: tls, core: tcp }\n"
+	      "  tls: { names: false, sha1: true, fingerprints: any, ca: /b/ca.pem }\n",
+	      0);
+	assert_true(conf_has_msrp_tls(&c));
+	assert_string_equal(c.im.plane.at[PLANE_TCP].host, "msrp.example.com");
+	assert_int_equal(c.im.plane.at[PLANE_TCP].port, 4000);
+	conf_bound_msrp(&c, 1, &bound);
+	assert_string_equal(c.im.plane.at[PLANE_TLS].host, "msrp.example.com");
+	assert_int_equal(c.im.plane.at[PLANE_TLS].port, 40001);
+	assert_int_equal(c.im.plane.transport[SIDE_A], 1 + PLANE_TLS);
+	assert_int_equal(c.im.plane.transport[SIDE_B], 1 + PLANE_TCP);
+	assert_false(c.im.plane.tls_names);
+	assert_true(c.im.plane.sha1);
+	assert_true(c.im.plane.prints_from_any);
+	/* What msrp.tls leaves open is as for SIP. */
+	assert_string_equal(c.msrp_tls.certificate, "/a/c.pem");
+	assert_string_equal(c.msrp_tls.key, "/a/k.pem");
+	assert_string_equal(c.msrp_tls.ca, "/b/ca.pem");
+	conf_finish(&c);
+
+	parse(&c,
+	      "msrp: { listen: [\"tls:127.0.0.1:2855\", \"tcp:[::1]:2856\"], advertise: [\"a:1\", \"b\"] }\n",
+	      0);
+	assert_string_equal(c.im.plane.at[PLANE_TLS].host, "a");
+	assert_int_equal(c.im.plane.at[PLANE_TLS].port, 1);
+	assert_string_equal(c.im.plane.at[PLANE_TCP].host, "b");
+	assert_int_equal(c.im.plane.at[PLANE_TCP].port, 2856);
+	conf_finish(&c);
+
+	parse(&c, "msrp: { listen: \"tls:127.0.0.1:2855\" }\n", 0);
+	assert_int_equal(c.im.plane.at[PLANE_TCP].port, 0);
+	assert_string_equal(plane_home(&c.im.plane)->host, "127.0.0.1");
+	assert_string_equal(c.msrp_tls.certificate, ""); /* one is made */
 	conf_finish(&c);
 }
 
@@ -293,8 +339,17 @@ static void faults_of_addresses(void **state)
 	one_fault(
 		"sip:\n  listen: tls:127.0.0.1:5061\n  tls: { certificate: c.pem }\n",
 		"f.yaml: sip.tls.key (default): is needed, since sip.listen has tls: or wss:; name a PEM file");
-	one_fault("msrp: { listen: \"tls:127.0.0.1:5061\" }\n",
-		  "f.yaml:1: msrp.listen: tls: is not in this version; use tcp:");
+	one_fault("msrp: { listen: \"udp:127.0.0.1:5061\" }\n",
+		  "f.yaml:1: msrp.listen: \"udp:127.0.0.1:5061\" begins with no transport; write "
+		  "tcp:ADDRESS:PORT or tls:ADDRESS:PORT");
+	one_fault(
+		"msrp:\n  listen: tls:127.0.0.1:2856\n  tls: { key: k.pem }\n",
+		"f.yaml: msrp.tls.certificate (default): is needed too: certificate and key belong together");
+	one_fault("msrp:\n  transport: { core: tls }\n",
+		  "f.yaml:2: msrp.transport.core: has no listener of its kind in msrp.listen; add one");
+	one_fault("msrp:\n  listen: [tcp:127.0.0.1:2855, tls:127.0.0.1:2856, tcp:127.0.0.1:2857]\n"
+		  "  advertise: [a.example.com, b.example.com]\n",
+		  "f.yaml:3: msrp.advertise: has 2 entries, msrp.listen 3; give one, or one for each");
 	one_fault(
 		"sip: { listen: \"127.0.0.1:5060\" }\n",
 		"f.yaml:1: sip.listen: \"127.0.0.1:5060\" begins with no transport; write udp:ADDRESS:PORT, "
@@ -495,6 +550,7 @@ int main(void)
 		cmocka_unit_test(the_contract_is_read),
 		cmocka_unit_test(a_file_replaces_lists_whole),
 		cmocka_unit_test(advertised_names_replace_addresses),
+		cmocka_unit_test(msrp_by_tcp_and_tls),
 		cmocka_unit_test(faults_of_shape),
 		cmocka_unit_test(faults_of_yaml_itself),
 		cmocka_unit_test(faults_of_values),

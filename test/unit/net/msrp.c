@@ -196,7 +196,9 @@ static void connecting_by_address_and_by_name(void **state)
 		struct fixture *f = fixture_new(NULL, "127.0.0.1");
 		struct addr at;
 		int listener = peer_listen("127.0.0.1", &at), fd = -1;
-		struct net_conn *c = net_msrp_connect(f->net, f, span_of(hosts[i]), at.port);
+		struct net_conn *c =
+			net_msrp_connect(f->net, f,
+					 &(struct net_msrp_to){ .host = span_of(hosts[i]), .port = at.port });
 		struct span hello = SPAN("hello");
 		char buf[64];
 
@@ -220,8 +222,11 @@ static void a_refused_connection_is_told_later(void **state)
 	struct addr at;
 
 	close(peer_listen("127.0.0.1", &at));
-	assert_non_null(net_msrp_connect(f->net, f, SPAN("127.0.0.1"), at.port));
-	assert_non_null(net_msrp_connect(f->net, f, SPAN("no name"), at.port));
+	assert_non_null(
+		net_msrp_connect(f->net, f,
+				 &(struct net_msrp_to){ .host = SPAN("127.0.0.1"), .port = at.port }));
+	assert_non_null(net_msrp_connect(f->net, f,
+					 &(struct net_msrp_to){ .host = SPAN("no name"), .port = at.port }));
 	assert_int_equal(f->seen.n_closed, 0);
 	run_until(f, f->seen.n_closed == 2);
 	assert_int_equal(f->seen.n_connected, 0);
@@ -235,9 +240,12 @@ static void closing_while_connecting_is_quiet(void **state)
 	struct addr at;
 	int listener = peer_listen("127.0.0.1", &at);
 
-	net_msrp_close(net_msrp_connect(f->net, f, SPAN("127.0.0.1"), at.port));
-	net_msrp_close(net_msrp_connect(f->net, f, SPAN("localhost"), at.port));
-	net_msrp_close(net_msrp_connect(f->net, f, SPAN("no name"), at.port));
+	net_msrp_close(net_msrp_connect(f->net, f,
+					&(struct net_msrp_to){ .host = SPAN("127.0.0.1"), .port = at.port }));
+	net_msrp_close(net_msrp_connect(f->net, f,
+					&(struct net_msrp_to){ .host = SPAN("localhost"), .port = at.port }));
+	net_msrp_close(net_msrp_connect(f->net, f,
+					&(struct net_msrp_to){ .host = SPAN("no name"), .port = at.port }));
 	net_msrp_close(NULL);
 	run_until(f, net_stats(f->net)->msrp_connections == 0);
 	assert_int_equal(f->seen.n_connected + f->seen.n_closed, 0);
@@ -288,7 +296,8 @@ static void at_the_limit_no_connection_is_begun(void **state)
 	conf.msrp_connections_max = 1;
 	f = fixture_new(&conf, "127.0.0.1");
 	accept_conn(f, &fd);
-	assert_null(net_msrp_connect(f->net, f, SPAN("127.0.0.1"), 9));
+	assert_null(
+		net_msrp_connect(f->net, f, &(struct net_msrp_to){ .host = SPAN("127.0.0.1"), .port = 9 }));
 	close(fd);
 	fixture_free(f);
 }

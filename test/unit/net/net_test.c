@@ -56,7 +56,8 @@ static void on_unreachable(void *u, uint64_t token, uint64_t now_us)
 	f->seen.tokens[f->seen.n_tokens++] = token;
 }
 
-static void *on_accepted(void *u, struct net_conn *c, const struct addr *from, uint64_t now_us)
+static void *on_accepted(void *u, struct net_conn *c, enum net_msrp_kind kind, const struct addr *from,
+			 uint64_t now_us)
 {
 	struct fixture *f = u;
 
@@ -135,7 +136,7 @@ struct fixture *fixture_new(const struct net_conf *conf, const char *ip)
 	assert_non_null(f->net);
 	assert_int_equal(net_listen_sip(f->net, SIP_UDP, &at, &f->udp), 0);
 	assert_int_equal(net_listen_sip(f->net, SIP_TCP, &at, &f->tcp), 0);
-	assert_int_equal(net_listen_msrp(f->net, &at, &f->msrp), 0);
+	assert_int_equal(net_listen_msrp(f->net, NET_MSRP_TCP, &at, &f->msrp), 0);
 	return f;
 }
 

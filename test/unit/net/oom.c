@@ -29,7 +29,8 @@ static void on_unreachable(void *u, uint64_t token, uint64_t now_us)
 {
 }
 
-static void *on_accepted(void *u, struct net_conn *c, const struct addr *from, uint64_t now_us)
+static void *on_accepted(void *u, struct net_conn *c, enum net_msrp_kind kind, const struct addr *from,
+			 uint64_t now_us)
 {
 	struct life *l = u;
 
@@ -69,7 +70,7 @@ static bool listen_all(struct life *l)
 
 	return net_listen_sip(l->net, SIP_UDP, &any, NULL) == 0 &&
 	       net_listen_sip(l->net, SIP_TCP, &any, &l->sip) == 0 &&
-	       net_listen_msrp(l->net, &any, &l->msrp) == 0;
+	       net_listen_msrp(l->net, NET_MSRP_TCP, &any, &l->msrp) == 0;
 }
 
 static void on_wake(uv_timer_t *t)
@@ -102,7 +103,8 @@ static void live(struct life *l)
 	by_name.ip.port = l->sip.port;
 	(void)!net_sip_send(l->net, &by_tcp, span_of(message), 2);
 	(void)!net_sip_send(l->net, &by_name, span_of(message), 3);
-	l->out = net_msrp_connect(l->net, &l->out, SPAN("127.0.0.1"), l->msrp.port);
+	l->out = net_msrp_connect(l->net, &l->out,
+				  &(struct net_msrp_to){ .host = SPAN("127.0.0.1"), .port = l->msrp.port });
 	fd = peer_connect(&l->sip);
 	peer_write(fd, message, 20); /* half a message */
 	turns(l);

@@ -36,6 +36,18 @@ static const struct setting settings[] = {
 	{ "reliable", "from the first INVITE of the served user on, with reliable provisional responses", "",
 	  BOTH, .rel = { true, true }, SOME },
 	{ "reliable-far", "the same, but the client knows none", "", BOTH, .rel = { false, true }, SOME },
+	{ "unanchored", "a conversation out of the media path, UPDATE allowed on both sides", UP_A, BOTH,
+	  .unanchored = true, SOME },
+	{ "unanchored-no-update",
+	  "the same, and the far side takes no UPDATE",
+	  UP_A,
+	  { true, false },
+	  .unanchored = true,
+	  SOME },
+	{ "unanchored-setup",
+	  "from the first INVITE of the far side on, out of the media path, with reliable\n"
+	  "                 provisional responses",
+	  "", BOTH, .rel = { true, true }, .terminating = true, .unanchored = true, SOME },
 	{ "setup", "from the first INVITE of the served user on", "", BOTH, SOME },
 	{ "called", "from the first INVITE of the far side on", "", BOTH, .terminating = true, SOME },
 };

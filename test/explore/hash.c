@@ -286,6 +286,7 @@ static void put_oa(struct hasher *h, const struct leg *l, const struct peer *p)
 
 	put(h, "oa", oa->state);
 	put_rel(h, "version", oa->version, p->watch.version);
+	put(h, "numbered", oa->numbered);
 	put_text(h, "local", oa->local, oa->local_n, oa->version);
 	put_text(h, "remote", oa->remote, oa->remote_n, p->version);
 	put_text(h, "pending", oa->pending, oa->pending_n, ours ? oa->version : p->version);

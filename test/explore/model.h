@@ -165,6 +165,7 @@ struct setting { /* what is fixed for a run, and said by --setting */
 	bool timer[2];      /* this peer knows session timers (RFC 4028) */
 	uint32_t expires_s; /* and the server wants them; 0: it does not */
 	bool terminating;   /* the call comes from the controlling side */
+	bool unanchored;    /* out of the media path */
 	uint8_t asks[2];    /* requests each side may begin after the script */
 	uint8_t faults, cuts, byes, cancels, odd;
 };

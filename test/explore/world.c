@@ -349,6 +349,7 @@ static void conf_here(struct im_conf *c)
 	c->sip_transactions_max = 64;
 	c->plane.at[PLANE_TCP] = (struct plane_at){ "192.0.2.1", 2855 };
 	c->session_expires_s = run.set->expires_s;
+	c->mode = run.set->unanchored ? IM_UNANCHORED : IM_ANCHORED;
 }
 
 static void peer_init(struct peer *p, unsigned side)

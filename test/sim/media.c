@@ -115,9 +115,21 @@ const char *media_direction(struct span m)
 						 : "sendrecv";
 }
 
+/* UP-31, UPA-24: the peers are told of each other, and connect to each other, which is no business of ours. */
+static void not_through_us(struct ua *ua, struct span sdp)
+{
+	for (unsigned i = 0; i < wire_n_media(sdp); i++)
+		if (span_find(wire_line(wire_media(sdp, i), "a=path:", 0), SPAN("//192.0.2.1:")) != SPAN_NONE)
+			sim_fail(ua->sim, "%s is told of a path of the server", name(ua));
+}
+
 void media_commit(struct ua *ua, struct span sdp, bool offerer)
 {
 	ua->s->committed = true;
+	if (ua->sim->w.conf.mode == IM_UNANCHORED) {
+		not_through_us(ua, sdp);
+		return;
+	}
 	for (unsigned i = 0; i < ua->d.sdp.n && i < LINES; i++) {
 		const struct psdp_line *mine = &ua->d.sdp.line[i];
 		struct mline *l = &ua->line[i];

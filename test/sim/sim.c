@@ -119,15 +119,21 @@ static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
 				 .log = on_log,
 				 .check = check_event,
 				 .boundary = boundary };
-	struct rng timers; /* one of its own: the seeds of past failures go on meaning what they meant */
+	struct rng timers, modes; /* of their own: the seeds of past failures go on meaning what they meant */
 	sim->seed = seed;
 	rng_seed(&timers, seed ^ 0x4028);
+	rng_seed(&modes, seed ^ 0x7092);
 	rng_seed(&sim->repairs, seed ^ 0x4975);
 	rng_seed(&sim->rng, seed);
 	world_init(&sim->w, seed ^ 0x5eed, &h);
 	draw_faults(sim);
 	if (!cidr_parse(&sim->w.conf.trusted[0], SPAN("10.0.0.0/8")))
 		abort();
+	if (rng_below(&modes, 5) == 0) {
+		sim->w.conf.mode = IM_UNANCHORED;
+		sim->w.conf.own_origin = rng_below(&modes, 3) == 0;
+		sim->w.conf.audio_video_pass = rng_below(&modes, 2) == 0;
+	}
 	sim->w.conf.plane.ack_end = chance(sim, 700);
 	if (rng_below(&timers, 2)) /* refreshes within the life of a session, which is up to 90 s */
 		sim->w.conf.session_expires_s = 90 + rng_below(&timers, 60);

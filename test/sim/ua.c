@@ -66,6 +66,7 @@ void ua_init(struct ua *ua, struct sess *s, enum side side, unsigned fork)
 			 "INVITE, ACK, CANCEL, BYE, PRACK, OPTIONS, INFO, MESSAGE");
 	snprintf(ua->p.setup_pref, sizeof(ua->p.setup_pref), chance(s->sim, 500) ? "active" : "passive");
 	ua->lint.gaps = s->sim->f.oom != 0;
+	ua->lint.free_origin = s->sim->w.conf.mode == IM_UNANCHORED;
 	pup_dialog_init(&ua->p, &ua->d, "1");
 	snprintf(ua->d.local_tag, sizeof(ua->d.local_tag), "%s-t%u", ua->p.name, s->id);
 	snprintf(ua->d.sdp.who, sizeof(ua->d.sdp.who), "%s%u%.1s", side == SIDE_A ? "a" : "b", s->id,

@@ -110,6 +110,16 @@ def accepted(cls, answers, got, streams, data):
     return str(got[0]) in words or any(w.startswith("!") and str(got[0]) != w[1:] for w in words)
 
 
+def own_branch(data, seen):
+    """Many of these messages have the same branch: to one server they would be one transaction."""
+    branch = re.search(rb"branch=(z9hG4bK[-.\w]+)", data)
+    if branch:
+        if branch[1] in seen:
+            data = data.replace(branch[1], b"%s%d" % (branch[1], len(seen)))
+        seen.add(branch[1] if branch[1] not in seen else b"%d" % len(seen))
+    return data
+
+
 def options(transport, port):
     text = (f"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport.upper()} 127.0.0.1:9;rport;branch=z9hG4bK{os.urandom(6).hex()}\r\n"
             f"Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=1\r\nTo: <sip:127.0.0.1>\r\nCall-ID: {os.urandom(6).hex()}\r\n"
@@ -122,7 +132,7 @@ def main():
     if not folders:
         print("no messages here")
         sys.exit(77)
-    port, bad, tried, answered = free_port(), 0, 0, 0
+    port, bad, tried, answered, seen = free_port(), 0, 0, 0, set()
     with server(program, transport, port) as p:
         for folder in folders:
             for line in open(f"{folder}/verdicts.tsv", encoding="utf-8"):
@@ -130,7 +140,7 @@ def main():
                     continue
                 name, _, cls, answers = line.split("\t")[:4]
                 with open(f"{folder}/{name}", "rb") as f:
-                    data = f.read()
+                    data = own_branch(f.read(), seen)
                 got = finals(exchange(transport, port, data))
                 tried, answered = tried + 1, answered + bool(got)
                 datagram = "(UDP)" in line and transport != "udp"

@@ -44,6 +44,7 @@ void im_conf_defaults(struct im_conf *c)
 			.resend_max = 64 * 1024,
 			.repair_wait_ms = 30000,
 			.repair = PLANE_RECONNECT,
+			.chatroom = true,
 		},
 	};
 }

@@ -11,14 +11,16 @@
 #include "im/core.h"
 
 /* Attributes of a message line that promise nothing about our own behaviour (SDP-3). */
-static const struct span passed[] = { { "file-selector", 13 },    { "file-transfer-id", 16 },
-				      { "file-disposition", 16 }, { "file-date", 9 },
-				      { "file-icon", 9 },         { "file-range", 10 },
-				      { "chatroom", 8 },          { "label", 5 },
-				      { "content", 7 },           { "lang", 4 } };
+static const struct span passed[] = {
+	{ "file-selector", 13 }, { "file-transfer-id", 16 }, { "file-disposition", 16 },
+	{ "file-date", 9 },      { "file-icon", 9 },         { "file-range", 10 },
+	{ "label", 5 },          { "content", 7 },           { "lang", 4 }
+};
 
-static bool passes(struct span name)
+static bool passes(const struct im_conf *conf, struct span name)
 {
+	if (span_ieq(name, SPAN("chatroom"))) /* UP-40 */
+		return conf->plane.chatroom;
 	for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
 		if (span_ieq(name, passed[i]))
 			return true;
@@ -121,7 +123,7 @@ static void w_line_message(struct wbuf *w, struct leg *l, enum sdp_kind kind, co
 		w_attr(w, SPAN("fingerprint"), span_of(conf->plane.fingerprint)); /* UP-46 */
 	for (unsigned k = 0; k < m->n_lines; k++) {
 		const struct sdp_line *line = &from->line[m->first + k];
-		if (line->type == 'a' && passes(line->name))
+		if (line->type == 'a' && passes(conf, line->name))
 			w_attr(w, line->name, line->arg);
 	}
 	if (p.dir != SDP_SENDRECV)

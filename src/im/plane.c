@@ -8,6 +8,8 @@
  */
 #include "im/plane_int.h"
 
+const unsigned plane_codes[PLANE_CODES] = { 400, 403, 408, 413, 415, 481, 501, 506, 0 };
+
 /* ---- entry points ---- */
 
 void plane_enter(struct planes *ps, uint64_t now_us)
@@ -149,6 +151,49 @@ static void end_drop_next(struct plane_end *e)
 	plane_conn_wake(&e->waiters);
 }
 
+/* ---- counting ---- */
+
+struct plane_stats *plane_count(struct plane_line *l)
+{
+	if (!l->stats)
+		l->stats = calloc(1, sizeof(*l->stats));
+	return l->stats ? l->stats : &l->p->ps->uncounted;
+}
+
+void plane_count_code(struct plane_line *l, unsigned code)
+{
+	unsigned i = 0;
+
+	while (i < PLANE_CODES - 1 && plane_codes[i] != code)
+		i++;
+	plane_count(l)->errors[i]++;
+}
+
+/* All counters are alike. */
+static void stats_add(struct plane_stats *to, const struct plane_stats *s)
+{
+	const uint64_t *from = (const uint64_t *)s;
+	uint64_t *at = (uint64_t *)to;
+
+	for (size_t i = 0; s && i < sizeof(*s) / sizeof(uint64_t); i++)
+		at[i] += from[i];
+}
+
+/* What happened on a line that goes stays its session's. */
+static void stats_inherit(struct plane_line *l)
+{
+	struct plane *p = l->p;
+
+	if (!p->stats) {
+		p->stats = l->stats;
+		return;
+	}
+	stats_add(p->stats, l->stats);
+	free(l->stats);
+}
+
+/* ---- the end of a line ---- */
+
 /* Ends what is under way on both ends with code, then lets go of the paths. */
 static void line_destroy(struct plane_line *l, unsigned code)
 {
@@ -161,6 +206,7 @@ static void line_destroy(struct plane_line *l, unsigned code)
 			plane_msg_fail(container_of(m, struct plane_msg, on_end), code);
 	for (e = l->end; e < l->end + 2; e++) {
 		plane_held_clear(e);
+		plane_report_clear(e);
 		end_drop_next(e);
 		while (!list_empty(&e->old))
 			plane_path_destroy(container_of(e->old.next, struct plane_path, on_end), code);
@@ -174,6 +220,7 @@ static void line_destroy(struct plane_line *l, unsigned code)
 	for (i = 0; p->line[i] != l; i++)
 		;
 	p->line[i] = p->line[--p->n_lines];
+	stats_inherit(l);
 	free(l);
 }
 
@@ -203,6 +250,7 @@ void plane_destroy(struct plane *p, uint64_t now_us)
 	while (p->n_lines)
 		line_destroy(p->line[0], 481);
 	list_del(&p->link);
+	free(p->stats);
 	free(p);
 	plane_leave(ps, false);
 }
@@ -400,7 +448,19 @@ void plane_local(const struct plane *p, enum side s, unsigned i, struct plane_lo
 
 void plane_stats(const struct plane *p, struct plane_stats *out)
 {
-	*out = p->stats;
+	*out = (struct plane_stats){ 0 };
+	stats_add(out, p->stats);
+	for (unsigned i = 0; i < p->n_lines; i++)
+		stats_add(out, p->line[i]->stats);
+}
+
+int plane_line_stats(const struct plane *p, unsigned i, struct plane_stats *out)
+{
+	*out = (struct plane_stats){ 0 };
+	if (i >= p->n_lines)
+		return -1;
+	stats_add(out, p->line[i]->stats);
+	return p->line[i]->index;
 }
 
 uint64_t plane_generation(const struct plane *p)
@@ -460,7 +520,7 @@ struct planes *planes_create(const struct plane_conf *conf, const struct im_port
 	ps->port = *port;
 	ps->wheel = wheel;
 	list_init(&ps->all), list_init(&ps->conns), list_init(&ps->dead), list_init(&ps->lost);
-	list_init(&ps->check);
+	list_init(&ps->check), list_init(&ps->nicks);
 	list_init(&ps->nears), list_init(&ps->outs_due), list_init(&ps->idle);
 	list_init(&ps->pool_near), list_init(&ps->pool_out), list_init(&ps->pool_msg);
 	if (tables_init(ps) < 0) {

@@ -65,12 +65,17 @@ struct plane_conf {
 	uint32_t resend_max;                           /* bytes kept per end to be sent again (UPA-13) */
 	uint32_t repair_wait_ms;                       /* UP-12 30000 */
 	uint8_t repair;                                /* enum plane_repair */
+	bool chatroom;                                 /* NICKNAME crosses where it was agreed on (UP-40) */
 	uint32_t keepalive_ms;                         /* UP-14; 0: none */
 };
 
-struct plane_stats { /* per session line pair, for view and tests (UP-55) */
+enum { PLANE_CODES = 9 }; /* the last one: any other */
+extern const unsigned plane_codes[PLANE_CODES];
+
+struct plane_stats { /* of a line, or of all lines a session ever had (UP-55) */
 	uint64_t messages[2], bytes_in[2], bytes_out[2]; /* by side *received from* / *sent to* */
-	uint64_t failed[2], reports[2], rebinds;
+	uint64_t failed[2], reports[2], rebinds, resent;
+	uint64_t errors[PLANE_CODES]; /* SENDs refused and messages failed, by code */
 };
 
 enum plane_kind { PLANE_TEXT, PLANE_COMPOSING, PLANE_IMDN }; /* content; RFC 3994; RFC 5438 */
@@ -158,6 +163,8 @@ enum plane_loss plane_loss(const struct plane *p, enum side s);
 void plane_give_up(struct plane *p, uint64_t now_us);
 
 void plane_stats(const struct plane *p, struct plane_stats *out);
+/* The i-th line there is: its index among the m= lines; -1: there is none. */
+int plane_line_stats(const struct plane *p, unsigned i, struct plane_stats *out);
 /* Generation counter: rises by one at each commit, never at a rollback. */
 uint64_t plane_generation(const struct plane *p);
 bool plane_idle(const struct plane *p); /* nothing in flight, nothing draining */

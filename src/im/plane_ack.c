@@ -195,6 +195,8 @@ void plane_out_free(struct plane_out *o)
 	struct planes *ps = end_planes(e);
 
 	plane_copy_drop(o);
+	if (o->nick)
+		plane_nick_answer(o, 408);
 	if (o->tracked)
 		htab_del(&ps->outs, &o->link);
 	list_del(&o->on_msg), list_del(&o->on_fifo), list_del(&o->on_conn);
@@ -371,6 +373,11 @@ void plane_out_response(struct plane_conn *c, const struct msrp_head *h)
 	if (!tid_value(h->tid, &tid) || (l = htab_get(&c->ps->outs, tid, out_eq, c)) == NULL)
 		return; /* UP-23 */
 	o = container_of(l, struct plane_out, link);
+	if (o->nick) {
+		plane_nick_answer(o, h->code == 481 || h->code == 506 ? 408 : h->code);
+		plane_out_free(o);
+		return;
+	}
 	if (!o->path->seen && h->code != 481 && h->code != 506)
 		plane_path_seen(o->path);
 	if (h->code / 100 != 2)

@@ -89,6 +89,7 @@ static void conn_end(struct plane_conn *c, const char *why)
 			plane_repair_lost(p, why);
 	}
 	plane_fork_forget(c);
+	plane_nick_forget(c);
 	plane_conn_wake(&c->waiters);
 	list_del(&c->wait), list_del(&c->on_check);
 	timer_stop(ps->wheel, &c->t);
@@ -203,6 +204,7 @@ void plane_conn_connected(struct plane_conn *c, uint64_t now_us)
 		struct plane_path *p = container_of(l, struct plane_path, on_conn);
 		if (p->state == PATH_CURRENT)
 			plane_held_flush(p->end);
+		plane_report_flush(p->end);
 		plane_conn_wake(&p->end->waiters);
 	}
 	plane_leave(ps, true);

@@ -112,7 +112,7 @@ void plane_content_count(const struct plane_msg *m)
 		p->ps->stats.composing++;
 		return;
 	}
-	p->stats.messages[m->end->side]++;
+	plane_count(m->end->line)->messages[m->end->side]++;
 	p->ps->stats.messages++;
 	p->ps->stats.imdn += m->kind == PLANE_IMDN;
 }

@@ -189,8 +189,10 @@ static void held_send(struct plane_end *e, struct plane_held *s, struct plane_pa
 	held_unlist(e, s);
 	if (s->near)
 		s->near->pending--; /* o has counted itself */
-	if (s->tries++)
+	if (s->tries++) {
 		end_planes(e)->stats.resent++;
+		plane_count(e->line)->resent++;
+	}
 	plane_copy_take(o, s);
 	if (writer) {
 		writer->in.out = o;

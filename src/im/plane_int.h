@@ -60,7 +60,8 @@ enum {
 /* What one side's SDP says about a line; shared by its path and the SENDs open under it. */
 struct plane_peer {
 	uint32_t refs;
-	bool active; /* we connect */
+	bool active;   /* we connect */
+	bool chatroom; /* a=chatroom (RFC 7701) */
 	bool has_types;
 	uint8_t dir;  /* enum sdp_dir, from its owner's view */
 	uint8_t hash; /* enum sdp_hash of its fingerprints */
@@ -114,6 +115,7 @@ struct plane_end {
 	struct list waiters;      /* stopped connections this end can wake */
 	struct list msgs;         /* received here, oldest first */
 	struct list on_lost;      /* ps->lost: its session is to hear of it */
+	struct plane_late *late;  /* owned: REPORTs that wait for a connection (plane_report.c); NULL: none */
 	const char *why;
 	uint32_t held_bytes, kept_bytes; /* kept: copies of what was sent here and is not confirmed */
 	uint16_t n_near, n_out;          /* counted SENDs open: received, sent */
@@ -126,6 +128,7 @@ struct plane_line {
 	struct plane *p;
 	uint8_t index; /* of the m= line */
 	bool live, next_live;
+	struct plane_stats *stats; /* owned; NULL: nothing happened yet */
 	struct plane_end end[2];
 };
 
@@ -138,9 +141,9 @@ struct plane {
 	uint8_t n_lines;
 	uint8_t from; /* while prepared */
 	bool prepared;
+	struct plane_stats *stats; /* owned: of lines that are gone; NULL: nothing */
 	uint8_t forking; /* 1 + the side on which more far ends may answer the offer it began with; 0: no */
 	uint64_t generation;
-	struct plane_stats stats;
 };
 
 enum adapt_way { ADAPT_NONE, ADAPT_WRAP, ADAPT_UNWRAP };
@@ -205,8 +208,8 @@ struct plane_out {             /* a SEND of ours */
 	struct plane_near *near;
 	struct plane_conn *conn;
 	struct plane_path *path;
-	struct plane_held
-		*copy; /* owned: of what was written, to send it again (plane_resend.c); NULL: none */
+	struct plane_held *copy; /* owned: of what was written (plane_resend.c); NULL: none */
+	struct plane_nick *nick; /* owned: the NICKNAME it is (plane_nick.c); NULL: it is none */
 	uint64_t due;
 	uint64_t start, n;
 	bool open, acked, tracked, loose, has_body;
@@ -231,7 +234,7 @@ struct plane_held {
 	char rest[];
 };
 
-enum in_mode { IN_NONE, IN_RELAY, IN_DROP, IN_REPORT, IN_LOCAL, IN_AGAIN };
+enum in_mode { IN_NONE, IN_RELAY, IN_DROP, IN_REPORT, IN_LOCAL, IN_AGAIN, IN_NICK };
 
 struct plane_in { /* the request a connection is receiving */
 	uint8_t mode;
@@ -304,6 +307,9 @@ struct planes {
 	uint64_t now_us;
 	uint64_t path_ids, held_order;
 	struct planes_stats stats;
+	struct plane_stats uncounted; /* what there was no memory to count in */
+	struct list nicks;            /* plane_nick.c: NICKNAMEs that wait for their answer */
+	unsigned n_nicks;
 	uint8_t random[512];
 	unsigned random_left;
 	struct msrp_head head;
@@ -354,6 +360,9 @@ void plane_lost(struct plane_end *e, const char *why);
 void plane_back(struct plane_end *e);
 __attribute__((format(printf, 4, 5))) void plane_log(struct planes *ps, enum im_level level,
 						     const char *event, const char *fmt, ...);
+
+struct plane_stats *plane_count(struct plane_line *l); /* where what happens on l is counted */
+void plane_count_code(struct plane_line *l, unsigned code);
 
 /* ---- plane_path.c ---- */
 /* What line i of s, read as m, says.  NULL: no memory. */
@@ -519,7 +528,15 @@ void plane_repair_refused(struct plane_path *p, unsigned code); /* the peer will
 void plane_repair_seen(struct plane_path *p);                   /* it is bound */
 bool plane_repair_on_timer(struct plane_path *p);               /* true: that was what its timer was for */
 
+/* ---- plane_nick.c ---- */
+bool plane_nick_may(const struct plane_path *path, const struct msrp_head *h);
+void plane_nick_forward(struct plane_conn *c, const struct msrp_head *h);
+void plane_nick_answer(struct plane_out *o, unsigned code); /* and forget it */
+void plane_nick_forget(struct plane_conn *c);               /* nobody is to be answered there any more */
+
 /* ---- plane_report.c ---- */
+void plane_report_flush(struct plane_end *e); /* REPORTs that waited go out, if they can */
+void plane_report_clear(struct plane_end *e);
 struct plane_msg *plane_msg_find(struct plane_end *e, struct span id);
 struct plane_msg *plane_msg_create(struct plane_end *e, const struct msrp_head *h);
 void plane_msg_destroy(struct plane_msg *m);

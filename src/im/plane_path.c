@@ -18,6 +18,7 @@ static void peer_set(struct plane_peer *p, const struct sdp_msrp *m, const struc
 
 	p->active = active;
 	p->has_types = m->has_accept_types;
+	p->chatroom = m->chatroom;
 	p->dir = (uint8_t)m->dir;
 	p->max_size = m->has_max_size ? m->max_size : 0;
 	w_span(&w, path), p->path_n = (uint16_t)w.n;
@@ -521,6 +522,7 @@ void plane_path_seen(struct plane_path *p)
 		container_of(l, struct plane_path, on_end)->quiet_us = end_planes(e)->now_us + OLD_QUIET_US;
 	plane_path_check_drain(e);
 	plane_held_flush(e);
+	plane_report_flush(e);
 	plane_conn_wake(&e->waiters);
 }
 
@@ -607,7 +609,7 @@ enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h
 		if (!plane_tls_ok(p, c))
 			return BIND_STRANGER;
 		if (p->conn || p->seen)
-			pl->stats.rebinds++;
+			plane_count(e->line)->rebinds++;
 		plane_path_attach(p, c);
 		p->takeover = false;
 	}

@@ -67,7 +67,9 @@ void plane_recv_refuse(struct plane_conn *c, const struct msrp_head *h, struct p
 		if (!m)
 			m = plane_msg_create(path->end, h);
 		if (m && !m->code)
-			plane_msg_fail(m, code);
+			plane_msg_fail(m, code); /* counts it */
+		else if (m)
+			plane_count_code(path->end->line, code);
 	}
 	in_begin(c, IN_DROP, path, m);
 }
@@ -267,8 +269,13 @@ bool plane_recv_head(struct plane_conn *c, struct msrp_head *h)
 		recv_report(c, h, path);
 		return true;
 	}
+	if (plane_nick_may(path, h)) { /* UP-40 */
+		in_begin(c, IN_NICK, path, NULL);
+		return true;
+	}
 	in_begin(c, IN_LOCAL, path, NULL);
-	c->in.code = 501; /* UP-21, UP-40 */
+	c->in.code = 501; /* UP-21 */
+	plane_count_code(path->end->line, 501);
 	c->ps->stats.refused++;
 	return true;
 }
@@ -295,6 +302,9 @@ void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev)
 		break;
 	case IN_AGAIN:
 		again_end(c);
+		break;
+	case IN_NICK:
+		plane_nick_forward(c, ev->head);
 		break;
 	case IN_REPORT:
 		plane_report_end(c, ev->head, (struct span){ c->in.small, c->in.small_n });

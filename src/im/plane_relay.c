@@ -187,7 +187,7 @@ void plane_relay_skip(struct plane_conn *c, size_t n)
 		m->top = c->in.pos - 1;
 	if (c->in.near)
 		c->in.near->n += n;
-	m->end->line->p->stats.bytes_in[m->end->side] += n;
+	plane_count(m->end->line)->bytes_in[m->end->side] += n;
 }
 
 static void count(struct plane_conn *c, size_t n)
@@ -195,7 +195,7 @@ static void count(struct plane_conn *c, size_t n)
 	const struct plane_end *e = c->in.msg->end;
 
 	plane_relay_skip(c, n);
-	e->line->p->stats.bytes_out[side_other((enum side)e->side)] += n;
+	plane_count(e->line)->bytes_out[side_other((enum side)e->side)] += n;
 	c->ps->stats.bytes += n;
 }
 

@@ -6,7 +6,19 @@
  */
 #include "im/plane_int.h"
 
-enum { EVICT_TRIES = 16, MSG_POOL = 2, MSG_POOL_MAX = 256 };
+/* A REPORT whose receiver has no connection. */
+struct plane_late_report {
+	struct list link;
+	size_t n;
+	char text[]; /* what follows From-Path, with the body, up to the end-line */
+};
+
+struct plane_late {
+	struct list reports;
+	size_t bytes;
+};
+
+enum { LATE_REPORTS_MAX = 65536, EVICT_TRIES = 16, MSG_POOL = 2, MSG_POOL_MAX = 256 };
 
 struct msg_key {
 	const struct plane_end *end;
@@ -152,15 +164,15 @@ void plane_msg_on_idle(struct timer *t, uint64_t now_us)
 
 void plane_msg_fail(struct plane_msg *m, unsigned code)
 {
-	struct plane *p = m->end->line->p;
 	bool dropped;
 
 	if (m->code)
 		return;
 	m->code = (uint16_t)code;
 	m->users++;
-	p->stats.failed[m->end->side]++;
-	p->ps->stats.failed++;
+	plane_count(m->end->line)->failed[m->end->side]++;
+	plane_count_code(m->end->line, code);
+	end_planes(m->end)->stats.failed++;
 	while (!list_empty(&m->nears))
 		plane_near_answer(container_of(m->nears.next, struct plane_near, on_msg), code);
 	dropped = plane_held_drop(m);
@@ -202,24 +214,80 @@ static struct plane_path *report_path(struct plane_end *e)
 	return NULL;
 }
 
-static void report_failure(struct plane_msg *m, const struct msrp_range *r, unsigned code)
+/* No response can say what a REPORT says, so it is not lost for want of a connection. */
+static void report_keep(struct plane_end *e, struct span text)
 {
-	struct planes *ps = end_planes(m->end);
-	struct plane_path *p = report_path(m->end);
+	struct plane_late_report *r;
+
+	if (!e->late && (e->late = calloc(1, sizeof(*e->late))) != NULL)
+		list_init(&e->late->reports);
+	if (!e->late || e->late->bytes + text.n > LATE_REPORTS_MAX ||
+	    (r = malloc(sizeof(*r) + text.n)) == NULL)
+		return;
+	r->n = text.n;
+	memcpy(r->text, text.p, text.n);
+	e->late->bytes += text.n;
+	list_push(&e->late->reports, &r->link);
+}
+
+static void report_write(struct plane_end *e, struct plane_path *p, struct span text)
+{
+	struct planes *ps = end_planes(e);
 	struct wbuf w = wbuf_on(ps->scratch, SCRATCH_MAX);
 	char tid[TID_LEN];
 	uint64_t v;
 
-	if (!p)
-		return;
 	plane_random(ps, &v, sizeof(v));
 	plane_tid_text(v, tid);
-	w_msrp_report(&w, (struct span){ tid, TID_LEN }, peer_path(p->peer), path_uri(p),
-		      (struct span){ m->id, m->id_n }, r, code);
+	w_msrp_request(&w, (struct span){ tid, TID_LEN }, SPAN("REPORT"), peer_path(p->peer), path_uri(p));
+	w_span(&w, text);
+	w_msrp_end(&w, (struct span){ tid, TID_LEN }, '$');
 	if (w_ok(&w))
 		plane_write_small(p->conn, w_span_of(&w));
-	m->end->line->p->stats.reports[side_other((enum side)m->end->side)]++;
-	ps->stats.reports++;
+}
+
+static void report_send(struct plane_end *e, struct span text)
+{
+	struct plane_path *p = report_path(e);
+
+	plane_count(e->line)->reports[side_other((enum side)e->side)]++;
+	end_planes(e)->stats.reports++;
+	if (p)
+		report_write(e, p, text);
+	else
+		report_keep(e, text);
+}
+
+void plane_report_flush(struct plane_end *e)
+{
+	struct plane_path *p = e->late ? report_path(e) : NULL;
+
+	if (!p)
+		return;
+	list_each(l, &e->late->reports) {
+		struct plane_late_report *r = container_of(l, struct plane_late_report, link);
+		report_write(e, p, (struct span){ r->text, r->n });
+	}
+	plane_report_clear(e);
+}
+
+void plane_report_clear(struct plane_end *e)
+{
+	struct list *l;
+
+	while (e->late && (l = list_pop(&e->late->reports)) != NULL)
+		free(container_of(l, struct plane_late_report, link));
+	free(e->late);
+	e->late = NULL;
+}
+
+static void report_failure(struct plane_msg *m, const struct msrp_range *r, unsigned code)
+{
+	char text[ID_MAX + 256];
+	struct wbuf w = wbuf_on(text, sizeof(text));
+
+	w_msrp_failure(&w, (struct span){ m->id, m->id_n }, r, code);
+	report_send(m->end, w_span_of(&w));
 }
 
 void plane_msg_far_error(struct plane_msg *m, const struct plane_near *near, uint64_t start, uint64_t n,
@@ -261,31 +329,20 @@ static bool near_overlaps(const struct plane_msg *m, const struct msrp_range *r)
 }
 
 /* r: what its Byte-Range is to the sender; NULL: as it stands. */
-static void report_forward(struct plane_conn *c, struct plane_msg *m, const struct msrp_head *h,
-			   const struct msrp_range *r, struct span body)
+static void report_forward(struct plane_msg *m, const struct msrp_head *h, const struct msrp_range *r,
+			   struct span body)
 {
-	struct planes *ps = c->ps;
-	struct plane_path *p = report_path(m->end);
-	struct wbuf w = wbuf_on(ps->scratch, SCRATCH_MAX);
-	char tid[TID_LEN];
-	uint64_t v;
+	char text[MSRP_HEAD_MAX + MSRP_SMALL_BODY_MAX + 8];
+	struct wbuf w = wbuf_on(text, sizeof(text));
 
-	if (!p)
-		return;
-	plane_random(ps, &v, sizeof(v));
-	plane_tid_text(v, tid);
-	w_msrp_request(&w, (struct span){ tid, TID_LEN }, SPAN("REPORT"), peer_path(p->peer), path_uri(p));
 	if (r)
 		w_msrp_rest(&w, h->rest, h->range_line, r);
 	else
 		w_span(&w, h->rest);
 	if (h->has_body)
 		w_str(&w, "\r\n"), w_span(&w, body), w_str(&w, "\r\n");
-	w_msrp_end(&w, (struct span){ tid, TID_LEN }, '$');
 	if (w_ok(&w))
-		plane_write_small(p->conn, w_span_of(&w));
-	m->end->line->p->stats.reports[side_other((enum side)m->end->side)]++;
-	ps->stats.reports++;
+		report_send(m->end, w_span_of(&w));
 }
 
 static void report_covers(struct plane_msg *m, const struct msrp_range *r)
@@ -326,11 +383,11 @@ void plane_report_end(struct plane_conn *c, const struct msrp_head *h, struct sp
 		return;
 	m->users++;
 	if (code == 200) {
-		report_forward(c, m, h, there, body);
+		report_forward(m, h, there, body);
 		report_covers(m, &r);
 	} else {
 		if (!near_overlaps(m, &r)) /* else the response says it */
-			report_forward(c, m, h, there, body);
+			report_forward(m, h, there, body);
 		plane_msg_fail(m, code);
 	}
 	m->users--;

@@ -18,6 +18,15 @@ enum im_mode im_mode(const struct im *im)
 	return im->conf.mode;
 }
 
+static void view_lines(const struct plane *p, struct im_session_view *v)
+{
+	int index;
+
+	while (v->n_lines < PLANE_LINES_MAX &&
+	       (index = plane_line_stats(p, v->n_lines, &v->line[v->n_lines].stats)) >= 0)
+		v->line[v->n_lines++].index = (unsigned)index;
+}
+
 void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v, void *u), void *u)
 {
 	for (unsigned i = 0; i < SESS_OVER; i++) {
@@ -43,6 +52,7 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 			if (s->plane) {
 				v.generation = plane_generation(s->plane);
 				plane_stats(s->plane, &v.plane);
+				view_lines(s->plane, &v);
 			}
 			fn(&v, u);
 		}

@@ -17,6 +17,11 @@ struct im_session_view {
 	bool locked;                     /* a modification is under way (MOD-6) */
 	uint64_t generation;
 	struct plane_stats plane;
+	unsigned n_lines;
+	struct {
+		unsigned index; /* among the m= lines */
+		struct plane_stats stats;
+	} line[PLANE_LINES_MAX]; /* those there are now */
 };
 
 enum im_mode im_mode(const struct im *im); /* IM_PROXY: there are no sessions, and none can be ended */

@@ -129,6 +129,8 @@ const struct conf_item conf_items[] = {
 { "im.media.judge", CONF_ENUM, 0, 0, "strict partial", "strict", FIELD(im.partial), NULL,
   "An offer with some acceptable and some unacceptable lines: refused with 488, or passed on without the "
   "unacceptable ones." },
+{ "im.media.chatroom", CONF_BOOL, 0, 0, NULL, "true", FIELD(im.plane.chatroom), NULL,
+  "Let a=chatroom cross, and NICKNAME where it did (RFC 7701). Otherwise NICKNAME is refused with 501." },
 { "im.media.strict_origin", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.strict_origin), NULL,
   "Refuse an offer whose o= line does not continue the one before." },
 { "im.media.allow_downgrade", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.allow_downgrade), NULL,

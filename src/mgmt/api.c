@@ -58,23 +58,44 @@ static json_t *two(const uint64_t v[2])
 
 static json_t *plane_json(const struct plane_stats *p)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I}", "messages", two(p->messages), "bytes_in",
+	json_t *errors = json_object();
+	char code[16];
+
+	for (unsigned i = 0; i < PLANE_CODES; i++) {
+		snprintf(code, sizeof(code), plane_codes[i] ? "%u" : "other", plane_codes[i]);
+		if (p->errors[i])
+			json_object_set_new(errors, code, json_integer((json_int_t)p->errors[i]));
+	}
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "messages", two(p->messages), "bytes_in",
 			 two(p->bytes_in), "bytes_out", two(p->bytes_out), "failed", two(p->failed),
-			 "reports", two(p->reports), "rebinds", (json_int_t)p->rebinds);
+			 "reports", two(p->reports), "rebinds", (json_int_t)p->rebinds, "resent",
+			 (json_int_t)p->resent, "errors", errors);
+}
+
+static json_t *lines_json(const struct im_session_view *v)
+{
+	json_t *lines = json_array();
+
+	for (unsigned i = 0; i < v->n_lines; i++) {
+		json_t *j = plane_json(&v->line[i].stats);
+		json_object_set_new(j, "line", json_integer(v->line[i].index));
+		json_array_append_new(lines, j);
+	}
+	return lines;
 }
 
 static json_t *session_json(const struct im_session_view *v, uint64_t now_us)
 {
 	uint64_t age_us = now_us > v->since_us ? now_us - v->since_us : 0;
 
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:o, s:o}, s:f, s:I, s:I, s:b, s:I, s:o}",
-			 "id", (json_int_t)v->id, "state", v->state, "mode", v->mode, "case", v->session_case,
-			 "class", v->class_name, "class_evidence", v->class_evidence, "served_user",
-			 text(v->served_user), "call_id", "a", text(v->call_id[SIDE_A]), "b",
-			 text(v->call_id[SIDE_B]), "age_s", (double)age_us / US_PER_S, "modifications",
-			 (json_int_t)v->modifications, "refused", (json_int_t)v->refused, "locked",
-			 (int)v->locked, "generation", (json_int_t)v->generation, "user_plane",
-			 plane_json(&v->plane));
+	return json_pack(
+		"{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:o, s:o}, s:f, s:I, s:I, s:b, s:I, s:o, s:o}", "id",
+		(json_int_t)v->id, "state", v->state, "mode", v->mode, "case", v->session_case, "class",
+		v->class_name, "class_evidence", v->class_evidence, "served_user", text(v->served_user),
+		"call_id", "a", text(v->call_id[SIDE_A]), "b", text(v->call_id[SIDE_B]), "age_s",
+		(double)age_us / US_PER_S, "modifications", (json_int_t)v->modifications, "refused",
+		(json_int_t)v->refused, "locked", (int)v->locked, "generation", (json_int_t)v->generation,
+		"user_plane", plane_json(&v->plane), "lines", lines_json(v));
 }
 
 /* ---- sessions ---- */

@@ -73,13 +73,10 @@ void w_msrp_response(struct wbuf *w, struct span tid, unsigned code, struct span
 	w_msrp_end(w, tid, '$');
 }
 
-void w_msrp_report(struct wbuf *w, struct span tid, struct span to, struct span from, struct span message_id,
-		   const struct msrp_range *r, unsigned code)
+void w_msrp_failure(struct wbuf *w, struct span message_id, const struct msrp_range *r, unsigned code)
 {
-	w_msrp_request(w, tid, SPAN("REPORT"), to, from);
 	w_span(w, SPAN("Message-ID: ")), w_span(w, message_id);
 	w_span(w, SPAN("\r\nByte-Range: ")), w_msrp_range(w, r);
 	w_span(w, SPAN("\r\nStatus: 000 ")), w_code(w, code);
 	w_span(w, SPAN("\r\n"));
-	w_msrp_end(w, tid, '$');
 }

@@ -62,6 +62,7 @@ static const struct key {
 	{ "msrp.resend_max", H_U32, AT(plane.resend_max), NULL },
 	{ "msrp.repair", H_CHOICE, AT(plane.repair), "wait reconnect reinvite reinvite_always" },
 	{ "msrp.repair_wait", H_MS, AT(plane.repair_wait_ms), NULL },
+	{ "im.media.chatroom", H_BOOL, AT(plane.chatroom), NULL },
 	{ "msrp.keepalive", H_MS, AT(plane.keepalive_ms), NULL },
 	{ "msrp.transport.client", H_TRANSPORT, AT(plane.transport[SIDE_A]), NULL },
 	{ "msrp.transport.core", H_TRANSPORT, AT(plane.transport[SIDE_B]), NULL },

@@ -84,7 +84,8 @@ static bool add_attr(struct line *l, struct span w)
 	size_t eq = span_chr(w, '=');
 	/* "sip:b@x;p=1" is a word, not an attribute: keys are short and plain */
 	for (size_t i = 0; eq != SPAN_NONE && i < eq; i++)
-		if ((w.p[i] < 'a' || w.p[i] > 'z') && w.p[i] != '_' && w.p[i] != '-')
+		if ((w.p[i] < 'a' || w.p[i] > 'z') && (w.p[i] < '0' || w.p[i] > '9') && w.p[i] != '_' &&
+		    w.p[i] != '-')
 			eq = SPAN_NONE;
 	if (eq == SPAN_NONE || eq == 0)
 		*a = (struct attr){ unquote(w), SPAN_EMPTY };

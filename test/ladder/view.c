@@ -75,8 +75,8 @@ static bool of_session(struct run *r, struct span k, struct span v, const struct
 #define TEXT(name, field)           \
 	if (span_eq(k, SPAN(name))) \
 		return want_text(r, name, v, s->field);
-#define NUMBER(name, value)         \
-	if (span_eq(k, SPAN(name))) \
+#define NUMBER(name, value)            \
+	if (span_eq(k, span_of(name))) \
 		return want_number(r, name, v, value);
 	TEXT("state", state)
 	TEXT("mode", mode)
@@ -92,6 +92,16 @@ static bool of_session(struct run *r, struct span k, struct span v, const struct
 	NUMBER("messages_b", p->messages[SIDE_B])
 	NUMBER("bytes_in_a", p->bytes_in[SIDE_A])
 	NUMBER("bytes_out_b", p->bytes_out[SIDE_B])
+	NUMBER("reports_a", p->reports[SIDE_A])
+	NUMBER("rebinds", p->rebinds)
+	NUMBER("resent", p->resent)
+	NUMBER("lines", s->n_lines)
+	NUMBER("second_messages_a", s->line[1].stats.messages[SIDE_A])
+	for (unsigned i = 0; i < PLANE_CODES; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "errors_%u", plane_codes[i]);
+		NUMBER(name, p->errors[i])
+	}
 #undef TEXT
 #undef NUMBER
 	*known = false;

@@ -74,6 +74,7 @@ static void defaults_agree_with_the_rooms_they_configure(void **state)
 	SAME(plane.repair);
 	SAME(plane.repair_wait_ms);
 	SAME(plane.keepalive_ms);
+	SAME(plane.chatroom);
 #undef SAME
 	assert_string_equal(c.im.next_hop, im.next_hop);
 	assert_string_equal(c.im.orig_marker, im.orig_marker);

@@ -55,6 +55,11 @@ static void sessions_are_an_array(void **state)
 	s = json_object_get(s, "user_plane");
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(s, "messages"), "b")), 6);
 	assert_int_equal(json_integer_value(json_object_get(s, "rebinds")), 9);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(s, "errors"), "413")), 7);
+	assert_null(json_object_get(json_object_get(s, "errors"), "481"));
+	s = json_array_get(json_object_get(json_array_get(j, 1), "lines"), 0);
+	assert_int_equal(json_integer_value(json_object_get(s, "line")), 2);
+	assert_int_equal(json_integer_value(json_object_get(s, "resent")), 4);
 	/* Bytes that are not text do not break the answer. */
 	s = json_array_get(j, 2);
 	assert_string_equal(json_string_value(json_object_get(s, "served_user")), "sip:?\"x");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake_im.h"
 
+const unsigned plane_codes[PLANE_CODES] = { 400, 403, 408, 413, 415, 481, 501, 506, 0 };
+
 #include <stdio.h>
 
 enum im_mode fake_mode = IM_ANCHORED;
@@ -25,7 +27,12 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 			.refused = 2,
 			.locked = id == 2,
 			.generation = 4,
-			.plane = { .messages = { 5, 6 }, .bytes_in = { 7, 8 }, .rebinds = 9 },
+			.plane = { .messages = { 5, 6 },
+				   .bytes_in = { 7, 8 },
+				   .rebinds = 9,
+				   .errors = { [3] = 7 } },
+			.n_lines = 1,
+			.line = { { .index = 2, .stats = { .resent = 4 } } },
 		};
 		snprintf(v.served_user, sizeof(v.served_user), "%s",
 			 id == 3 ? "sip:\xff\"x" : "sip:a@example.com");

@@ -158,8 +158,9 @@ static void build_26_report(void **state)
 	struct msrp_range r = { 1, 16, 32 };
 	struct msrp_head h;
 
-	w_msrp_report(&w, SPAN("abcd"), SPAN("msrp://b:2/y;tcp"), SPAN("msrp://a:1/x;tcp"), SPAN("mid"), &r,
-		      413);
+	w_msrp_request(&w, SPAN("abcd"), SPAN("REPORT"), SPAN("msrp://b:2/y;tcp"), SPAN("msrp://a:1/x;tcp"));
+	w_msrp_failure(&w, SPAN("mid"), &r, 413);
+	w_msrp_end(&w, SPAN("abcd"), '$');
 	assert_span(w_span_of(&w),
 		    "MSRP abcd REPORT\r\nTo-Path: msrp://b:2/y;tcp\r\nFrom-Path: msrp://a:1/x;tcp\r\n"
 		    "Message-ID: mid\r\nByte-Range: 1-16/32\r\nStatus: 000 413 Too Large\r\n"

@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tools/loopback.sh
 source "$here/../../tools/loopback.sh"
 [ $# = 1 ] || { sed -n '3,9p' "$0" >&2 && exit 2; }
-parleyd=$1
+parleyd=$(readlink -f "$1")
 command -v openssl >/dev/null || { echo "no openssl here" && exit 77; }
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-tls.XXXXXX") || exit 1

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-QUIET = 0.25  # seconds after which no answer is taken for none
+QUIET = 0.12  # seconds after which no answer is taken for none
 
 
 def free_port():

@@ -6,7 +6,9 @@
 # forks it to all devices of the recipient.  The devices are parley-ua with real MSRP.  Each play: set up, modify from both
 # sides, end.
 #
-#	core.sh MODE udp|tcp|tls 4|6 PARLEYD PARLEY-UA
+#	core.sh MODE|3gpp2 udp|tcp|tls 4|6 PARLEYD PARLEY-UA
+#
+# 3gpp2: mode anchored with that profile.
 #
 # The transport is that between core and parleyd; devices speak UDP, or TCP where that is tcp.
 # Exit: 0 good, 77 there is no such Kamailio here, 1 else.
@@ -14,8 +16,9 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tools/loopback.sh
 source "$here/../../tools/loopback.sh"
-[ $# = 5 ] || { sed -n '3,13p' "$0" >&2 && exit 2; }
-mode=$1 transport=$2 family=$3 parleyd=$4 ua=$5
+[ $# = 5 ] || { sed -n '3,15p' "$0" >&2 && exit 2; }
+mode=${1/3gpp2/anchored} profile=3gpp transport=$2 family=$3 parleyd=$4 ua=$5
+[ "$1" != 3gpp2 ] || profile=3gpp2
 modules=/usr/lib/x86_64-linux-gnu/kamailio/modules
 [ -e $modules/tls.so ] || { echo "no Kamailio with TLS here" && exit 77; }
 [ "$family" != 6 ] || [ -e /proc/net/if_inet6 ] || { echo "no IPv6 here" && exit 77; }
@@ -81,7 +84,7 @@ $tls
 im:
   mode: $mode
   served_domains: ["example.com"]
-$([ "$mode" = proxy ] || echo '  profile: 3gpp')
+$([ "$mode" = proxy ] || echo "  profile: $profile")
 $msrp
 log: { level: info }
 YAML

@@ -103,8 +103,8 @@ bool modify_retry(struct session *s, const struct sip_msg *resp, unsigned status
 		return true;
 	if (no_update)
 		mod_responder(s)->dlg.no_update = true;
-	if (early_alive(s) && no_update)
-		return false; /* no re-INVITE before the 2xx (PROV-10) */
+	if ((no_update || asks) && (early_alive(s) || mod_responder(s)->invite_in))
+		return false; /* no re-INVITE before the 2xx (PROV-10), nor before its ACK (RFC 3261 14.1) */
 	if ((!no_update && !asks && !hops && !interval) || mod->retried || mod->canceled || !mod->txn ||
 	    mod->stage != MOD_OUT)
 		return false;

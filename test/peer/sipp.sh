@@ -8,7 +8,9 @@
 # Over tls there is a Kamailio between parleyd and either SIPp (which has no TLS in Debian): it speaks UDP with them and
 # TLS with parleyd, each of the two showing a certificate and looking at the other's.
 #
-#	sipp.sh CASE udp|tcp|tls PARLEYD
+# In mode unanchored what each side checks to be the server's description must be the other side's own.
+#
+#	sipp.sh CASE udp|tcp|tls PARLEYD [unanchored]
 #	sipp.sh --list
 #
 # Exit: 0 good, 77 there is no SIPp here, 1 else.
@@ -24,8 +26,8 @@ if [ "${1-}" = --list ]; then
 	sed -n 's/ *|.*//p' <<<"$cases"
 	exit 0
 fi
-[ $# = 3 ] || { sed -n '3,15p' "$0" >&2 && exit 2; }
-name=$1 transport=$2 parleyd=$3
+[ $# = 3 ] || [ $# = 4 ] || { sed -n '3,17p' "$0" >&2 && exit 2; }
+name=$1 transport=$2 parleyd=$3 mode=${4-anchored}
 case_load "$name" || exit 2
 command -v sipp >/dev/null || { echo "no sipp here" && exit 77; }
 [ -x "$parleyd" ] || { echo "no $parleyd" && exit 77; }
@@ -42,11 +44,20 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
+# descriptions: a scenario of this mode, from that of an anchored server.
+descriptions() {
+	if [ "$mode" = anchored ]; then
+		cat
+	else
+		sed -e '/:20009\//s/check_it_inverse=/check_it=/' -e 's/a=setup:passive"/a=setup:(active|passive)"/'
+	fi
+}
+
 settle_ms=0 ruri=sip:bob@cf.example.net
 # shellcheck disable=SC2086,SC2154  # steps are words; case_load sets them
-scenario alice "${!client_allow}" "$ruri" $client_steps >"$tmp/client.xml"
+scenario alice "${!client_allow}" "$ruri" $client_steps | descriptions >"$tmp/client.xml"
 # shellcheck disable=SC2086,SC2154
-scenario bob "${!far_allow}" "$ruri" $far_steps >"$tmp/far.xml"
+scenario bob "${!far_allow}" "$ruri" $far_steps | descriptions >"$tmp/far.xml"
 
 # identity NAME: a key, and a certificate of the authority for this machine's address.
 identity() {
@@ -87,10 +98,10 @@ sip:
   next_hop: "$next_hop"
 $tls
 im:
+  mode: $mode
   served_domains: ["example.com"]
-msrp:
-  listen: ["tcp:127.0.0.1:$msrp_port"]
 YAML
+[ "$mode" != anchored ] || printf 'msrp:\n  listen: ["tcp:127.0.0.1:%s"]\n' "$msrp_port" >>"$tmp/parleyd.yaml"
 "$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
 server=$!
 wait_open $server "${transport/tls/tcp}" "$sip_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }

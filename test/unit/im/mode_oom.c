@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each allocation fails in turn: where it was one of the user plane the session is set up without, if policy allows
+ * (MODE-7), else it is refused with 503; and a relayed MESSAGE is answered all the same (ROAD-1).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "im/view.h"
+#include "lib/oom.h"
+
+struct world {
+	struct im *im;
+	uint64_t now_us, seed;
+	char near[64];  /* start line of what was sent to the near side last */
+	char far[4096]; /* what was sent to the far side last */
+	size_t n_far;
+	unsigned n_unanchored;
+};
+
+static int on_send(void *u, const struct sip_dest *to, struct span bytes, uint64_t token)
+{
+	struct world *w = u;
+
+	(void)token;
+	if (to->ip.ip[3] != 20) {
+		struct span line = span_split(&bytes, '\r');
+		snprintf(w->near, sizeof(w->near), "%" SPAN_FMT, SPAN_ARG(line));
+		return 0;
+	}
+	w->n_far = bytes.n < sizeof(w->far) ? bytes.n : sizeof(w->far);
+	memcpy(w->far, bytes.p, w->n_far);
+	return 0;
+}
+
+static void on_random(void *u, void *p, size_t n)
+{
+	struct world *w = u;
+	for (size_t i = 0; i < n; i++)
+		((uint8_t *)p)[i] = (uint8_t)(++w->seed * 37 >> 3);
+}
+
+static bool no_log(void *u, enum im_level level)
+{
+	return false;
+}
+
+static void feed(struct world *w, const char *from, struct span bytes)
+{
+	struct sip_src src = { .tp = SIP_UDP };
+	addr_parse(&src.ip, span_of(from), 5060);
+	w->now_us += 1000;
+	im_sip_input(w->im, bytes, &src, w->now_us);
+}
+
+static void ask(struct world *w, const char *method, const char *type, const char *body)
+{
+	char text[2048];
+	int n = snprintf(
+		text, sizeof(text),
+		"%s sip:bob@192.0.2.20 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK1\r\n"
+		"Route: <sip:orig@192.0.2.1;lr>\r\nFrom: <sip:alice@example.com>;tag=a\r\n"
+		"To: <sip:bob@example.net>\r\nCall-ID: c\r\nCSeq: 1 %s\r\n"
+		"Contact: <sip:alice@192.0.2.10>\r\nMax-Forwards: 70\r\n"
+		"P-Asserted-Identity: <sip:alice@example.com>\r\nContent-Type: %s\r\n"
+		"Content-Length: %zu\r\n\r\n%s",
+		method, method, type, strlen(body), body);
+	feed(w, "192.0.2.10", (struct span){ text, (size_t)n });
+}
+
+/* What came last to the far side, answered. */
+static void answer(struct world *w, const char *status)
+{
+	char text[5000];
+	struct span rest = { w->far, w->n_far };
+	struct wbuf b = wbuf_on(text, sizeof(text));
+	size_t end = span_find(rest, SPAN("Content-Type:"));
+
+	if (!w->n_far || end == SPAN_NONE)
+		return;
+	rest.n = end;
+	span_split(&rest, '\n');
+	w_str(&b, "SIP/2.0 "), w_str(&b, status), w_str(&b, "\r\n"), w_span(&b, rest);
+	w_str(&b, "Content-Length: 0\r\n\r\n");
+	feed(w, "192.0.2.20", w_span_of(&b));
+}
+
+static void run_out(struct world *w)
+{
+	for (uint64_t at; (at = im_deadline(w->im)) != UINT64_MAX;) {
+		w->now_us = at > w->now_us ? at : w->now_us;
+		assert_true(w->now_us < 10000 * US_PER_S);
+		im_tick(w->im, w->now_us);
+	}
+	assert_true(im_idle(w->im));
+}
+
+static struct im *server(struct world *w, bool optional)
+{
+	struct im_port port = { .w = w, .random = on_random, .sip_send = on_send, .log_wanted = no_log };
+	struct im_conf conf;
+
+	im_conf_defaults(&conf);
+	conf.anchor_optional = optional;
+	conf.n_listen = 1;
+	conf.listen[0].port = 5060;
+	addr_parse(&conf.listen[0].addr, SPAN("192.0.2.1"), 5060);
+	strcpy(conf.listen[0].host, "192.0.2.1");
+	conf.n_trusted = cidr_parse(&conf.trusted[0], SPAN("192.0.2.0/24"));
+	conf.n_domains = 1;
+	strcpy(conf.domains[0], "example.com");
+	strcpy(conf.plane.at[PLANE_TCP].host, "192.0.2.1");
+	conf.plane.at[PLANE_TCP].port = 2855;
+	return im_create(&conf, &port, w->now_us);
+}
+
+static void on_session(const struct im_session_view *v, void *u)
+{
+	struct world *w = u;
+	w->n_unanchored += strcmp(v->mode, "unanchored") == 0;
+}
+
+static const char sdp[] =
+	"v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+	"m=message 7000 TCP/MSRP *\r\na=accept-types:*\r\na=path:msrp://192.0.2.10:7000/a;tcp\r\n";
+
+/* How many of the allocations of an INVITE, failing, leave a session out of the media path? */
+static unsigned set_up_short_of_memory(bool optional, unsigned *refused)
+{
+	static struct world w;
+	unsigned unanchored = 0;
+	bool failed = true;
+
+	*refused = 0;
+	for (unsigned long n = 0; failed; n++) {
+		w = (struct world){ .now_us = US_PER_S };
+		w.im = server(&w, optional);
+		assert_non_null(w.im);
+		oom_fail_after(n);
+		ask(&w, "INVITE", "application/sdp", sdp);
+		failed = oom_end();
+		im_view_sessions(w.im, on_session, &w);
+		unanchored += w.n_unanchored;
+		*refused += strcmp(w.near, "SIP/2.0 503 Service Unavailable") == 0;
+		if (w.n_unanchored) /* what the peer said, to the byte */
+			assert_true(span_find((struct span){ w.far, w.n_far }, span_of(sdp)) != SPAN_NONE);
+		im_check(w.im);
+		im_end_all(w.im, 503, "over", w.now_us);
+		answer(&w, "487 Request Terminated");
+		run_out(&w);
+		im_destroy(w.im);
+	}
+	return unanchored;
+}
+
+static void mode_7_without_its_user_plane(void **state)
+{
+	unsigned refused, refused_less;
+
+	assert_int_equal(set_up_short_of_memory(false, &refused), 0);
+	assert_true(set_up_short_of_memory(true, &refused_less) > 0);
+	assert_true(refused_less < refused);
+}
+
+static void road_1_each_allocation_fails_once(void **state)
+{
+	static struct world w;
+	bool failed = true;
+
+	for (unsigned long n = 0; failed; n++) {
+		w = (struct world){ .now_us = US_PER_S };
+		w.im = server(&w, false);
+		oom_fail_after(n);
+		ask(&w, "MESSAGE", "text/plain", "hello");
+		answer(&w, "202 Accepted");
+		failed = oom_end();
+		if (!failed)
+			assert_string_equal(w.near, "SIP/2.0 202 Accepted");
+		run_out(&w);
+		im_destroy(w.im);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mode_7_without_its_user_plane),
+		cmocka_unit_test(road_1_each_allocation_fails_once),
+	};
+	return cmocka_run_group_tests_name("im/mode_oom", tests, NULL, NULL);
+}

@@ -115,8 +115,8 @@ static void take_answer(struct leg *l, const struct sip_msg *resp, uint64_t now_
 	known = sdp_parse(before, sdp_oa_remote(&l->oa), NULL) == 0;
 	same = offer_same_media(sdp_oa_remote(&l->oa), answer->raw);
 	if (!same)
-		accept_answer(session_conf(l->s), l->s->class, leg_safe(l, NULL), known ? before : NULL, sent, answer,
-			      &v);
+		accept_answer(session_conf(l->s), l->s->class, leg_safe(l, NULL), known ? before : NULL, sent,
+			      answer, &v);
 	if (v.status || sdp_oa_answer_in(&l->oa, answer->raw) < 0) {
 		im_log(im, IM_WARN, "refresh-answer", "sess=%lu side=%c why=\"%s\"", (unsigned long)l->s->id,
 		       side_name(l->side), v.text);

@@ -269,7 +269,8 @@ static unsigned setup_judge(struct session *s, const struct sip_msg *m, const st
 		leg_learn(setup_initiator(s), m); /* more of its option tags cross now */
 	}
 	if (offer && !v->status)
-		accept_offer(session_conf(s), s->class, leg_safe(setup_initiator(s), NULL), NULL, NULL, offer, v);
+		accept_offer(session_conf(s), s->class, leg_safe(setup_initiator(s), NULL), NULL, NULL, offer,
+			     v);
 	return v->status;
 }
 

@@ -442,8 +442,8 @@ void sip_accepted(struct net *n, enum sip_transport tp, int fd, const struct add
 		close(fd);
 		return;
 	}
-	if ((tp == SIP_TLS || tp == SIP_WSS ? stream_open_tls(&c->s, fd, tls_accept(n->tls, fd)) : stream_open(&c->s, fd)) <
-	    0) {
+	if ((tp == SIP_TLS || tp == SIP_WSS ? stream_open_tls(&c->s, fd, tls_accept(n->tls, fd))
+					    : stream_open(&c->s, fd)) < 0) {
 		stream_close(&c->s);
 		return;
 	}

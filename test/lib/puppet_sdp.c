@@ -11,7 +11,9 @@
 
 static void put(char *dst, size_t cap, struct span s)
 {
-	snprintf(dst, cap, "%" SPAN_FMT, SPAN_ARG(s));
+	s = span_cut(s, 0, cap - 1);
+	memmove(dst, s.p, s.n);
+	dst[s.n] = 0;
 }
 
 static void new_session(struct psdp *s, struct psdp_line *l)

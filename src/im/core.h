@@ -64,7 +64,7 @@ struct target_try {
 	struct sip_stxn *txn; /* the refused request, not answered yet */
 	struct sip_ctxn *out; /* our UPDATE */
 	char *old_text;       /* owned: the target as it was */
-	struct span old;
+	uint16_t old_n;
 	unsigned status;
 	char extra[192];
 	struct timer t_wait;

@@ -41,9 +41,11 @@ static bool is_named(const struct htab_link *link, const void *key)
 	const struct sip_dialog *d = &container_of(link, const struct leg, link)->dlg;
 	const struct id *id = key;
 
-	return span_eq(d->call_id, id->call_id) &&
-	       ((span_eq(d->local_tag, id->tag[0]) && span_eq(d->remote_tag, id->tag[1])) ||
-		(span_eq(d->local_tag, id->tag[1]) && span_eq(d->remote_tag, id->tag[0])));
+	return span_eq(sip_dialog_call_id(d), id->call_id) &&
+	       ((span_eq(sip_dialog_local_tag(d), id->tag[0]) &&
+		 span_eq(sip_dialog_remote_tag(d), id->tag[1])) ||
+		(span_eq(sip_dialog_local_tag(d), id->tag[1]) &&
+		 span_eq(sip_dialog_remote_tag(d), id->tag[0])));
 }
 
 static struct leg *leg_named(struct im *im, const struct id *id)
@@ -68,10 +70,11 @@ static bool w_id(struct wbuf *w, const struct leg *to, struct span text)
 	near = &l->dlg, far = &leg_other(l)->dlg;
 	if (!far->remote_tag.n)
 		return false;
-	w_span(w, far->call_id);
+	w_span(w, sip_dialog_call_id(far));
 	while (sip_param_next(&id.params, &name, &value)) {
 		if (is_tag(name))
-			value = span_eq(value, near->local_tag) ? far->remote_tag : far->local_tag;
+			value = span_eq(value, sip_dialog_local_tag(near)) ? sip_dialog_remote_tag(far)
+									   : sip_dialog_local_tag(far);
 		w_chr(w, ';'), w_span(w, name);
 		if (value.n)
 			w_chr(w, '='), w_span(w, value);

@@ -119,7 +119,7 @@ static void carry_over(struct sip_dialog *d, struct sip_dialog *was)
 {
 	if (was->local_cseq > d->local_cseq)
 		d->local_cseq = was->local_cseq;
-	if (!span_eq(d->remote_tag, was->remote_tag)) {
+	if (!span_eq(sip_dialog_remote_tag(d), sip_dialog_remote_tag(was))) {
 		sip_dialog_finish(was);
 		return;
 	}
@@ -154,7 +154,7 @@ int early_dialog(struct session *s, const struct sip_msg *resp)
 		sip_dialog_finish(&d); /* there is no way to say anything in it */
 		return -EBADMSG;
 	}
-	if (!l->dlg.text || !span_eq(d.remote_tag, l->dlg.remote_tag))
+	if (!l->dlg.text || !span_eq(sip_dialog_remote_tag(&d), sip_dialog_remote_tag(&l->dlg)))
 		l->said = 0; /* the same words, said in this dialog, are news */
 	if (l->dlg.text)
 		carry_over(&d, &l->dlg);
@@ -264,7 +264,8 @@ struct session *early_of(struct setup *st, const struct sip_msg *resp, uint64_t 
 		return first;
 	list_each(i, &st->pairs) {
 		s = container_of(i, struct early, link)->s;
-		if (setup_responder(s)->dlg.text && span_eq(setup_responder(s)->dlg.remote_tag, resp->to_tag))
+		if (setup_responder(s)->dlg.text &&
+		    span_eq(sip_dialog_remote_tag(&setup_responder(s)->dlg), resp->to_tag))
 			return s;
 	}
 	if (!st->in)

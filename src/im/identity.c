@@ -57,7 +57,7 @@ struct span identity_of(const struct leg *l)
 	struct span all = span_of(l->identity), uri = span_split(&all, ' ');
 
 	if (!uri.n)
-		uri = dialog_uri(l->dlg.remote);
+		uri = dialog_uri(sip_dialog_remote(&l->dlg));
 	return uri.n ? uri : anonymous;
 }
 
@@ -77,7 +77,7 @@ static bool same_user(struct span a, struct span b)
 
 static bool is_his(const struct leg *l, struct span uri)
 {
-	struct span all = span_of(l->identity), one, remote = dialog_uri(l->dlg.remote);
+	struct span all = span_of(l->identity), one, remote = dialog_uri(sip_dialog_remote(&l->dlg));
 
 	while (all.n)
 		if ((one = span_split(&all, ' ')).n && same_user(uri, one))

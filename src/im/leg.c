@@ -530,7 +530,7 @@ static void on_again(struct leg *l, struct acked **at, const struct sip_msg *res
 {
 	uint32_t cseq = (*at)->cseq;
 
-	if (resp && (!span_eq(resp->to_tag, l->dlg.remote_tag) || early_holds(l->s)))
+	if (resp && (!span_eq(resp->to_tag, sip_dialog_remote_tag(&l->dlg)) || early_holds(l->s)))
 		early_other_fork(l, resp, now_us);
 	else if (resp)
 		leg_ack_again(l, cseq);

@@ -17,7 +17,7 @@ static void put_back(struct target_try *try)
 	struct sip_dialog *d = &try->l->dlg;
 	free(d->target_text);
 	d->target_text = try->old_text;
-	d->target = try->old;
+	d->target_n = try->old_n;
 	try->old_text = NULL;
 }
 
@@ -78,7 +78,7 @@ static bool is_new(const struct leg *l, const struct sip_msg *m)
 {
 	struct sip_name_addr na;
 	return sip_name_addr_parse(&na, sip_value(m, SIP_H_CONTACT)) == 0 &&
-	       !sip_uri_eq(na.uri, l->dlg.target);
+	       !sip_uri_eq(na.uri, sip_dialog_target(&l->dlg));
 }
 
 bool modify_target_first(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, unsigned status,
@@ -96,8 +96,9 @@ bool modify_target_first(struct leg *l, struct sip_stxn *t, const struct sip_msg
 	try->status = status;
 	snprintf(try->extra, sizeof(try->extra), "%s", extra);
 	try->old_text = l->dlg.target_text;
-	try->old = l->dlg.target;
+	try->old_n = l->dlg.target_n;
 	l->dlg.target_text = NULL;
+	l->dlg.target_n = 0;
 	l->target_try = try;
 	if (sip_dialog_refresh(&l->dlg, m) == 0 && leg_request(l, &w, SIP_UPDATE, 0, 70, branch, &to) == 0) {
 		w_ours(&w, l, NULL);

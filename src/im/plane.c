@@ -125,12 +125,28 @@ static struct plane_line *line_find(const struct plane *p, unsigned index)
 	return NULL;
 }
 
+/* Most sessions have one line for life. */
+static int lines_room(struct plane *p)
+{
+	struct plane_line **all;
+
+	if (p->n_lines == 0 || p->line != &p->only)
+		return 0;
+	if ((all = calloc(PLANE_LINES_MAX, sizeof(struct plane_line *))) == NULL)
+		return -ENOMEM;
+	all[0] = p->only;
+	p->line = all;
+	return 0;
+}
+
 static struct plane_line *line_create(struct plane *p, unsigned index)
 {
 	struct plane_line *l = calloc(1, sizeof(*l));
 
-	if (!l)
+	if (!l || lines_room(p) < 0) {
+		free(l);
 		return NULL;
+	}
 	l->p = p;
 	l->index = (uint8_t)index;
 	end_init(&l->end[SIDE_A], l, SIDE_A);
@@ -233,6 +249,7 @@ struct plane *plane_create(struct planes *ps, void *session, const struct plane_
 	if (!p)
 		return NULL;
 	p->ps = ps;
+	p->line = &p->only;
 	p->session = session;
 	p->hooks = hooks;
 	list_push(&ps->all, &p->link);
@@ -250,6 +267,8 @@ void plane_destroy(struct plane *p, uint64_t now_us)
 	while (p->n_lines)
 		line_destroy(p->line[0], 481);
 	list_del(&p->link);
+	if (p->line != &p->only)
+		free(p->line);
 	free(p->stats);
 	free(p);
 	plane_leave(ps, false);

@@ -136,8 +136,8 @@ struct plane {
 	struct planes *ps;
 	void *session;
 	const struct plane_hooks *hooks;
-	struct list link; /* ps->all */
-	struct plane_line *line[PLANE_LINES_MAX];
+	struct list link;                /* ps->all */
+	struct plane_line **line, *only; /* line: PLANE_LINES_MAX of them, owned; or, while one does, &only */
 	uint8_t n_lines;
 	uint8_t from; /* while prepared */
 	bool prepared;

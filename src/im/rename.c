@@ -29,7 +29,7 @@ static bool same_party(struct span a, struct span b)
 
 bool rename_wanted(struct leg *l, const struct sip_msg *m)
 {
-	return leg_other(l)->dlg.supports_from_change && !same_party(m->from, l->dlg.remote);
+	return leg_other(l)->dlg.supports_from_change && !same_party(m->from, sip_dialog_remote(&l->dlg));
 }
 
 /* Leg l speaks as who `value` names.  No memory: under the name it has. */
@@ -39,12 +39,12 @@ static void speak_as(struct leg *l, struct span value)
 	struct wbuf w = wbuf_on(buf, sizeof(buf));
 	struct span display, uri;
 
-	if (same_party(value, l->dlg.local) || !party(value, &display, &uri))
+	if (same_party(value, sip_dialog_local(&l->dlg)) || !party(value, &display, &uri))
 		return;
 	if (display.n)
 		w_span(&w, display), w_chr(&w, ' ');
 	w_chr(&w, '<'), w_span(&w, uri), w_str(&w, ">;tag="), w_str(&w, l->tag);
-	if (w_ok(&w) && sip_dialog_rename(&l->dlg, w_span_of(&w), l->dlg.remote) < 0)
+	if (w_ok(&w) && sip_dialog_rename(&l->dlg, w_span_of(&w), sip_dialog_remote(&l->dlg)) < 0)
 		im_log(l->s->im, IM_WARN, "no-memory", "what=\"identity\"");
 }
 
@@ -62,7 +62,7 @@ void rename_pass(struct leg *l, const struct sip_msg *m)
 
 void rename_keep(struct leg *l, const struct sip_msg *m)
 {
-	if (rename_wanted(l, m) && sip_dialog_rename(&l->dlg, l->dlg.local, m->from) < 0)
+	if (rename_wanted(l, m) && sip_dialog_rename(&l->dlg, sip_dialog_local(&l->dlg), m->from) < 0)
 		im_log(l->s->im, IM_WARN, "no-memory", "what=\"identity\"");
 }
 
@@ -70,5 +70,5 @@ void rename_settle(struct leg *l)
 {
 	struct leg *r = leg_other(l);
 	if (!is_hidden(l) && l->dlg.text && r->dlg.text && r->dlg.supports_from_change)
-		speak_as(r, l->dlg.remote);
+		speak_as(r, sip_dialog_remote(&l->dlg));
 }

@@ -33,7 +33,7 @@ static struct span preview(struct session *s, const struct sip_msg *resp)
 /* Said in this leg's dialog, and not, all forks being one upstream, in that of another (MOD-13). */
 static bool is_of_dialog(const struct leg *l, const struct sip_msg *resp)
 {
-	return !l->dlg.text || span_eq(l->dlg.remote_tag, resp->to_tag);
+	return !l->dlg.text || span_eq(sip_dialog_remote_tag(&l->dlg), resp->to_tag);
 }
 
 static void setup_provisional(struct setup *st, const struct sip_msg *resp, uint64_t now_us)

@@ -87,7 +87,7 @@ static struct stimer *stimer_of(struct leg *l)
 uint64_t stimer_end_us(const struct stimer *st)
 {
 	uint32_t early_s = st->interval_s / 3 < 32 ? st->interval_s / 3 : 32;
-	return st->since_us + (st->interval_s - early_s) * US_PER_S;
+	return st->since_ms * US_PER_MS + (st->interval_s - early_s) * US_PER_S;
 }
 
 static void on_due(struct timer *t, uint64_t now_us)
@@ -122,7 +122,7 @@ static void run(struct leg *l, uint32_t interval_s, bool ours, uint64_t now_us)
 	st->ours = ours;
 	st->tries = 0;
 	st->raised = false;
-	st->since_us = now_us;
+	st->since_ms = now_us / US_PER_MS;
 	stimer_wait(st, ours ? now_us + interval_s * US_PER_S / 2 : UINT64_MAX);
 }
 

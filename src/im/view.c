@@ -47,8 +47,10 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 				.locked = s->mod.stage != MOD_NONE,
 			};
 			copy(v.served_user, sizeof(v.served_user), span_of(s->served_user));
-			copy(v.call_id[SIDE_A], sizeof(v.call_id[0]), s->leg[SIDE_A].dlg.call_id);
-			copy(v.call_id[SIDE_B], sizeof(v.call_id[0]), s->leg[SIDE_B].dlg.call_id);
+			copy(v.call_id[SIDE_A], sizeof(v.call_id[0]),
+			     sip_dialog_call_id(&s->leg[SIDE_A].dlg));
+			copy(v.call_id[SIDE_B], sizeof(v.call_id[0]),
+			     sip_dialog_call_id(&s->leg[SIDE_B].dlg));
 			if (s->plane) {
 				v.generation = plane_generation(s->plane);
 				plane_stats(s->plane, &v.plane);

@@ -43,14 +43,14 @@ int sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m)
 
 	if (r < 0)
 		return r;
-	if (span_eq(uri, d->target))
+	if (span_eq(uri, sip_dialog_target(d)))
 		return 0;
 	copy = span_dup(uri);
 	if (!copy)
 		return -ENOMEM;
 	free(d->target_text);
 	d->target_text = copy;
-	d->target = (struct span){ copy, uri.n };
+	d->target_n = (uint16_t)uri.n;
 	return 0;
 }
 
@@ -94,11 +94,11 @@ static int record_routes(const struct parts *p, struct span v[SIP_HEADERS_MAX], 
 	return 0;
 }
 
-static struct span put(struct wbuf *w, struct span s)
+static struct sip_dialog_part put(struct wbuf *w, struct span s)
 {
-	size_t at = w->n;
+	struct sip_dialog_part part = { (uint16_t)w->n, (uint16_t)s.n };
 	w_span(w, s);
-	return span_skip(w_span_of(w), at);
+	return part;
 }
 
 static bool lies_in(struct span part, struct span whole)
@@ -107,25 +107,32 @@ static bool lies_in(struct span part, struct span whole)
 }
 
 /* A tag that is part of a From or To which has been put already is not put again. */
-static struct span put_tag(struct wbuf *w, struct span tag, struct span of, struct span copy)
+static struct sip_dialog_part put_tag(struct wbuf *w, struct span tag, struct span of,
+				      struct sip_dialog_part copy)
 {
-	return lies_in(tag, of) ? (struct span){ copy.p + (tag.p - of.p), tag.n } : put(w, tag);
+	if (!lies_in(tag, of))
+		return put(w, tag);
+	return (struct sip_dialog_part){ (uint16_t)(copy.at + (tag.p - of.p)), (uint16_t)tag.n };
 }
 
-static struct span put_routes(struct wbuf *w, const struct span *v, size_t n)
+static struct sip_dialog_part put_routes(struct wbuf *w, const struct span *v, size_t n)
 {
 	size_t at = w->n;
 	for (size_t i = 0; i < n; i++)
 		w_route(w, v[i]);
-	return span_skip(w_span_of(w), at);
+	return (struct sip_dialog_part){ (uint16_t)at, (uint16_t)(w->n - at) };
 }
 
 /* URI of the first of our own Route lines. */
-static struct span first_uri(struct span routes)
+static struct sip_dialog_part first_uri(const char *text, struct sip_dialog_part routes)
 {
-	struct span value = span_cut(routes, sizeof("Route: ") - 1, span_find(routes, SPAN("\r\n")));
+	struct span all = { text + routes.at, routes.n };
+	struct span value = span_cut(all, sizeof("Route: ") - 1, span_find(all, SPAN("\r\n")));
 	struct sip_name_addr na;
-	return routes.n && sip_name_addr_parse(&na, value) == 0 ? na.uri : SPAN_EMPTY;
+
+	if (!routes.n || sip_name_addr_parse(&na, value) < 0)
+		return (struct sip_dialog_part){ 0 };
+	return (struct sip_dialog_part){ (uint16_t)(na.uri.p - text), (uint16_t)na.uri.n };
 }
 
 static int copy_parts(struct sip_dialog *d, const struct parts *p)
@@ -140,6 +147,8 @@ static int copy_parts(struct sip_dialog *d, const struct parts *p)
 	size += lies_in(p->remote_tag, p->remote) ? 0 : p->remote_tag.n;
 	size += p->add_tag ? tag_param.n : 0;
 	size += lies_in(p->local_tag, p->local) ? 0 : p->local_tag.n;
+	if (size > UINT16_MAX)
+		return -EBADMSG;
 	d->text = malloc(size);
 	if (!d->text)
 		return -ENOMEM;
@@ -148,31 +157,32 @@ static int copy_parts(struct sip_dialog *d, const struct parts *p)
 	d->remote = put(&w, p->remote);
 	d->remote_tag = put_tag(&w, p->remote_tag, p->remote, d->remote);
 	d->routes = put_routes(&w, route, n);
-	d->first_route = first_uri(d->routes);
+	d->first_route = first_uri(d->text, d->routes);
 	d->local = put(&w, p->local);
 	if (p->add_tag)
-		d->local.n += put(&w, tag_param).n + p->local_tag.n;
+		d->local.n = (uint16_t)(d->local.n + put(&w, tag_param).n + p->local_tag.n);
 	d->local_tag = put_tag(&w, p->local_tag, p->local, d->local);
 	return 0;
 }
 
 int sip_dialog_rename(struct sip_dialog *d, struct span local, struct span remote)
 {
+	struct sip_dialog as = *d;
 	size_t size = d->call_id.n + d->local_tag.n + d->remote_tag.n + d->routes.n + local.n + remote.n;
-	struct wbuf w = wbuf_on(malloc(size), size);
-	char *old = d->text;
+	struct wbuf w;
 
-	if (!w.p)
+	if (size > UINT16_MAX || (as.text = malloc(size)) == NULL)
 		return -ENOMEM;
-	d->text = w.p;
-	d->call_id = put(&w, d->call_id);
-	d->local_tag = put(&w, d->local_tag);
-	d->remote_tag = put(&w, d->remote_tag);
-	d->remote = put(&w, remote);
-	d->routes = put(&w, d->routes);
-	d->first_route = first_uri(d->routes);
-	d->local = put(&w, local);
-	free(old);
+	w = wbuf_on(as.text, size);
+	as.call_id = put(&w, sip_dialog_call_id(d));
+	as.local_tag = put(&w, sip_dialog_local_tag(d));
+	as.remote_tag = put(&w, sip_dialog_remote_tag(d));
+	as.remote = put(&w, remote);
+	as.routes = put(&w, sip_dialog_routes(d));
+	as.first_route = first_uri(as.text, as.routes);
+	as.local = put(&w, local);
+	free(d->text);
+	*d = as;
 	return 0;
 }
 
@@ -237,10 +247,10 @@ bool sip_dialog_matches(const struct sip_dialog *d, const struct sip_msg *m)
 	struct span local = m->request ? m->to_tag : m->from_tag;
 	struct span remote = m->request ? m->from_tag : m->to_tag;
 
-	if (!span_eq(m->call_id, d->call_id) || !span_eq(local, d->local_tag))
+	if (!span_eq(m->call_id, sip_dialog_call_id(d)) || !span_eq(local, sip_dialog_local_tag(d)))
 		return false;
 	/* A peer of RFC 2543 has no tag, or finds one later. */
-	return !d->remote_tag.n || span_eq(remote, d->remote_tag);
+	return !d->remote_tag.n || span_eq(remote, sip_dialog_remote_tag(d));
 }
 
 int sip_dialog_in_order(struct sip_dialog *d, const struct sip_msg *m)
@@ -340,11 +350,11 @@ static bool is_strict(struct span route)
 /* RFC 3261 12.2.1.1: the strict router stands in the Request-URI, the target at the end of the route. */
 static void w_strict_routes(struct wbuf *w, const struct sip_dialog *d)
 {
-	struct span rest = d->routes;
+	struct span rest = sip_dialog_routes(d);
 	span_split(&rest, '\n');
 	w_span(w, rest);
 	w_str(w, "Route: <");
-	w_span(w, d->target);
+	w_span(w, sip_dialog_target(d));
 	w_str(w, ">\r\n");
 }
 
@@ -359,11 +369,11 @@ void sip_dialog_request(struct sip_dialog *d, struct wbuf *w, enum sip_method me
 			unsigned max_forwards, enum sip_transport tp, struct span via_sent_by,
 			struct span branch)
 {
-	bool strict = is_strict(d->first_route);
+	bool strict = is_strict(sip_dialog_first_route(d));
 
 	w_span(w, sip_method_name(method));
 	w_chr(w, ' ');
-	w_request_uri(w, strict ? d->first_route : d->target);
+	w_request_uri(w, strict ? sip_dialog_first_route(d) : sip_dialog_target(d));
 	w_str(w, " SIP/2.0\r\nVia: SIP/2.0/");
 	w_str(w, sip_transport_name(tp));
 	w_chr(w, ' ');
@@ -376,10 +386,10 @@ void sip_dialog_request(struct sip_dialog *d, struct wbuf *w, enum sip_method me
 	if (strict)
 		w_strict_routes(w, d);
 	else
-		w_span(w, d->routes);
-	w_identity(w, "From: ", d->local);
-	w_identity(w, "To: ", d->remote);
-	w_identity(w, "Call-ID: ", d->call_id);
+		w_span(w, sip_dialog_routes(d));
+	w_identity(w, "From: ", sip_dialog_local(d));
+	w_identity(w, "To: ", sip_dialog_remote(d));
+	w_identity(w, "Call-ID: ", sip_dialog_call_id(d));
 	w_str(w, "CSeq: ");
 	w_u64(w, cseq ? cseq : ++d->local_cseq);
 	w_chr(w, ' ');
@@ -389,7 +399,7 @@ void sip_dialog_request(struct sip_dialog *d, struct wbuf *w, enum sip_method me
 
 int sip_dialog_next_hop(const struct sip_dialog *d, struct sip_dest *to)
 {
-	return sip_uri_next_hop(d->first_route.n ? d->first_route : d->target, to);
+	return sip_uri_next_hop(d->first_route.n ? sip_dialog_first_route(d) : sip_dialog_target(d), to);
 }
 
 /* RFC 3263 4.1 without NAPTR: what the URI says, else UDP, or TLS for sips.  -EINVAL: not spoken here. */

@@ -10,17 +10,22 @@
 #include "sip/txn.h"
 #include "sip/uri.h"
 
+/* Where something lies in a dialog's text.  Two dialogs to each idle session: every byte of one counts. */
+struct sip_dialog_part {
+	uint16_t at, n;
+};
+
 struct sip_dialog {
 	char *text;        /* owned: one block for what never changes, or by sip_dialog_rename() alone */
 	char *target_text; /* owned: the remote target, replaced by target refresh */
-	struct span call_id, local_tag, remote_tag;
-	struct span local, remote; /* From/To values as we write them, with their tags */
-	struct span target;        /* remote target URI */
-	struct span routes;        /* "Route: <...>\r\n" lines, in order; may be empty */
-	struct span first_route;   /* URI of the first; empty: none */
-	uint32_t local_cseq;       /* last used by us */
-	uint32_t remote_cseq;      /* last seen from the peer */
-	uint32_t allow;            /* bit per enum sip_method, from the newest Allow */
+	struct sip_dialog_part call_id, local_tag, remote_tag;
+	struct sip_dialog_part local, remote; /* From/To values as we write them, with their tags */
+	struct sip_dialog_part routes;        /* "Route: <...>\r\n" lines, in order; may be empty */
+	struct sip_dialog_part first_route;   /* URI of the first; empty: none */
+	uint16_t target_n;
+	uint32_t local_cseq;  /* last used by us */
+	uint32_t remote_cseq; /* last seen from the peer */
+	uint32_t allow;       /* bit per enum sip_method, from the newest Allow */
 	bool remote_cseq_known : 1, allow_known : 1;
 	bool secure : 1;       /* sips (RFC 3261 12.1.1) */
 	bool call_id_ours : 1; /* we made the Call-ID: 491 back-off band (RFC 3261 14.1) */
@@ -28,9 +33,23 @@ struct sip_dialog {
 	bool supports_timer : 1, supports_100rel : 1, supports_from_change : 1, supports_199 : 1;
 };
 
+/* Borrowed from the dialog, until it is renamed or finished; the target until the next refresh. */
+#define SIP_DIALOG_PARTS(X) X(call_id) X(local_tag) X(remote_tag) X(local) X(remote) X(routes) X(first_route)
+#define X(part)                                                                                 \
+	static inline struct span sip_dialog_##part(const struct sip_dialog *d)                 \
+	{                                                                                       \
+		return d->text ? (struct span){ d->text + d->part.at, d->part.n } : SPAN_EMPTY; \
+	}
+SIP_DIALOG_PARTS(X)
+#undef X
+static inline struct span sip_dialog_target(const struct sip_dialog *d)
+{
+	return (struct span){ d->target_text, d->target_n };
+}
+
 /* As UAS from the INVITE and the To tag we answer with; as UAC from our own INVITE (invite, as sent)
  * and the response that creates it.  RFC 3261 12.1; the route set is fixed here.  0, -EBADMSG (no usable
- * Contact), -ENOMEM. */
+ * Contact, or more than 64 KiB to keep), -ENOMEM. */
 MUST_CHECK int sip_dialog_uas(struct sip_dialog *d, const struct sip_msg *invite, struct span tag);
 MUST_CHECK int sip_dialog_uac(struct sip_dialog *d, const struct sip_msg *invite, const struct sip_msg *resp);
 void sip_dialog_finish(struct sip_dialog *d); /* safe on zeroes, safe twice */

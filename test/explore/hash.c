@@ -305,7 +305,7 @@ static void put_stimer(struct hasher *h, const struct stimer *st)
 	put(h, "flags", st->ours | st->raised << 1 | st->open << 2 | (st->open && st->by_update) << 3);
 	put_timer(h, "t", &st->t);
 	if (timer_is_set(&st->t))
-		put_age(h, "since", st->since_us);
+		put_age(h, "since", st->since_ms * US_PER_MS);
 }
 
 /* Longer than this and whoever finds the lock taken is told otherwise (MOD-6a). */

@@ -177,7 +177,7 @@ static void folded_record_route_becomes_one_line(void **state)
 	uas(&d, CONTACT "Record-Route: <sip:p1.example.com;lr>\r\n ;x=1,\r\n\t<sip:p2.example.com;lr>\r\n");
 	assert_non_null(strstr(request(&d, SIP_BYE, 0), "\r\nRoute: <sip:p1.example.com;lr>   ;x=1\r\n"
 							"Route: <sip:p2.example.com;lr>\r\nFrom: "));
-	expect_span(d.first_route, "sip:p1.example.com;lr");
+	expect_span(sip_dialog_first_route(&d), "sip:p1.example.com;lr");
 	sip_dialog_finish(&d);
 }
 
@@ -385,7 +385,7 @@ static void mod_34_refresh(void **state)
 	assert_int_equal(sip_dialog_refresh(&d, msg(RESP_HEAD("200") "Contact: <sip:new@192.0.2.8>\r\n" END)),
 			 0);
 	assert_false(oom_end());
-	expect_span(d.target, "sip:new@192.0.2.8");
+	expect_span(sip_dialog_target(&d), "sip:new@192.0.2.8");
 	sip_dialog_finish(&d);
 }
 
@@ -397,21 +397,50 @@ static void mod_42_rename(void **state)
 
 	uas(&d, CONTACT "Record-Route: <sip:p1.example.com;lr>, <sip:p2.example.com;lr>\r\n");
 	oom_fail_after(0);
-	assert_int_equal(sip_dialog_rename(&d, SPAN("<sip:x@y>;tag=our-tag"), d.remote), -ENOMEM);
+	assert_int_equal(sip_dialog_rename(&d, SPAN("<sip:x@y>;tag=our-tag"), sip_dialog_remote(&d)),
+			 -ENOMEM);
 	assert_true(oom_end());
-	expect_span(d.local, "<sip:bob@example.com>;tag=our-tag");
+	expect_span(sip_dialog_local(&d), "<sip:bob@example.com>;tag=our-tag");
 	/* A part of the old block may be given for the new one. */
-	assert_int_equal(sip_dialog_rename(&d, SPAN("<sip:x@y>;tag=our-tag"), d.remote), 0);
-	expect_span(d.local, "<sip:x@y>;tag=our-tag");
-	expect_span(d.remote, "\"Alice\" <sip:alice@example.com>;tag=alice-tag");
-	assert_int_equal(sip_dialog_rename(&d, d.local, SPAN("<sip:z@y>;tag=alice-tag")), 0);
-	expect_span(d.local, "<sip:x@y>;tag=our-tag");
-	expect_span(d.remote, "<sip:z@y>;tag=alice-tag");
-	expect_span(d.call_id, "call-1@pc");
-	expect_span(d.local_tag, "our-tag");
-	expect_span(d.remote_tag, "alice-tag");
-	expect_span(d.first_route, "sip:p1.example.com;lr");
-	expect_span(d.routes, "Route: <sip:p1.example.com;lr>\r\nRoute: <sip:p2.example.com;lr>\r\n");
+	assert_int_equal(sip_dialog_rename(&d, SPAN("<sip:x@y>;tag=our-tag"), sip_dialog_remote(&d)), 0);
+	expect_span(sip_dialog_local(&d), "<sip:x@y>;tag=our-tag");
+	expect_span(sip_dialog_remote(&d), "\"Alice\" <sip:alice@example.com>;tag=alice-tag");
+	assert_int_equal(sip_dialog_rename(&d, sip_dialog_local(&d), SPAN("<sip:z@y>;tag=alice-tag")), 0);
+	expect_span(sip_dialog_local(&d), "<sip:x@y>;tag=our-tag");
+	expect_span(sip_dialog_remote(&d), "<sip:z@y>;tag=alice-tag");
+	expect_span(sip_dialog_call_id(&d), "call-1@pc");
+	expect_span(sip_dialog_local_tag(&d), "our-tag");
+	expect_span(sip_dialog_remote_tag(&d), "alice-tag");
+	expect_span(sip_dialog_first_route(&d), "sip:p1.example.com;lr");
+	expect_span(sip_dialog_routes(&d),
+		    "Route: <sip:p1.example.com;lr>\r\nRoute: <sip:p2.example.com;lr>\r\n");
+	sip_dialog_finish(&d);
+}
+
+/* What each message may be long, both together may be too long to keep. */
+static void too_long_to_keep(void **state)
+{
+	enum { LONG = 40000 };
+	static char invite[LONG + 1000], resp[LONG + 1000], fill[LONG + 1];
+	struct sip_dialog d;
+
+	memset(fill, 'x', LONG);
+	snprintf(invite, sizeof(invite),
+		 "INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP pc;branch=z9hG4bKi\r\n"
+		 "From: \"%s\" <sip:alice@example.com>;tag=a\r\nTo: <sip:bob@example.com>\r\n"
+		 "Call-ID: call-1@pc\r\nCSeq: 42 INVITE\r\n" CONTACT END,
+		 fill);
+	snprintf(resp, sizeof(resp),
+		 "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP pc;branch=z9hG4bKi\r\n"
+		 "From: <sip:alice@example.com>;tag=a\r\nTo: \"%s\" <sip:bob@example.com>;tag=b\r\n"
+		 "Call-ID: call-1@pc\r\nCSeq: 42 INVITE\r\n" CONTACT END,
+		 fill);
+	assert_int_equal(sip_dialog_uac(&d, msg(invite), msg(resp)), -EBADMSG);
+	assert_int_equal(sip_dialog_uas(&d, msg(invite), SPAN("tag")), 0);
+	fill[30000] = '\0';
+	assert_int_equal(sip_dialog_rename(&d, span_of(fill), SPAN("<sip:z@y>")), 0);
+	assert_int_equal(sip_dialog_rename(&d, span_of(invite), span_of(fill)), -ENOMEM);
+	expect_span(sip_dialog_remote(&d), "<sip:z@y>");
 	sip_dialog_finish(&d);
 }
 
@@ -581,6 +610,7 @@ int main(void)
 		T(option_tags),
 		T(mod_34_refresh),
 		T(mod_42_rename),
+		T(too_long_to_keep),
 		T(rfc3261_12_2_1_1_strict_router),
 		T(rfc3261_12_2_1_1_cseq_rises_by_one),
 		T(rfc3261_19_1_1_request_uri_without_headers_and_method),

@@ -72,7 +72,7 @@ void late_keep(struct leg *l, struct sip_ctxn *t, uint32_t cseq)
 		return;
 	e->im = l->s->im;
 	e->t = t;
-	e->winner = tag_hash(l->dlg.remote_tag);
+	e->winner = tag_hash(sip_dialog_remote_tag(&l->dlg));
 	for (struct acked **at = &l->acked, *a; (a = *at) != NULL;) {
 		if (a->cseq != cseq || !a->creates) {
 			at = &a->next;

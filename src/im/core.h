@@ -169,13 +169,13 @@ struct modify {
 	bool bare;               /* UPDATE without SDP that must cross (MOD-33) */
 	bool retried;            /* MOD-15, 483: once */
 	bool canceled;
-	bool waits;           /* for the end of a glare, to be sent again (MOD-27) */
+	bool waits; /* for the end of a glare, to be sent again (MOD-27) */
+	uint8_t undo_tries;
+	uint16_t last_1xx;
 	struct sip_stxn *txn; /* initiator's request; NULL once answered finally */
-	unsigned last_1xx;
-	unsigned undo_tries;
-	uint32_t off;  /* lines policy set to port 0 */
-	uint32_t cseq; /* of our INVITE whose ACK waits for the answer (offerless); 0: none does */
-	char *offer;   /* owned: the initiator's (or, offerless, the responder's) offer */
+	uint32_t off;         /* lines policy set to port 0 */
+	uint32_t cseq;        /* of our INVITE whose ACK waits for the answer (offerless); 0: none does */
+	char *offer;          /* owned: the initiator's (or, offerless, the responder's) offer */
 	size_t offer_n;
 	char *sent; /* owned: the offer as written to the other side */
 	size_t sent_n;
@@ -228,7 +228,7 @@ struct session {
 	struct large *large;  /* owned: large.c; NULL: it may last */
 	struct list relays;   /* requests of other methods under way (relay.c) */
 	struct timer t_media; /* media lost and not repaired; last line disabled */
-	uint64_t n_modified, n_refused;
+	uint32_t n_modified, n_refused;
 };
 
 struct im {

@@ -106,7 +106,9 @@ struct plane_end {
 	struct plane_line *line;
 	uint8_t side;
 	uint8_t n_old;
-	bool lost; /* until it is bound again */
+	uint16_t n_msgs;
+	uint16_t n_reports; /* messages received here that wait for a success REPORT */
+	bool lost;          /* until it is bound again */
 	struct plane_path *path, *next;
 	struct plane_peer *next_peer;
 	struct plane_path *spare; /* becomes the shadow if the answer moves the peer */
@@ -120,8 +122,6 @@ struct plane_end {
 	uint32_t held_bytes, kept_bytes; /* kept: copies of what was sent here and is not confirmed */
 	uint16_t n_near, n_out;          /* counted SENDs open: received, sent */
 	uint16_t n_near_loose, n_out_loose;
-	uint16_t n_msgs;
-	uint16_t n_reports; /* messages received here that wait for a success REPORT */
 };
 
 struct plane_line {

@@ -109,8 +109,8 @@ static void start(struct test *t)
 	snprintf(conf.next_hop, sizeof(conf.next_hop), "sip:" FAR);
 	snprintf(conf.domains[conf.n_domains++], sizeof(conf.domains[0]), "example.com");
 	assert_true(cidr_parse(&conf.trusted[conf.n_trusted++], SPAN("192.0.2.0/24")));
-	snprintf(conf.plane.host, sizeof(conf.plane.host), "192.0.2.1");
-	conf.plane.port = 2855;
+	snprintf(conf.plane.at[PLANE_TCP].host, sizeof(conf.plane.at[PLANE_TCP].host), "192.0.2.1");
+	conf.plane.at[PLANE_TCP].port = 2855;
 	t->im = im_create(&conf, &port, t->now_us);
 	assert_non_null(t->im);
 }

@@ -442,12 +442,15 @@ void plane_path_commit(struct plane_end *e)
 {
 	struct planes *ps = end_planes(e);
 	struct plane_path *p = e->next, *old = e->path;
+	bool moved = p == old && peer_moved(p->peer, e->next_peer);
 
-	if (p == old && p->conn && e->spare && peer_moved(p->peer, e->next_peer))
+	if (moved && p->conn && e->spare) {
 		path_shadow(p);
-	else if (p == old)
+	} else if (p == old) {
 		plane_peer_unref(p->peer);
-	else if (old)
+		if (moved && !p->conn) /* and who it was may still be under way to us */
+			p->takeover = true;
+	} else if (old)
 		path_retire(old);
 	p->peer = e->next_peer;
 	e->path = p;
@@ -574,7 +577,7 @@ static bool takes_over(const struct plane_path *p, const struct msrp_head *h)
 /* The binding as it is excludes another connection. */
 static bool bound_elsewhere(const struct plane_path *p, const struct msrp_head *h)
 {
-	if (p->takeover && p->end->n_old) /* the shadow has it, until who was announced comes */
+	if (p->takeover) /* the shadow has it, or nobody, until who was announced comes */
 		return !takes_over(p, h);
 	return p->conn && p->conn->up && (p->seen || !p->again);
 }

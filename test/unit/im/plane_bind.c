@@ -646,6 +646,30 @@ static void path_51_lines_max(void **state)
 	pw_finish(&w);
 }
 
+/* It moves before it has ever come: whom it was is not let in, whoever comes first. */
+static void bind_10_moved_before_it_was_bound(void **state)
+{
+	static struct pw w;
+	struct pw_conn *c;
+
+	pw_init(&w);
+	exchange(&w, SIDE_A, A_URI, "active", B_URI, "active");
+	pw_name_paths(&w, "A", "B");
+	exchange(&w, SIDE_A, A_URI, "active", B2_URI, "active");
+	w.a = pw_accept(&w);
+	pw_feed(w.a, FROM_A("abind", "SEND", "Message-ID: ab\r\n") "$\r\n");
+	a_sends(&w, "tid1", "m1");
+	c = pw_accept(&w);
+	pw_feed(c, FROM_B("tid2", "SEND", "Message-ID: old\r\n") "$\r\n");
+	assert_non_null(strstr(pw_take(c), "MSRP tid2 506 "));
+	assert_true(c->closed);
+	c = pw_accept(&w);
+	pw_feed(c, "MSRP tid3 SEND\r\nTo-Path: {B}\r\nFrom-Path: " B2_URI
+		   "\r\nMessage-ID: new\r\n-------tid3$\r\n");
+	assert_non_null(strstr(pw_take(c), "To-Path: " B2_URI "\r\nFrom-Path: {B}\r\nMessage-ID: m1\r\n"));
+	pw_finish(&w);
+}
+
 /* ---- ends ---- */
 
 static void end_7_open_sends_are_answered(void **state)
@@ -731,6 +755,7 @@ int main(void)
 		cmocka_unit_test(bind_10_again_after_the_connection_died),
 		cmocka_unit_test(bind_10_takeover),
 		cmocka_unit_test(bind_10_held_while_our_offer_is_open),
+		cmocka_unit_test(bind_10_moved_before_it_was_bound),
 		cmocka_unit_test(bind_prov13_content_waits_for_the_answer),
 		cmocka_unit_test(bind_prov13_failed_set_up),
 		cmocka_unit_test(bind_16_no_request_in_thirty_seconds),

@@ -106,6 +106,12 @@ const struct im_listen *im_listen_for(const struct im *im, enum sip_transport tp
 	return any;
 }
 
+static bool port_elsewhere(void *u, const struct sip_dest *to, struct span request)
+{
+	struct im *im = u;
+	return im->port.sip_elsewhere && im->port.sip_elsewhere(im->port.w, to, request);
+}
+
 static int port_send(void *u, const struct sip_dest *to, struct span bytes, uint64_t token)
 {
 	struct im *im = u;
@@ -204,6 +210,7 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 	im->conf = *conf;
 	im->port = *port;
 	hooks.u = im;
+	hooks.elsewhere = port_elsewhere;
 	hooks.pool = &im->pool;
 	pool_init(&im->pool, &port->pages);
 	if (conf->mode == IM_PROXY) {

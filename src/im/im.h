@@ -12,7 +12,7 @@
 enum im_mode { IM_PROXY, IM_UNANCHORED, IM_ANCHORED };
 enum im_profile { IM_PLAIN, IM_3GPP, IM_3GPP2 }; /* which IMS, if any, the SIP/IP core is */
 
-enum { IM_LISTEN_MAX = 16, IM_TRUSTED_MAX = 64, IM_DOMAINS_MAX = 64 };
+enum { IM_LISTEN_MAX = 16, IM_TRUSTED_MAX = 64, IM_DOMAINS_MAX = 64, IM_TRUSTED_NAMES_MAX = 16 };
 
 struct im_listen { /* one SIP listening point, as it is advertised */
 	enum sip_transport tp;
@@ -26,6 +26,8 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	unsigned n_listen;
 	struct cidr trusted[IM_TRUSTED_MAX]; /* sip.trusted */
 	unsigned n_trusted;
+	char trusted_names[IM_TRUSTED_NAMES_MAX][128]; /* sip.trusted_names */
+	unsigned n_trusted_names;
 	char next_hop[256];                /* sip.next_hop; empty: none */
 	uint32_t sip_transactions_max;     /* sip.transactions_max */
 	enum im_mode mode;                 /* im.mode */

@@ -65,6 +65,7 @@ bool outside_grows(struct im *im, struct sip_dest *to, size_t size)
 	if (to->tp != SIP_UDP || size <= 1300 || !im_listen_for(im, SIP_TCP, &to->ip))
 		return false;
 	to->tp = SIP_TCP;
+	to->any_tp = false;
 	return true;
 }
 

@@ -179,7 +179,7 @@ static int pass_on(struct pager *p, const struct sip_msg *m, uint64_t now_us)
 
 	if (r < 0 || !w_ok(&routes) || !im_listen_for(im, to.tp, &to.ip))
 		return r < 0 ? r : -EINVAL;
-	far->trusted = to.ip.family ? role_trusted(&im->conf, &to.ip) : im->conf.next_hop[0] != '\0';
+	far->trusted = role_trusts(&im->conf, &to);
 	ims_hide(far, m);
 	im_token(im, call_id, CALL_ID_LEN);
 	w_message(&w, p, m, &to, w_span_of(&routes), branch, call_id);

@@ -31,6 +31,9 @@ struct im_port {
 	/* SIP out: see sip_tl_hooks.send.  The bytes are copied or written before it returns. */
 	int (*sip_send)(void *w, const struct sip_dest *to, struct span bytes, uint64_t token);
 
+	/* See sip_tl_hooks.elsewhere; NULL: never. */
+	bool (*sip_elsewhere)(void *w, const struct sip_dest *to, struct span request);
+
 	/* MSRP.  wc is the world's connection; it dies with msrp_close or after plane_conn_closed(). */
 	/* Start connecting.  A TLS handshake shows our certificate and takes any; the connection is made when it is done.
 	 * NULL: could not even begin.  Later plane_conn_connected() or plane_conn_closed(). */

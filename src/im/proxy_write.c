@@ -44,8 +44,7 @@ int proxy_hop(const struct im *im, const struct sip_src *src, const struct proxy
 	h->out = im_listen_for(im, h->to.tp, &h->to.ip);
 	if (!h->in || !h->out)
 		return -EINVAL;
-	h->trusted = role_trusted(conf, &src->ip) &&
-		     (h->to.ip.family ? role_trusted(conf, &h->to.ip) : conf->next_hop[0] != '\0');
+	h->trusted = role_trusted(conf, &src->ip) && role_trusts(conf, &h->to);
 	return 0;
 }
 
@@ -155,6 +154,7 @@ void w_proxy_request(struct wbuf *w, const struct proxy *px, const struct sip_ms
 	if (!tcp)
 		return;
 	h->to.tp = SIP_TCP;
+	h->to.any_tp = false;
 	h->by_size = true;
 	w_request(w, px, m, src, route, h, tcp, branch);
 }

@@ -8,6 +8,7 @@
  */
 #include "im/role.h"
 
+#include "sip/dialog.h"
 #include "sip/uri.h"
 
 bool role_trusted(const struct im_conf *conf, const struct addr *from)
@@ -16,6 +17,27 @@ bool role_trusted(const struct im_conf *conf, const struct addr *from)
 		if (cidr_has(&conf->trusted[i], from))
 			return true;
 	return false;
+}
+
+/* Is it this name, or below it? */
+static bool within(struct span host, struct span name)
+{
+	if (host.n > name.n && host.p[host.n - name.n - 1] == '.')
+		host = span_skip(host, host.n - name.n);
+	return name.n && span_ieq(host, name);
+}
+
+bool role_trusts(const struct im_conf *conf, const struct sip_dest *to)
+{
+	struct sip_dest hop;
+
+	if (to->ip.family)
+		return role_trusted(conf, &to->ip);
+	for (unsigned i = 0; i < conf->n_trusted_names; i++)
+		if (within(to->host, span_of(conf->trusted_names[i])))
+			return true;
+	return conf->next_hop[0] && sip_uri_next_hop(span_of(conf->next_hop), &hop) == 0 &&
+	       span_ieq(hop.host, to->host);
 }
 
 static uint16_t default_port(const struct sip_uri *u)

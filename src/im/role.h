@@ -15,6 +15,8 @@ struct im_role {
 };
 
 /* Is a peer at this address one whose P- headers count (sip.trusted, IMS-2)? */
+/* Is the next hop? */
+bool role_trusts(const struct im_conf *conf, const struct sip_dest *to);
 bool role_trusted(const struct im_conf *conf, const struct addr *from);
 /* Is this URI one of ours: host and port of a listening point (as advertised or as bound)? */
 bool role_is_us(const struct im_conf *conf, struct span uri);

@@ -111,7 +111,7 @@ int setup_send(struct session *s, const struct sip_msg *m, struct span sdp, uint
 
 	if (r < 0 || !w_ok(&routes) || !im_listen_for(im, to.tp, &to.ip))
 		return r < 0 ? r : -EINVAL;
-	l->trusted = to.ip.family ? role_trusted(&im->conf, &to.ip) : im->conf.next_hop[0] != '\0';
+	l->trusted = role_trusts(&im->conf, &to);
 	ims_hide(l, m);
 	if (st->cseq++ == 0)
 		im_token(im, st->call_id, CALL_ID_LEN);

@@ -251,6 +251,37 @@ int conf_set_domain(struct conf *c, const struct conf_item *it, struct span text
 	return 0;
 }
 
+int conf_set_trusted_name(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	char *to = c->im.trusted_names[i];
+
+	if (!is_host(text) || text.n >= sizeof(c->im.trusted_names[i]))
+		return conf_fault(c, it, i,
+				  "\"%" SPAN_FMT "\" is not a domain name; addresses belong into sip.trusted",
+				  SPAN_ARG(text));
+	memcpy(to, text.p, text.n);
+	to[text.n] = 0;
+	c->im.n_trusted_names = i + 1;
+	return 0;
+}
+
+int conf_set_dns_server(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
+{
+	char *all = c->net.dns_servers;
+	size_t used = i ? strlen(all) : 0;
+	struct wbuf w = wbuf_on(all + used, sizeof(c->net.dns_servers) - used - 1);
+	struct addr a;
+
+	if (!addr_parse_port(&a, text) && !addr_parse(&a, text, 53))
+		return conf_fault(c, it, i,
+				  "\"%" SPAN_FMT "\" is not an address; write %s, for example 192.0.2.53 or "
+				  "[2001:db8::53]:53",
+				  SPAN_ARG(text), it->choices);
+	w_str(&w, i ? "," : ""), w_addr(&w, &a);
+	all[used + (w_ok(&w) ? w.n : 0)] = 0;
+	return 0;
+}
+
 int conf_set_marker(struct conf *c, const struct conf_item *it, struct span text, unsigned i)
 {
 	char *to = i ? c->im.term_marker : c->im.orig_marker;

@@ -21,8 +21,18 @@ const struct conf_item conf_items[] = {
 { "sip.trusted", CONF_LIST, 0, IM_TRUSTED_MAX, "ADDRESS or ADDRESS/BITS", "127.0.0.0/8 ::1/128", NO_FIELD,
   conf_set_trusted,
   "Peers that belong to the SIP/IP core: only their P- headers count, and only to them are such headers sent." },
+{ "sip.trusted_names", CONF_LIST, 0, IM_TRUSTED_NAMES_MAX, "a domain name", "", NO_FIELD, conf_set_trusted_name,
+  "Next hops given by a name belong to the SIP/IP core when the name is one of these or below one of them, or is that of "
+  "sip.next_hop; what comes from them is judged by its address all the same (sip.trusted)." },
 { "sip.next_hop", CONF_TEXT, 0, 255, "a SIP URI", "", FIELD(im.next_hop), conf_set_next_hop,
   "Where requests go that carry no Route beyond ours. Empty: where their Request-URI says; so always inside a dialog." },
+{ "sip.dns.servers", CONF_LIST, 0, 8, "ADDRESS or ADDRESS:PORT", "", NO_FIELD, conf_set_dns_server,
+  "Name servers to ask. Empty: those of the system." },
+{ "sip.dns.timeout", CONF_MS, 100, MINUTE, NULL, "2s", FIELD(net.dns_timeout_ms), NULL,
+  "A name server that does not answer within this is asked again, and then the next, each round with more patience." },
+{ "sip.dns.avoid", CONF_MS, 1000, HOUR, NULL, "1m", FIELD(net.dns_avoid_ms), NULL,
+  "A SIP server that failed (503, no answer, no way to it) is for this long only the last choice where a name has several "
+  "(RFC 3263)." },
 { "sip.tls.certificate", CONF_TEXT, 0, 255, "a PEM file", "", FIELD(tls.certificate), conf_set_line,
   "Our certificate, followed by those between it and the authority. It must name what sip.advertise says." },
 { "sip.tls.key", CONF_TEXT, 0, 255, "a PEM file", "", FIELD(tls.key), conf_set_line,

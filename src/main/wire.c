@@ -67,6 +67,13 @@ static int port_sip_send(void *u, const struct sip_dest *to, struct span bytes, 
 static const enum net_msrp_kind kind_of[] = { [PLANE_TCP] = NET_MSRP_TCP, [PLANE_TLS] = NET_MSRP_TLS };
 static const enum plane_tp tp_of[] = { [NET_MSRP_TCP] = PLANE_TCP, [NET_MSRP_TLS] = PLANE_TLS };
 
+static bool port_sip_elsewhere(void *u, const struct sip_dest *to, struct span request)
+{
+	struct wire *w = u;
+
+	return net_sip_elsewhere(w->net, to, request);
+}
+
 static void *port_msrp_connect(void *u, struct plane_conn *c, const struct im_msrp_to *to)
 {
 	struct wire *w = u;
@@ -148,6 +155,7 @@ void wire_port(struct wire *w, struct im_port *out)
 		.random = port_random,
 		.unix_s = port_unix_s,
 		.sip_send = port_sip_send,
+		.sip_elsewhere = port_sip_elsewhere,
 		.msrp_connect = port_msrp_connect,
 		.msrp_digest = port_msrp_digest,
 		.msrp_names = port_msrp_names,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "net/priv.h"
+#include "net/locate.h"
 
 enum { ACCEPT_ROUNDS = 64, RETRY_MS = 100 };
 
@@ -57,6 +57,24 @@ static void resume(struct listener *l)
 static void on_retry(struct timer *t, uint64_t now_us)
 {
 	resume(container_of(t, struct listener, retry));
+}
+
+bool listener_has(struct net *n, enum listen_kind kind)
+{
+	list_each(i, &n->listeners)
+		if (container_of(i, struct listener, link)->kind == kind)
+			return true;
+	return false;
+}
+
+bool listener_is(struct net *n, enum listen_kind kind, const struct addr *a)
+{
+	list_each(i, &n->listeners) {
+		struct listener *l = container_of(i, struct listener, link);
+		if (l->kind == kind && locate_is(&l->at, a))
+			return true;
+	}
+	return false;
 }
 
 void listeners_resume(struct net *n)

@@ -11,7 +11,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "net/priv.h"
+#include "net/locate.h"
 #include "net/stream.h"
 
 enum { TURN_ROUNDS = 4, FLUSH_ROUNDS = 8 };
@@ -30,6 +30,8 @@ void net_conf_defaults(struct net_conf *c)
 		.connect_ms = 10 * 1000,
 		.close_ms = 5 * 1000,
 		.resolve_waiting_max = 256,
+		.dns_timeout_ms = 2000,
+		.dns_avoid_ms = 60 * 1000,
 	};
 }
 
@@ -192,6 +194,7 @@ static int init_tables(struct net *n)
 static void free_tables(struct net *n)
 {
 	resolver_destroy(n->resolver);
+	locate_finish(n);
 	htab_finish(&n->sip_by_id);
 	htab_finish(&n->sip_by_peer);
 	tls_destroy(n->tls);

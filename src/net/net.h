@@ -33,6 +33,9 @@ struct net_conf {
 	uint32_t close_ms;            /* flushing what is queued at net_msrp_close() */
 	uint32_t resolve_waiting_max; /* SIP messages waiting for a name */
 	char ws_origins[512]; /* of pages that may connect by WebSocket, blank-separated; empty: all */
+	char dns_servers[512];        /* "127.0.0.1:53,[::1]:53"; empty: those of the system */
+	uint32_t dns_timeout_ms;      /* of one question to one server, the first time */
+	uint32_t dns_avoid_ms;        /* a server that failed is not the first choice for so long */
 };
 void net_conf_defaults(struct net_conf *c);
 
@@ -162,10 +165,17 @@ const struct net_stats *net_stats(struct net *n);
  * UDP: leaves by the socket to->conn names, else by the first of that family.  TCP, TLS: on connection to->conn,
  * else on one whose peer is to->ip (also one the peer opened, RFC 3261 18.2.2), else a new one is made.  With TLS a
  * connection made for one name is not used for another: its certificate was for that one (RFC 5922 7.3).
- * to->ip.family 0: to->host is resolved first, literal addresses at once, names through a small cache.
+ * to->ip.family 0: to->host is resolved first, literal addresses at once, names through a cache: by RFC 3263 where to says that
+ * port or transport were not given, and the transport in the Via is then made that of the server chosen.
  * 0: on its way, failure comes later by hook if token is not 0; or at once: -ENOTSUP transport, -EAFNOSUPPORT
  * no socket of that family, -EMSGSIZE, -ENOBUFS a limit was reached, -ENOMEM.
  */
 int net_sip_send(struct net *n, const struct sip_dest *to, struct span bytes, uint64_t token);
+
+/**
+ * net_sip_elsewhere(n, to, request): the request, sent to the server of a name, failed there (503, no answer, no way; RFC 3263
+ * 4.3): that one is avoided for a while.  true: there is another, for the same request under a new branch.
+ */
+bool net_sip_elsewhere(struct net *n, const struct sip_dest *to, struct span request);
 
 #endif

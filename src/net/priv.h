@@ -19,6 +19,9 @@ enum {
 struct tls;      /* tls.h */
 struct udp_in;   /* receive batch, udp.c */
 struct resolver; /* name cache, resolve.c */
+struct locator;  /* servers chosen and servers avoided, locate.c */
+struct target_srv;
+struct target_naptr;
 
 struct net {
 	uv_loop_t loop;
@@ -43,7 +46,8 @@ struct net {
 	struct htab sip_by_id, sip_by_peer;
 	struct tls *tls, *msrp_tls; /* owned; NULL: none in use */
 	struct resolver *resolver;
-	struct list waiting; /* struct waiting: SIP messages whose name is looked up */
+	struct locator *locator; /* owned; NULL: no name was sent to yet */
+	struct list waiting;     /* struct waiting: SIP messages whose name is looked up */
 	unsigned n_waiting;
 
 	uint64_t *failed; /* owned: tokens for sip_unreachable */
@@ -72,6 +76,8 @@ struct udp_sock;
 MUST_CHECK int udp_listen(struct net *n, const struct addr *at, struct addr *bound);
 /* conn: id of the socket to use, 0 or unknown: the first of the family. */
 int udp_send(struct net *n, uint64_t conn, const struct addr *to, struct span bytes, uint64_t token);
+bool udp_is(struct net *n, const struct addr *a); /* is it one of ours? */
+bool udp_speaks(struct net *n, uint8_t family);
 void udp_flush(struct net *n);
 uint64_t udp_lost(struct net *n);
 MUST_CHECK int udp_in_init(struct net *n);
@@ -86,6 +92,8 @@ enum listen_kind { /* the first ones in the order of enum sip_transport, from TC
 		   LISTEN_MSRP /* from here on: + enum net_msrp_kind */
 };
 MUST_CHECK int listener_open(struct net *n, enum listen_kind kind, const struct addr *at, struct addr *bound);
+bool listener_is(struct net *n, enum listen_kind kind, const struct addr *a);
+bool listener_has(struct net *n, enum listen_kind kind);
 void listeners_resume(struct net *n); /* a connection ended: there may be room again */
 void listeners_finish(struct net *n);
 
@@ -101,6 +109,10 @@ void resolver_cancel(struct resolver *r);
 /* Literal or cached: the number of addresses (> 0) now.  0: w->done comes later.  -ENOENT (known not to
  * exist), -ENOBUFS, -EINVAL. */
 int resolve(struct net *n, struct span host, struct addr addrs[NET_ADDRS_MAX], struct resolve_wait *w);
+
+/* Likewise; in the order of the answer.  w->done says only that there is an answer. */
+int resolve_srv(struct net *n, struct span name, struct target_srv *eight, struct resolve_wait *w);
+int resolve_naptr(struct net *n, struct span name, struct target_naptr *four, struct resolve_wait *w);
 
 /* dial.c: connecting, address after address */
 struct dial;

@@ -3,16 +3,20 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "net/priv.h"
+#include "net/locate.h"
+
+enum {
+	ROUNDS_MAX = 32
+}; /* of questions for one message: answers that live for a second must not keep it for ever */
 
 struct waiting { /* a message whose next hop's name is being looked up */
 	struct resolve_wait wait;
 	struct list link_all; /* on net->waiting */
 	struct net *net;
-	enum sip_transport tp;
-	uint16_t port;
+	struct sip_dest to; /* host lies in bytes */
 	uint64_t token;
-	size_t n, host_n;
+	unsigned rounds;
+	size_t n;
 	char bytes[]; /* the message, and behind it the host's name */
 };
 
@@ -29,24 +33,41 @@ static int send_to(struct net *n, enum sip_transport tp, uint64_t conn, struct s
 	return err;
 }
 
-static void set_port(struct addr *addrs, unsigned n, uint16_t port)
+/* The Via says by which transport it came (RFC 3261 18.1.1); which, only the answer of a name server told. */
+static int send_by(struct net *n, const struct sip_dest *to, const struct target *t, struct span bytes,
+		   uint64_t token)
 {
-	for (unsigned i = 0; i < n; i++)
-		addrs[i].port = port;
+	static const char *const names[] = { "UDP", "TCP", "TLS" };
+	size_t via = span_find(bytes, SPAN("\r\nVia: SIP/2.0/"));
+	char *copy;
+	int r;
+
+	if (t->tp == to->tp || via == SPAN_NONE || span_starts(bytes, SPAN("SIP/2.0 ")))
+		return send_to(n, t->tp, 0, to->host, t->addrs, t->n, bytes, token);
+	copy = malloc(bytes.n);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, bytes.p, bytes.n);
+	memcpy(copy + via + strlen("\r\nVia: SIP/2.0/"), names[t->tp], 3);
+	r = send_to(n, t->tp, 0, to->host, t->addrs, t->n, (struct span){ copy, bytes.n }, token);
+	free(copy);
+	return r;
 }
 
 static void on_resolved(struct resolve_wait *w, const struct addr *found, unsigned n_found)
 {
 	struct waiting *m = container_of(w, struct waiting, wait);
 	struct net *n = m->net;
-	struct addr addrs[NET_ADDRS_MAX];
+	struct span bytes = { m->bytes, m->n };
+	struct target t;
+	int r = ++m->rounds < ROUNDS_MAX ? locate(n, &m->to, bytes, &t, &m->wait) : -ELOOP;
 
-	memcpy(addrs, found, n_found * sizeof(*found));
-	set_port(addrs, n_found, m->port);
+	(void)found, (void)n_found;
+	if (r == 0)
+		return; /* one more question */
 	list_del(&m->link_all);
 	n->n_waiting--;
-	if (n_found == 0 || send_to(n, m->tp, 0, (struct span){ m->bytes + m->n, m->host_n }, addrs, n_found,
-				    (struct span){ m->bytes, m->n }, m->token) < 0)
+	if (r < 0 || send_by(n, &m->to, &t, bytes, m->token) < 0)
 		net_fail_token(n, m->token);
 	free(m);
 }
@@ -61,37 +82,29 @@ static struct waiting *waiting_new(struct net *n, const struct sip_dest *to, str
 	m = malloc(sizeof(*m) + bytes.n + to->host.n);
 	if (!m)
 		return NULL;
-	*m = (struct waiting){ .wait.done = on_resolved,
-			       .net = n,
-			       .tp = to->tp,
-			       .port = to->ip.port,
-			       .token = token,
-			       .n = bytes.n,
-			       .host_n = to->host.n };
+	*m = (struct waiting){ .wait.done = on_resolved, .net = n, .to = *to, .token = token, .n = bytes.n };
 	memcpy(m->bytes, bytes.p, bytes.n);
 	memcpy(m->bytes + bytes.n, to->host.p, to->host.n);
+	m->to.host = (struct span){ m->bytes + bytes.n, to->host.n };
 	return m;
 }
 
 static int send_by_name(struct net *n, const struct sip_dest *to, struct span bytes, uint64_t token)
 {
-	struct addr addrs[NET_ADDRS_MAX];
 	struct waiting *m = waiting_new(n, to, bytes, token);
-	int found;
+	struct target t;
+	int r;
 
 	if (!m)
 		return -ENOBUFS;
-	found = resolve(n, to->host, addrs, &m->wait);
-	if (found == 0) {
+	r = locate(n, to, bytes, &t, &m->wait);
+	if (r == 0) {
 		n->n_waiting++;
 		list_push(&n->waiting, &m->link_all);
 		return 0;
 	}
 	free(m);
-	if (found < 0)
-		return found;
-	set_port(addrs, (unsigned)found, to->ip.port);
-	return send_to(n, to->tp, to->conn, to->host, addrs, (unsigned)found, bytes, token);
+	return r < 0 ? r : send_by(n, to, &t, bytes, token);
 }
 
 int net_sip_send(struct net *n, const struct sip_dest *to, struct span bytes, uint64_t token)

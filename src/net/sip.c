@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "net/locate.h"
 #include "net/stream.h"
 #include "net/ws.h"
 #include "sip/frame.h"
@@ -463,6 +464,7 @@ static void on_dialled(void *u, int fd, const struct addr *peer)
 		fd = stream_open(&c->s, fd);
 	if (fd < 0) {
 		net_event(c->s.net, "sip-connect-failed", peer, fd);
+		locate_failed(c->s.net, c->tp, peer);
 		fail_marks(c);
 		stream_close(&c->s);
 		return;

@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <linux/errqueue.h>
 
-#include "net/priv.h"
+#include "net/locate.h"
 
 enum {
 	BATCH = 32,
@@ -106,6 +106,7 @@ static void sent_failed(struct udp_sock *u, const struct addr *to, struct span b
 {
 	uint64_t hash = sent_hash(u, bytes);
 
+	locate_failed(u->net, SIP_UDP, to);
 	for (unsigned i = 0; i < SENT_RING; i++) {
 		struct sent *s = &u->sent[i];
 		if (s->token == 0 || s->hash != hash || !addr_eq(&s->to, to))
@@ -382,6 +383,22 @@ err_close:
 err_free:
 	free(u);
 	return err;
+}
+
+bool udp_is(struct net *n, const struct addr *a)
+{
+	list_each(l, &n->udp)
+		if (locate_is(&container_of(l, struct udp_sock, link)->at, a))
+			return true;
+	return false;
+}
+
+bool udp_speaks(struct net *n, uint8_t family)
+{
+	list_each(l, &n->udp)
+		if (container_of(l, struct udp_sock, link)->at.family == family)
+			return true;
+	return false;
 }
 
 uint64_t udp_lost(struct net *n)

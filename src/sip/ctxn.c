@@ -10,6 +10,8 @@
 #include "sip/build.h"
 #include "sip/txn_priv.h"
 
+enum { ELSEWHERE_MAX = 7 };
+
 static timer_fn on_resend, on_timeout, on_unsent, on_over, on_accepted_over;
 
 /* ---- the table ---- */
@@ -159,6 +161,36 @@ static void start(struct sip_ctxn *t, uint64_t now_us)
 	txn_after(t->tl, &t->t_end, TXN_LIFE_MS, now_us, on_timeout);
 }
 
+/*
+ * RFC 3263 4.3: it failed at one server, and there is another: the same request, in what is a new transaction but for the TU,
+ * which knows of one.  Of the branch only the random part changes: behind it may stand what tells loops (RFC 5393 4.2).
+ */
+static bool elsewhere(struct sip_ctxn *t, uint64_t now_us)
+{
+	enum { COOKIE = 7, RANDOM = 16 };
+	struct sip_tl *tl = t->tl;
+	char fresh[40];
+	size_t at;
+
+	if (!tl->hooks.elsewhere || t->to.ip.family || t->method == SIP_CANCEL || t->cancel_wanted ||
+	    !t->bytes || t->elsewhere >= ELSEWHERE_MAX || t->branch.n < COOKIE + RANDOM)
+		return false;
+	at = span_find(request_of(t), t->branch);
+	if (at == SPAN_NONE || !tl->hooks.elsewhere(tl->hooks.u, &t->to, request_of(t)))
+		return false;
+	sip_tl_branch(tl, fresh);
+	memcpy(t->bytes + at + COOKIE, fresh + COOKIE, RANDOM);
+	memcpy(t->text + COOKIE, fresh + COOKIE, RANDOM); /* branch lies first in it */
+	htab_del(&tl->client, &t->link);
+	htab_put(&tl->client, &t->link, htab_hash(&tl->client, t->branch));
+	timer_stop(tl->wheel, &t->t_again);
+	t->state = CTXN_CALLING;
+	t->provisional = t->repeated = false;
+	t->elsewhere++;
+	start(t, now_us);
+	return true;
+}
+
 struct sip_ctxn *sip_ctxn_start(struct sip_tl *tl, enum sip_method method, struct span branch,
 				const struct sip_dest *to, struct span bytes, sip_ctxn_fn *fn, void *user,
 				uint64_t now_us)
@@ -198,6 +230,9 @@ void sip_tl_unreachable(struct sip_tl *tl, uint64_t token, uint64_t now_us)
 	struct htab_link *l = htab_get(&tl->client, token, has_token, &token);
 	struct sip_ctxn *t = l ? container_of(l, struct sip_ctxn, link) : NULL;
 
+	if (t && (t->state == CTXN_CALLING || (t->state == CTXN_PROCEEDING && t->method != SIP_INVITE)) &&
+	    elsewhere(t, now_us))
+		return;
 	/* Only of a request sent once is it known that nobody has it.  What was repeated may have arrived, and its
 	 * answer be on its way: if not, Timer B or F says so. */
 	if (!t || t->repeated)
@@ -226,7 +261,8 @@ static void on_resend(struct timer *timer, uint64_t now_us)
 	t->tl->stats.retrans_out++;
 	t->repeated = true;
 	if (put(t, request_of(t), token_of(t)) < 0) {
-		end_with(t, SIP_END_TRANSPORT, now_us);
+		if (!elsewhere(t, now_us))
+			end_with(t, SIP_END_TRANSPORT, now_us);
 		return;
 	}
 	t->interval_ms = next_interval(t);
@@ -235,7 +271,11 @@ static void on_resend(struct timer *timer, uint64_t now_us)
 
 static void on_timeout(struct timer *timer, uint64_t now_us)
 {
-	end_with(container_of(timer, struct sip_ctxn, t_end), SIP_END_TIMEOUT, now_us);
+	struct sip_ctxn *t = container_of(timer, struct sip_ctxn, t_end);
+
+	/* Who was heard of is not dead. */
+	if (t->state != CTXN_CALLING || !elsewhere(t, now_us))
+		end_with(t, SIP_END_TIMEOUT, now_us);
 }
 
 static void on_unsent(struct timer *timer, uint64_t now_us)
@@ -353,16 +393,19 @@ static void invite_provisional(struct sip_ctxn *t, const struct sip_msg *m, uint
 static void invite_final(struct sip_ctxn *t, const struct sip_msg *m, uint64_t now_us)
 {
 	timer_stop(t->tl->wheel, &t->t_again);
-	close_count(t);
 	if (m->status < 300) {
+		close_count(t);
 		t->state = CTXN_ACCEPTED;
 		txn_after(t->tl, &t->t_end, TXN_LIFE_MS, now_us, on_accepted_over);
 		tell(t, m, 0, now_us);
 		return;
 	}
 	t->state = CTXN_COMPLETED;
-	txn_after(t->tl, &t->t_end, txn_reliable(t->to.tp) ? 0 : TXN_LIFE_MS, now_us, on_over); /* Timer D */
 	send_ack(t, m);
+	if (m->status == 503 && elsewhere(t, now_us))
+		return;
+	close_count(t);
+	txn_after(t->tl, &t->t_end, txn_reliable(t->to.tp) ? 0 : TXN_LIFE_MS, now_us, on_over); /* Timer D */
 	tell_final(t, m, now_us);
 }
 
@@ -402,6 +445,8 @@ static void other_response(struct sip_ctxn *t, const struct sip_msg *m, uint64_t
 		tell(t, m, 0, now_us);
 		return;
 	}
+	if (m->status == 503 && elsewhere(t, now_us))
+		return;
 	t->state = CTXN_COMPLETED;
 	close_count(t);
 	timer_stop(t->tl->wheel, &t->t_again);

@@ -442,6 +442,8 @@ int sip_uri_next_hop(struct span uri, struct sip_dest *to)
 	if (!addr_parse(&dest.ip, host, port)) {
 		dest.ip.port = port;
 		dest.host = host;
+		dest.any_port = !u.port;
+		dest.any_tp = u.scheme == SIP_URI_SIP && !sip_param(u.params, SPAN("transport"), &maddr);
 	}
 	*to = dest;
 	return 0;

@@ -21,6 +21,8 @@ struct sip_dest {
 	struct addr ip;   /* port is always set in ip.port */
 	struct span host; /* borrowed; the layer copies what it keeps */
 	uint64_t conn;    /* as in sip_src; 0: any.  Gone: connect to ip */
+	/* Of a host: the URI named no port, no transport; ip.port and tp are what holds when DNS says nothing (RFC 3263). */
+	bool any_port, any_tp;
 };
 
 /* Where a message came from. */
@@ -61,6 +63,9 @@ struct sip_tl_hooks {
 	void (*gone)(void *u, struct sip_stxn *t);
 	/* A response that matches no transaction (a 2xx of another fork after Timer M, noise). */
 	void (*stray)(void *u, const struct sip_msg *m, uint64_t now_us);
+	/* A request for a host failed: could it go to another server of that name, under a new branch (RFC 3263 4.3)?  NULL:
+	 * never. */
+	bool (*elsewhere)(void *u, const struct sip_dest *to, struct span request);
 	struct pool *pool; /* borrowed: for what lives as long as a transaction; NULL: malloc */
 };
 

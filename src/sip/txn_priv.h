@@ -87,8 +87,9 @@ struct sip_ctxn {
 	uint8_t method, state;
 	bool provisional;
 	bool cancel_wanted, cancel_sent;
-	bool open;     /* counted in stats.open */
-	bool repeated; /* sent more than once */
+	bool open;         /* counted in stats.open */
+	bool repeated;     /* sent more than once */
+	uint8_t elsewhere; /* how often it was sent to another server */
 	char text[];
 };
 

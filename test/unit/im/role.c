@@ -262,10 +262,36 @@ static void role_7_long_served_user_is_cut(void **state)
 	assert_memory_equal(role.served_user, ruri, sizeof(role.served_user) - 1);
 }
 
+static bool trusts(const char *host)
+{
+	struct sip_dest to = { .tp = SIP_UDP, .host = span_of(host) };
+	return role_trusts(&conf, &to);
+}
+
+static void role_ims_2_names_of_next_hops(void **state)
+{
+	struct sip_dest to = { .tp = SIP_UDP, .host = SPAN("edge.ims.example") };
+
+	assert_false(trusts("core.example.net"));
+	snprintf(conf.next_hop, sizeof(conf.next_hop), "sip:core.example.net;transport=tcp");
+	assert_true(trusts("CORE.example.net"));
+	assert_false(trusts("elsewhere.example.org")); /* a Route that somebody wrote */
+	assert_false(trusts("a.core.example.net"));
+	snprintf(conf.trusted_names[0], sizeof(conf.trusted_names[0]), "ims.example");
+	conf.n_trusted_names = 1;
+	assert_true(trusts("ims.example"));
+	assert_true(trusts("scscf.IMS.example"));
+	assert_false(trusts("xims.example"));
+	assert_false(trusts("ims.example.org"));
+	addr_parse(&to.ip, SPAN("203.0.113.1"), 5060); /* an address is judged as an address */
+	assert_false(role_trusts(&conf, &to));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(role_ims_2_trusted_peers, setup),
+		cmocka_unit_test_setup(role_ims_2_names_of_next_hops, setup),
 		cmocka_unit_test_setup(role_our_own_uri, setup),
 		cmocka_unit_test_setup(role_6_1_served_user_header, setup),
 		cmocka_unit_test_setup(role_6_2_marker_on_our_route, setup),

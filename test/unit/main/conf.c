@@ -259,6 +259,24 @@ static void faults_of_shape(void **state)
 	one_fault("im:\n  route_markers: [a]\n", "f.yaml:2: im.route_markers: has 1 entries; give 2 to 2");
 }
 
+static void name_servers_are_told_with_their_ports(void **state)
+{
+	struct conf c = { 0 };
+
+	assert_int_equal(
+		conf_parse(
+			&c, "f.yaml",
+			SPAN("sip:\n  dns: { servers: [\"127.0.0.1:5353\", 192.0.2.1, \"::1\"], timeout: 500ms, avoid: 5s }\n"
+			     "  trusted_names: [ims.example, core.example]\n")),
+		0);
+	assert_string_equal(c.net.dns_servers, "127.0.0.1:5353,192.0.2.1:53,[::1]:53");
+	assert_int_equal(c.net.dns_timeout_ms, 500);
+	assert_int_equal(c.net.dns_avoid_ms, 5000);
+	assert_int_equal(c.im.n_trusted_names, 2);
+	assert_string_equal(c.im.trusted_names[1], "core.example");
+	conf_finish(&c);
+}
+
 static void faults_of_yaml_itself(void **state)
 {
 	struct conf c;
@@ -365,6 +383,13 @@ static void faults_of_addresses(void **state)
 		  "example 127.0.0.1:5060 or [::1]:5060 (names are not resolved here)");
 	one_fault("sip:\n  trusted: [10.0.0.0/8, core]\n",
 		  "f.yaml:2: sip.trusted: \"core\" is not an address block; write 10.0.0.0/8 or ::1/128");
+	one_fault(
+		"sip: { trusted_names: [\"10.0.0.1/8\"] }\n",
+		"f.yaml:1: sip.trusted_names: \"10.0.0.1/8\" is not a domain name; addresses belong into sip.trusted");
+	one_fault(
+		"sip: { dns: { servers: [ns.example.com] } }\n",
+		"f.yaml:1: sip.dns.servers: \"ns.example.com\" is not an address; write ADDRESS or ADDRESS:PORT, for "
+		"example 192.0.2.53 or [2001:db8::53]:53");
 	one_fault("sip: { next_hop: \"core.example.com\" }\n",
 		  "f.yaml:1: sip.next_hop: \"core.example.com\" is not a SIP URI; write sip:HOST:PORT");
 	one_fault("sip: { next_hop: \"sips:core.example.com\" }\n",
@@ -565,6 +590,7 @@ int main(void)
 		cmocka_unit_test(what_is_shown_can_be_read_again),
 		cmocka_unit_test(the_built_in_configuration_has_no_fault),
 		cmocka_unit_test(no_memory_is_told_and_leaks_nothing),
+		cmocka_unit_test(name_servers_are_told_with_their_ports),
 		cmocka_unit_test(the_manual_page_has_the_table),
 	};
 	return cmocka_run_group_tests_name("main/conf", tests, NULL, NULL);

@@ -516,11 +516,112 @@ static void no_memory_nothing_sent(void **state)
 	assert_int_equal(sip_tl_stats(w->tl)->client, 0);
 }
 
+/* ---- RFC 3263 4.3: another server of the same name ---- */
+
+static void branch_sent(struct tl_world *w, char out[64])
+{
+	const char *at = strstr(tl_last(w), "branch=") + 7;
+	size_t n = strcspn(at, ";\n");
+
+	assert_true(n > 7 && n < 64);
+	memcpy(out, at, n);
+	out[n] = 0;
+}
+
+static void rfc3263_4_3_503_goes_elsewhere_under_a_new_branch(void **state)
+{
+	struct tl_world *w = *state;
+	char first[64], second[64];
+
+	w->by_name = true;
+	w->others = 1;
+	tl_start(w, SIP_INVITE);
+	branch_sent(w, first);
+	tl_until(w, 100);
+	tl_respond(w, "INVITE", 503, "theirs");
+	tl_expect(w, "0 send INVITE\n100 send ACK\n100 send INVITE\n"); /* the TU hears nothing of it */
+	branch_sent(w, second);
+	assert_string_not_equal(first, second);
+	assert_int_equal(strlen(first), strlen(second));
+	assert_non_null(strstr(tl_last(w), "\nCSeq: 7 INVITE\n"));
+	tl_until(w, 700);
+	tl_respond(w, "INVITE", 503, "theirs"); /* and there is no other: told */
+	tl_expect(w, "600 send INVITE\n700 send ACK\n700 told 503 INVITE\n");
+	tl_until(w, 40000);
+	assert_int_equal(sip_tl_stats(w->tl)->client, 0);
+	assert_int_equal(sip_tl_stats(w->tl)->open, 0);
+}
+
+static void rfc3263_4_3_silence_goes_elsewhere(void **state)
+{
+	struct tl_world *w = *state;
+
+	w->by_name = true;
+	w->others = 1;
+	tl_start(w, SIP_BYE);
+	tl_until(w, 31999);
+	w->diary_len = 0, w->diary[0] = 0;
+	tl_until(w, 32000);
+	tl_expect(w, "32000 send BYE\n");
+	tl_respond(w, "BYE", 200, "theirs");
+	tl_expect(w, "32000 told 200 BYE\n");
+}
+
+static void rfc3263_4_3_who_rings_is_not_dead(void **state)
+{
+	struct tl_world *w = *state;
+	struct sip_ctxn *t;
+
+	w->by_name = true;
+	w->others = 1;
+	t = tl_start(w, SIP_INVITE);
+	tl_respond(w, "INVITE", 180, "theirs");
+	sip_ctxn_cancel(t, SPAN_EMPTY, w->now_us);
+	tl_until(w, 100000);
+	assert_int_equal(w->others, 1);
+	assert_int_equal(sip_tl_stats(w->tl)->client, 0);
+}
+
+static void rfc3263_4_3_icmp_goes_elsewhere_also_of_a_repeat(void **state)
+{
+	struct tl_world *w = *state;
+	uint64_t token;
+
+	w->by_name = true;
+	w->others = 2;
+	tl_start(w, SIP_UPDATE);
+	tl_until(w, 600);
+	token = tl_last_sent(w)->token;
+	sip_tl_unreachable(w->tl, token, w->now_us);
+	sip_tl_unreachable(w->tl, token, w->now_us); /* the same told twice: that one is over */
+	tl_expect(w, "0 send UPDATE\n500 send UPDATE\n600 send UPDATE\n");
+	assert_int_equal(w->others, 1);
+	assert_true(tl_last_sent(w)->token != token);
+	tl_respond(w, "UPDATE", 200, "theirs");
+	tl_expect(w, "600 told 200 UPDATE\n");
+}
+
+static void an_address_has_no_others(void **state)
+{
+	struct tl_world *w = *state;
+
+	w->others = 1;
+	tl_start(w, SIP_INVITE);
+	tl_respond(w, "INVITE", 503, "theirs");
+	tl_expect(w, "0 send INVITE\n0 send ACK\n0 told 503 INVITE\n");
+	assert_int_equal(w->others, 1);
+}
+
 int main(void)
 {
 #define UDP(f) cmocka_unit_test_setup_teardown(f, tl_setup_udp, tl_teardown)
 #define TCP(f) cmocka_unit_test_setup_teardown(f, tl_setup_tcp, tl_teardown)
 	const struct CMUnitTest tests[] = {
+		UDP(rfc3263_4_3_503_goes_elsewhere_under_a_new_branch),
+		UDP(rfc3263_4_3_silence_goes_elsewhere),
+		UDP(rfc3263_4_3_who_rings_is_not_dead),
+		UDP(rfc3263_4_3_icmp_goes_elsewhere_also_of_a_repeat),
+		UDP(an_address_has_no_others),
 		UDP(rfc3261_17_1_1_2_timer_a_and_b),
 		TCP(rfc3261_17_1_1_2_reliable_has_no_timer_a),
 		UDP(rfc3261_17_1_1_2_provisional_stops_a_and_b),

@@ -125,12 +125,25 @@ static void on_client(void *user, struct sip_ctxn *t, const struct sip_msg *resp
 
 /* ---- the world ---- */
 
+static bool on_elsewhere(void *u, const struct sip_dest *to, struct span request)
+{
+	struct tl_world *w = u;
+
+	assert_false(to->ip.family);
+	assert_true(request.n > 0);
+	if (!w->others)
+		return false;
+	w->others--;
+	return true;
+}
+
 void tl_world_make(struct tl_world *w, enum sip_transport tp, uint32_t transactions_max)
 {
 	struct sip_tl_hooks hooks = { w,         on_send,   on_random, on_request, on_ack,
 				      on_cancel, on_no_ack, on_gone,   on_stray };
 	struct sip_tl_limits limits = { transactions_max };
 
+	hooks.elsewhere = on_elsewhere;
 	memset(w, 0, sizeof(*w)); /* too large for an initialiser's copy on the stack */
 	w->src.tp = tp;
 	rng_seed(&w->rng, 1);
@@ -300,6 +313,7 @@ void tl_respond(struct tl_world *w, const char *method, unsigned status, const c
 struct sip_ctxn *tl_start(struct tl_world *w, enum sip_method method)
 {
 	struct sip_dest to = { .tp = w->src.tp, .ip = w->src.ip, .conn = w->src.conn };
+	struct sip_dest named = { .tp = w->src.tp, .ip = { .port = 5060 }, .host = SPAN("edge.example.net") };
 	struct span name = sip_method_name(method), branch;
 	char buf[40], text[1024];
 	int n;
@@ -318,6 +332,6 @@ struct sip_ctxn *tl_start(struct tl_world *w, enum sip_method method)
 		     "Contact: <sip:us.example.net>\r\n"
 		     "Content-Length: 0\r\n\r\n",
 		     SPAN_ARG(name), w->via, SPAN_ARG(branch), SPAN_ARG(name));
-	return sip_ctxn_start(w->tl, method, branch, &to, (struct span){ text, (size_t)n }, on_client, w,
-			      w->now_us);
+	return sip_ctxn_start(w->tl, method, branch, w->by_name ? &named : &to,
+			      (struct span){ text, (size_t)n }, on_client, w, w->now_us);
 }

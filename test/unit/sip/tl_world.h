@@ -40,6 +40,8 @@ struct tl_world {
 	unsigned n_sent;
 	struct sip_stxn *stxn;     /* the newest request's */
 	int send_result;           /* what send says */
+	unsigned others;           /* further servers of the name; 0: elsewhere says no */
+	bool by_name;              /* tl_start() sends to a name */
 	unsigned answer;           /* nonzero: requests are answered with it from inside the hook */
 	unsigned answer_when_gone; /* nonzero: as late as that */
 };

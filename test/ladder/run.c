@@ -242,8 +242,24 @@ static bool server_line(struct run *r, const struct line *l)
 	return true;
 }
 
+/* What it expects is that of its own mode. */
+static bool asks(enum kind k)
+{
+	return k == K_CHECK || k == K_VIEW || k == K_LOG || k == K_IDLE;
+}
+
+/* In another mode it may not be: nobody was asked, or nothing is connected. */
+static bool possible(struct run *r, bool done)
+{
+	if (!done && r->modes)
+		r->failed = false;
+	return !r->failed;
+}
+
 static bool play(struct run *r, const struct line *l)
 {
+	if (r->modes && asks(l->kind))
+		return true;
 	switch (l->kind) {
 	case K_CONFIG:
 		return r->w.im ? run_fail(r, "config after the first timed line") : conf_line(r, l);
@@ -259,15 +275,13 @@ static bool play(struct run *r, const struct line *l)
 	case K_SEND:
 		if (r->modes)
 			modes_look(r->modes, r->w.im);
-		if (!send_line(r, l) && r->modes) /* it was not asked */
-			r->failed = false;
-		return !r->failed;
+		return possible(r, send_line(r, l));
 	case K_MSEND:
 		if (r->modes && r->w.conf.mode != IM_ANCHORED)
 			return true; /* the peers have connected to each other */
-		return msend_line(r, l);
+		return possible(r, msend_line(r, l));
 	case K_DO:
-		return mdo_line(r, l);
+		return possible(r, mdo_line(r, l));
 	case K_IDLE:
 		return idle_line(r, l);
 	case K_CHECK:
@@ -289,7 +303,8 @@ static bool line(struct run *r, const struct line *l)
 	bool acts = !expected && l->kind != K_CONFIG && l->kind != K_SET && l->kind != K_ALIAS &&
 		    l->kind != K_SDP;
 	if (expected) {
-		r->wait[r->n_wait++] = r->at;
+		if (!r->modes)
+			r->wait[r->n_wait++] = r->at;
 		return true;
 	}
 	if (acts && r->w.im == NULL && r->modes)

@@ -150,11 +150,27 @@ static bool rule_null_address(struct accept_judge *j, const struct accept_line *
 	return accept_refuse_line(j, l->i, 301, "null address needs setup:active or inactive");
 }
 
-/* ACC-2d, 2e, with CEMA off: what c= and m= say matters only if we would have to connect.  Then msrp-cema does not
- * excuse a mismatch either: such a path may be unroutable on purpose (UP-30). */
+/* Do both say msrp-cema?  An answer, if our offer did; an offer, if our answer will, which is the side's matter: only where
+ * both sides have it is it known here, so that with one alone nothing is excused that is not sure. */
+static bool by_cema(const struct accept_judge *j, const struct accept_line *l)
+{
+	struct sdp_msrp ours;
+
+	if (!l->now.cema || !l->now.conn.given || !j->conf->plane.cema)
+		return false;
+	if (!j->answer)
+		return j->conf->plane.cema == (1 << SIDE_A | 1 << SIDE_B);
+	if (!j->mine || l->i >= j->mine->n_media)
+		return false;
+	sdp_msrp_of(j->mine, l->i, &ours);
+	return ours.cema;
+}
+
+/* ACC-2d, 2e: what c= and m= say matters only if we would have to connect.  With CEMA that is where we connect; without,
+ * the peer's msrp-cema does not excuse a mismatch: such a path may be unroutable on purpose (UP-30). */
 static bool rule_place(struct accept_judge *j, const struct accept_line *l)
 {
-	if (!we_connect(j, &l->now) || is_null_address(&l->now.conn) ||
+	if (!we_connect(j, &l->now) || is_null_address(&l->now.conn) || by_cema(j, l) ||
 	    matches_uri(&l->now, l->now.last_uri) || matches_uri(&l->now, l->now.first_uri))
 		return true;
 	return accept_refuse_line(j, l->i, 399, "c= and port match no URI of a=path");
@@ -168,7 +184,9 @@ static bool rule_denied(struct accept_judge *j, const struct accept_line *l)
 
 	if (!we_connect(j, &l->now))
 		return true;
-	if (msrp_uri_parse(&u, l->now.first_uri) == 0 && addr_parse(&a, u.host, u.port) &&
+	if (by_cema(j, l) && addr_parse(&a, l->now.conn.addr, l->now.port) && is_denied(j->conf, &a))
+		return accept_refuse_line(j, l->i, 399, "address of c= is not allowed");
+	if (msrp_uri_parse(&u, l->now.first_uri) == 0 && addr_parse(&a, u.host, u.port) && !by_cema(j, l) &&
 	    is_denied(j->conf, &a))
 		return accept_refuse_line(j, l->i, 399, "address of a=path is not allowed");
 	for (unsigned i = 0; j->mine && i < j->mine->n_media; i++) {

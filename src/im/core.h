@@ -70,6 +70,12 @@ struct target_try {
 	struct timer t_wait;
 };
 
+enum leg_cema {
+	CEMA_AS_SET, /* as msrp.cema says */
+	CEMA_DUE,    /* its peer needs a new offer without it (RFC 6714 4.2) */
+	CEMA_OFF,    /* it has had that */
+};
+
 struct leg {
 	struct session *s;          /* owner */
 	const struct im_listen *at; /* listening point our Via and Contact name */
@@ -78,6 +84,7 @@ struct leg {
 	enum leg_state state;
 	bool linked;
 	bool trusted;     /* this peer's P- headers count (IMS-2) */
+	uint8_t cema;     /* enum leg_cema */
 	bool owes_answer; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
 	bool bye_wanted;       /* waits for the ACK of our 2xx (RFC 3261 15) */
 	bool bye_passed;       /* it is the other side's, with its headers */
@@ -314,6 +321,11 @@ static inline struct leg *leg_other(struct leg *l)
 {
 	return &l->s->leg[side_other(l->side)];
 }
+
+/* ---- cema.c ---- */
+/* Does an SDP of ours on l say msrp-cema on a line?  answered: the offered line; NULL: we offer. */
+bool cema_said(const struct leg *l, const struct sdp_msrp *answered);
+void cema_check(struct session *s, uint64_t now_us); /* after a commit */
 
 /* ---- identity.c ---- */
 struct cpim;

@@ -69,6 +69,8 @@ static int own_offer(struct session *s, uint64_t now_us)
 	text = offer_make(r, SDP_OFFER, offer, NULL, mod->off);
 	if (!text.n || sdp_oa_offer_out(&r->oa, text) < 0)
 		return -ENOMEM;
+	if (r->cema == CEMA_DUE)
+		r->cema = CEMA_OFF;
 	return im_keep(&mod->sent, &mod->sent_n, text);
 }
 
@@ -106,7 +108,7 @@ static void own_begin(struct session *s, uint64_t now_us)
 		own_later(own, BUSY_WAIT_MS, now_us);
 		return;
 	}
-	if (!is_needed(s, r) && !repairs(s, r)) {
+	if (!is_needed(s, r) && !repairs(s, r) && r->cema != CEMA_DUE) {
 		modify_own_drop(s);
 		return;
 	}

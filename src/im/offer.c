@@ -102,7 +102,7 @@ static void w_max_size(struct wbuf *w, const struct im_conf *conf, const struct 
 }
 
 static void w_line_message(struct wbuf *w, struct leg *l, enum sdp_kind kind, const struct sdp *from,
-			   unsigned i, const struct plane_local *mine, enum sdp_setup answered)
+			   unsigned i, const struct plane_local *mine, const struct sdp_msrp *answered)
 {
 	const struct im_conf *conf = &l->s->im->conf;
 	const struct sdp_media *m = &from->media[i];
@@ -118,7 +118,9 @@ static void w_line_message(struct wbuf *w, struct leg *l, enum sdp_kind kind, co
 	w_type_lines(w, conf, &p);
 	w_max_size(w, conf, &p);
 	w_attr(w, SPAN("path"), span_of(mine->path));
-	w_attr(w, SPAN("setup"), setup_for(kind, answered));
+	w_attr(w, SPAN("setup"), setup_for(kind, answered->setup));
+	if (cema_said(l, kind == SDP_ANSWER ? answered : NULL))
+		w_attr(w, SPAN("msrp-cema"), SPAN_EMPTY);
 	if (mine->tp == PLANE_TLS)
 		w_attr(w, SPAN("fingerprint"), span_of(conf->plane.fingerprint)); /* UP-46 */
 	for (unsigned k = 0; k < m->n_lines; k++) {
@@ -185,7 +187,7 @@ struct span offer_make(struct leg *l, enum sdp_kind kind, const struct sdp *from
 	w_session_part(&w, pc, kind == SDP_ANSWER && answered ? answered->times : SPAN_EMPTY);
 	for (unsigned i = 0; i < from->n_media; i++) {
 		const struct sdp_media *m = &from->media[i], *asked = m;
-		enum sdp_setup theirs = SDP_SETUP_NONE;
+		struct sdp_msrp theirs = { 0 };
 		struct plane_local mine = { 0 };
 		struct sdp_msrp p;
 
@@ -193,15 +195,13 @@ struct span offer_make(struct leg *l, enum sdp_kind kind, const struct sdp *from
 		if (p.is_message && s->plane)
 			plane_local(s->plane, l->side, i, &mine);
 		if (answered && i < answered->n_media) {
-			struct sdp_msrp o;
-			sdp_msrp_of(answered, i, &o);
-			theirs = o.setup;
+			sdp_msrp_of(answered, i, &theirs);
 			asked = &answered->media[i]; /* its transport need not be that of the other leg */
 		}
 		if (m->port == 0 || (i < 32 && off >> i & 1))
 			w_line_off(&w, asked);
 		else if (p.is_message && mine.known)
-			w_line_message(&w, l, kind, from, i, &mine, theirs);
+			w_line_message(&w, l, kind, from, i, &mine, &theirs);
 		else if (!p.is_message && s->im->conf.audio_video_pass)
 			w_line_foreign(&w, from, i);
 		else
@@ -218,6 +218,11 @@ static struct span after_origin(struct span s)
 	return s;
 }
 
+static bool is_cema(struct span line)
+{
+	return span_eq(span_trim(line), SPAN("a=msrp-cema"));
+}
+
 /* Lines of an SDP we sent earlier, as they were, but for a=setup: what was right in an answer is not in an offer. */
 static void w_again(struct wbuf *w, struct span old, const struct sdp *answered)
 {
@@ -226,23 +231,25 @@ static void w_again(struct wbuf *w, struct span old, const struct sdp *answered)
 		struct span line = span_split(&old, '\n');
 		struct sdp_msrp p = { 0 };
 		i += span_starts(line, SPAN("m="));
+		if (answered && i >= 0 && i < answered->n_media)
+			sdp_msrp_of(answered, (unsigned)i, &p);
+		if (is_cema(line) && answered && !p.cema)
+			continue;
 		if (!span_starts(line, SPAN("a=setup:"))) {
 			w_span(w, line), w_chr(w, '\n');
 			continue;
 		}
-		if (answered && i >= 0 && i < answered->n_media)
-			sdp_msrp_of(answered, (unsigned)i, &p);
 		w_attr(w, SPAN("setup"), setup_for(answered ? SDP_ANSWER : SDP_OFFER, p.setup));
 	}
 }
 
-static void w_section(struct wbuf *w, struct span text, struct span setup)
+static void w_section(struct wbuf *w, struct span text, struct span setup, bool cema)
 {
 	while (text.n) {
 		struct span line = span_split(&text, '\n');
 		if (span_starts(line, SPAN("a=setup:")))
 			w_attr(w, SPAN("setup"), setup);
-		else
+		else if (cema || !is_cema(line))
 			w_span(w, line), w_chr(w, '\n');
 	}
 }
@@ -300,6 +307,16 @@ uint32_t offer_lines_off(const struct leg *l)
 	return off;
 }
 
+/* Not a=msrp-cema, either: an answer has it or not as the offer had. */
+static struct span media_line(struct span *rest)
+{
+	struct span line = span_split(rest, '\n');
+
+	while (is_cema(line))
+		line = span_split(rest, '\n');
+	return line;
+}
+
 /* The m= sections alone, and of them not a=setup, which differs between offers and answers that say the same. */
 bool offer_same_media(struct span a, struct span b)
 {
@@ -308,7 +325,7 @@ bool offer_same_media(struct span a, struct span b)
 	a = at_a == SPAN_NONE ? SPAN_EMPTY : span_skip(a, at_a + 2);
 	b = at_b == SPAN_NONE ? SPAN_EMPTY : span_skip(b, at_b + 2);
 	while (a.n || b.n) {
-		struct span x = span_split(&a, '\n'), y = span_split(&b, '\n');
+		struct span x = media_line(&a), y = media_line(&b);
 		if (span_starts(x, SPAN("a=setup:")) && span_starts(y, SPAN("a=setup:")))
 			continue;
 		if (!span_eq(x, y))
@@ -344,7 +361,7 @@ struct span offer_kept(struct leg *l, const struct sdp *offer)
 		struct sdp_msrp p;
 		if (same) {
 			sdp_msrp_of(offer, i, &p);
-			w_section(&w, was->media[i].text, setup_for(SDP_ANSWER, p.setup));
+			w_section(&w, was->media[i].text, setup_for(SDP_ANSWER, p.setup), p.cema);
 		} else {
 			w_line_off(&w, &offer->media[i]);
 		}

@@ -233,6 +233,7 @@ static void line_destroy(struct plane_line *l, unsigned code)
 	for (e = l->end; e < l->end + 2; e++)
 		while (!list_empty(&e->msgs))
 			plane_msg_destroy(container_of(e->msgs.next, struct plane_msg, on_end));
+	free(l->file);
 	for (i = 0; p->line[i] != l; i++)
 		;
 	p->line[i] = p->line[--p->n_lines];
@@ -356,6 +357,8 @@ static int prepare(struct plane *p, enum side from, const struct sdp *offer, uin
 		sdp_msrp_of(offer, i, &m);
 		if (usable(&m) && !(off >> i & 1))
 			r = line_prepare(p, from, i, offer, &m, repair);
+		if (r == 0 && m.is_file && line_find(p, i))
+			r = plane_file_note(line_find(p, i), offer, &m);
 	}
 	if (r < 0)
 		plane_rollback(p, now_us);

@@ -56,6 +56,7 @@ struct plane_conf {
 	bool ack_end;           /* msrp.acknowledge: end (UP-25a) else hop */
 	char accept_types[512]; /* policy list: "*" or types, blank-separated */
 	uint64_t max_size;      /* bytes per message; 0: no limit */
+	uint8_t cema;           /* msrp.cema: a bit per side */
 	bool cpim_adapt;        /* im.media.cpim: adapt */
 	bool cpim_notifications_refuse; /* im.media.cpim_notifications: refuse */
 	bool enforce_peer_max_size;     /* what the receiving peer's a=max-size says, too (UP-36) */
@@ -165,6 +166,20 @@ void plane_give_up(struct plane *p, uint64_t now_us);
 void plane_stats(const struct plane *p, struct plane_stats *out);
 /* The i-th line there is: its index among the m= lines; -1: there is none. */
 int plane_line_stats(const struct plane *p, unsigned i, struct plane_stats *out);
+/* What a file line carries (RFC 5547). */
+enum plane_file_state {
+	PLANE_CHAT,
+	PLANE_FILE_WAITING,
+	PLANE_FILE_RUNNING,
+	PLANE_FILE_COMPLETE,
+	PLANE_FILE_FAILED
+};
+struct plane_file_view {
+	enum plane_file_state state; /* PLANE_CHAT: it is none */
+	uint64_t size, bytes;        /* 0: not said; there so far, what a resumed one began with included */
+	char transfer_id[65];
+};
+void plane_line_file(const struct plane *p, unsigned i, struct plane_file_view *out); /* i as above */
 /* Generation counter: rises by one at each commit, never at a rollback. */
 uint64_t plane_generation(const struct plane *p);
 bool plane_idle(const struct plane *p); /* nothing in flight, nothing draining */

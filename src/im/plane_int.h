@@ -69,8 +69,10 @@ struct plane_peer {
 	uint16_t first_n; /* the leftmost URI of path, at its start */
 	uint16_t cap;
 	uint8_t n_prints;
+	uint8_t place_n; /* 0: it does not speak RFC 6714 */
 	uint64_t max_size;
-	char text[]; /* path, accept-types, accept-wrapped-types, fingerprints as bytes (plane_tls.c) */
+	char text
+		[]; /* path, accept-types, accept-wrapped-types, fingerprints as bytes, place (m= port, c=) */
 };
 
 enum path_state { PATH_NEXT, PATH_CURRENT, PATH_OLD };
@@ -124,11 +126,20 @@ struct plane_end {
 	uint16_t n_near_loose, n_out_loose;
 };
 
+struct plane_file {     /* what a file line (RFC 5547) carries, for who looks */
+	uint64_t size;  /* 0: not said */
+	uint64_t from;  /* bytes the receiver has of an earlier try: a=file-range */
+	uint64_t bytes; /* received of the message that came last */
+	uint8_t state;  /* enum plane_file_state */
+	char id[65];
+};
+
 struct plane_line {
 	struct plane *p;
 	uint8_t index; /* of the m= line */
 	bool live, next_live;
 	struct plane_stats *stats; /* owned; NULL: nothing happened yet */
+	struct plane_file *file;   /* owned; NULL: a chat */
 	struct plane_end end[2];
 };
 
@@ -462,6 +473,11 @@ void plane_relay_head(struct plane_out *o, struct span rest, struct span range_l
 void plane_relay_range(struct msrp_range *r, size_t n, char flag);
 void plane_relay_tail(struct plane_out *o, bool has_body, char flag);
 void plane_relay_abort(struct plane_msg *m); /* a SEND of nothing that ends in '#' */
+
+/* ---- plane_file.c ---- */
+int plane_file_note(struct plane_line *l, const struct sdp *offer, const struct sdp_msrp *m); /* 0, -ENOMEM */
+void plane_file_progress(const struct plane_msg *m); /* of a line that has a file */
+void plane_file_over(const struct plane_msg *m, bool complete);
 
 /* ---- plane_adapt.c ---- */
 struct cpim;

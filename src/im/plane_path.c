@@ -10,6 +10,12 @@
 
 /* ---- the peer's data ---- */
 
+/* Where CEMA finds it (RFC 6714). */
+static bool has_place(const struct sdp_msrp *m)
+{
+	return m->cema && m->conn.given && m->conn.addr.n <= UINT8_MAX - 2;
+}
+
 static void peer_set(struct plane_peer *p, const struct sdp_msrp *m, const struct sdp_prints *prints,
 		     bool active)
 {
@@ -26,6 +32,11 @@ static void peer_set(struct plane_peer *p, const struct sdp_msrp *m, const struc
 	w_span(&w, m->accept_types), p->types_n = (uint16_t)(w.n - p->path_n);
 	w_span(&w, m->accept_wrapped_types), p->wrapped_n = (uint16_t)(w.n - p->path_n - p->types_n);
 	plane_tls_w_prints(&w, p, prints);
+	if (has_place(m)) {
+		w_chr(&w, (char)(m->port >> 8)), w_chr(&w, (char)m->port);
+		w_span(&w, m->conn.addr);
+		p->place_n = (uint8_t)(2 + m->conn.addr.n);
+	}
 }
 
 static struct plane_peer *peer_alloc(size_t cap)
@@ -55,7 +66,7 @@ struct plane_peer *plane_peer_make(const struct planes *ps, const struct sdp *s,
 
 	prints_of(ps, s, i, m, &prints);
 	p = peer_alloc(m->path.n + m->accept_types.n + m->accept_wrapped_types.n +
-		       prints.n * sdp_digest_len(prints.hash));
+		       prints.n * sdp_digest_len(prints.hash) + (has_place(m) ? 2 + m->conn.addr.n : 0));
 	if (p)
 		peer_set(p, m, &prints, active);
 	return p;
@@ -63,7 +74,7 @@ struct plane_peer *plane_peer_make(const struct planes *ps, const struct sdp *s,
 
 struct plane_peer *plane_peer_blank(void)
 {
-	return peer_alloc(3 * SDP_LINE_MAX + SDP_PRINTS_MAX * SDP_DIGEST_MAX);
+	return peer_alloc(4 * SDP_LINE_MAX + SDP_PRINTS_MAX * SDP_DIGEST_MAX);
 }
 
 void plane_peer_fill(struct plane_peer **p, const struct planes *ps, const struct sdp *s, unsigned i,
@@ -75,7 +86,7 @@ void plane_peer_fill(struct plane_peer **p, const struct planes *ps, const struc
 
 	prints_of(ps, s, i, m, &prints);
 	peer_set(q, m, &prints, active);
-	used = (size_t)q->path_n + q->types_n + q->wrapped_n + plane_tls_prints(q).n;
+	used = (size_t)q->path_n + q->types_n + q->wrapped_n + plane_tls_prints(q).n + q->place_n;
 	q->cap = (uint16_t)used;
 	smaller = realloc(q, sizeof(*q) + used); /* gives memory back; when it cannot, the block stays */
 	if (smaller)
@@ -314,6 +325,22 @@ static struct plane_conn *conn_to(const struct plane_path *p, struct span host, 
 	return NULL;
 }
 
+/* RFC 6714 4.2, 4.3: both said msrp-cema (what we say is a matter of the side alone), so its path may be a name and its
+ * place is where c= and m= point. */
+static bool by_cema(const struct plane_path *p)
+{
+	return p->peer->place_n && end_planes(p->end)->conf.cema >> p->end->side & 1;
+}
+
+static struct plane_conn *conn_to_place(const struct plane_path *p)
+{
+	const struct plane_peer *to = p->peer;
+	const char *at = to->text + to->path_n + to->types_n + to->wrapped_n + plane_tls_prints(to).n;
+
+	return conn_to(p, (struct span){ at + 2, to->place_n - 2u },
+		       (uint16_t)((uint8_t)at[0] << 8 | (uint8_t)at[1]));
+}
+
 void plane_path_connect(struct plane_path *p)
 {
 	struct span first, last;
@@ -322,7 +349,7 @@ void plane_path_connect(struct plane_path *p)
 
 	if (msrp_path_ends(peer_path(p->peer), &first, &last) && msrp_uri_parse(&u, first) == 0 && u.port &&
 	    u.tls == (p->tp == PLANE_TLS))
-		c = conn_to(p, u.host, u.port);
+		c = by_cema(p) ? conn_to_place(p) : conn_to(p, u.host, u.port);
 	if (!c) {
 		plane_lost(p->end, "cannot connect");
 		return;

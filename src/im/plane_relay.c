@@ -188,6 +188,8 @@ void plane_relay_skip(struct plane_conn *c, size_t n)
 	if (c->in.near)
 		c->in.near->n += n;
 	plane_count(m->end->line)->bytes_in[m->end->side] += n;
+	if (m->end->line->file)
+		plane_file_progress(m);
 }
 
 static void count(struct plane_conn *c, size_t n)
@@ -293,6 +295,8 @@ void plane_relay_end(struct plane_conn *c, const struct msrp_event *ev)
 	} else {
 		end_alone(c, ev);
 	}
+	if (ev->flag != '+')
+		plane_file_over(m, ev->flag == '$');
 	if (ev->flag == '$' && !m->code) {
 		if (m->total == MSRP_STAR)
 			m->total = in->pos - 1;

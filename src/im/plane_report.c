@@ -169,6 +169,7 @@ void plane_msg_fail(struct plane_msg *m, unsigned code)
 	if (m->code)
 		return;
 	m->code = (uint16_t)code;
+	plane_file_over(m, false);
 	m->users++;
 	plane_count(m->end->line)->failed[m->end->side]++;
 	plane_count_code(m->end->line, code);

@@ -261,6 +261,7 @@ void session_media_check(struct session *s, uint64_t now_us)
 	bool active = false;
 
 	timer_stop(&s->im->wheel, &s->t_media);
+	cema_check(s, now_us);
 	if (s->class != IM_CLASS_LARGE_MESSAGE)
 		return;
 	if (sdp_parse(sdp, sdp_oa_remote(&s->leg[SIDE_A].oa), NULL) < 0)

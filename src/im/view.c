@@ -23,8 +23,10 @@ static void view_lines(const struct plane *p, struct im_session_view *v)
 	int index;
 
 	while (v->n_lines < PLANE_LINES_MAX &&
-	       (index = plane_line_stats(p, v->n_lines, &v->line[v->n_lines].stats)) >= 0)
+	       (index = plane_line_stats(p, v->n_lines, &v->line[v->n_lines].stats)) >= 0) {
+		plane_line_file(p, v->n_lines, &v->line[v->n_lines].file);
 		v->line[v->n_lines++].index = (unsigned)index;
+	}
 }
 
 void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v, void *u), void *u)

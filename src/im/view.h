@@ -21,6 +21,7 @@ struct im_session_view {
 	struct {
 		unsigned index; /* among the m= lines */
 		struct plane_stats stats;
+		struct plane_file_view file;
 	} line[PLANE_LINES_MAX]; /* those there are now */
 };
 

@@ -175,6 +175,9 @@ const struct conf_item conf_items[] = {
   "Whose fingerprints count: of peers in sip.trusted and of those that speak SIP over TLS, or anyone's." },
 { "msrp.acknowledge", CONF_ENUM, 0, 0, "hop end", "end", FIELD(im.plane.ack_end), NULL,
   "What our 200 to a message means: end, the far side has it; hop, we have it." },
+{ "msrp.cema", CONF_ENUM, 0, 0, "off client core both", "off", FIELD(im.plane.cema), NULL,
+  "On which side MSRP connections go by c= and port instead of the path (RFC 6714), where a border element rewrites "
+  "those: the client's, the core's." },
 { "msrp.connections_max", CONF_INT, 1, 1000000, NULL, "100000", FIELD(im.plane.connections_max), NULL,
   "MSRP connections open at once; further peers wait to be accepted." },
 { "msrp.unbound_per_source_max", CONF_INT, 1, 1000000, NULL, "100", FIELD(im.plane.unbound_per_source_max), NULL,

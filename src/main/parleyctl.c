@@ -95,6 +95,23 @@ static const char *field(const json_t *o, const char *name, char buf[32])
 	return buf;
 }
 
+/* Under a session, its files (RFC 5547). */
+static void print_files(const json_t *session)
+{
+	const json_t *l;
+	size_t i;
+
+	json_array_foreach(json_object_get(session, "lines"), i, l)
+	{
+		const json_t *f = json_object_get(l, "file");
+		char line[32], bytes[32], size[32], other[32];
+		if (f)
+			printf("       line %s: %s of %s bytes, %s, file %s\n", field(l, "line", line),
+			       field(f, "bytes", bytes), field(f, "size", size), field(f, "state", other),
+			       field(f, "transfer_id", other));
+	}
+}
+
 static int print_sessions(const struct page *page)
 {
 	static const struct {
@@ -123,6 +140,7 @@ static int print_sessions(const struct page *page)
 		for (size_t k = 0; k < ARRAY_LEN(col); k++)
 			printf("%-*s ", col[k].width, field(s, col[k].name, buf));
 		putchar('\n');
+		print_files(s);
 	}
 	json_decref(root);
 	return 0;

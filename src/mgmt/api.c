@@ -72,6 +72,15 @@ static json_t *plane_json(const struct plane_stats *p)
 			 (json_int_t)p->resent, "errors", errors);
 }
 
+/* What is transferred, and how far it is (RFC 5547). */
+static json_t *file_json(const struct plane_file_view *f)
+{
+	static const char *const state[] = { "", "waiting", "running", "complete", "failed" };
+
+	return json_pack("{s:o, s:s, s:I, s:I}", "transfer_id", text(f->transfer_id), "state",
+			 state[f->state], "size", (json_int_t)f->size, "bytes", (json_int_t)f->bytes);
+}
+
 static json_t *lines_json(const struct im_session_view *v)
 {
 	json_t *lines = json_array();
@@ -79,6 +88,9 @@ static json_t *lines_json(const struct im_session_view *v)
 	for (unsigned i = 0; i < v->n_lines; i++) {
 		json_t *j = plane_json(&v->line[i].stats);
 		json_object_set_new(j, "line", json_integer(v->line[i].index));
+		json_object_set_new(j, "kind", json_string(v->line[i].file.state ? "file" : "chat"));
+		if (v->line[i].file.state)
+			json_object_set_new(j, "file", file_json(&v->line[i].file));
 		json_array_append_new(lines, j);
 	}
 	return lines;

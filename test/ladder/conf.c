@@ -5,7 +5,7 @@
 
 #include "run.h"
 
-enum how { H_MODE, H_PROFILE, H_TEXT, H_U64, H_U32, H_BOOL, H_MS, H_WORD, H_CHOICE, H_TRANSPORT };
+enum how { H_MODE, H_PROFILE, H_TEXT, H_U64, H_U32, H_BOOL, H_MS, H_WORD, H_CHOICE, H_TRANSPORT, H_CEMA };
 
 #define AT(field) offsetof(struct im_conf, field), sizeof(((struct im_conf *)0)->field)
 
@@ -54,6 +54,7 @@ static const struct key {
 	{ "im.session_timer.expires", H_U32, AT(session_expires_s), NULL },
 	{ "im.session_timer.min_se", H_U32, AT(min_se_s), NULL },
 	{ "msrp.acknowledge", H_WORD, AT(plane.ack_end), "end" },
+	{ "msrp.cema", H_CEMA, 0, 0, NULL },
 	{ "msrp.queue_max", H_U32, AT(plane.queue_max), NULL },
 	{ "msrp.connections_max", H_U32, AT(plane.connections_max), NULL },
 	{ "msrp.bind_wait", H_MS, AT(plane.bind_wait_ms), NULL },
@@ -96,6 +97,12 @@ static bool put_key(struct im_conf *c, const struct key *k, const char *v)
 	case H_TRANSPORT:
 		u32 = strcmp(v, "tls") == 0 ? 1 + PLANE_TLS : strcmp(v, "tcp") == 0 ? 1 + PLANE_TCP : 0;
 		memcpy(at, &u32, sizeof(u32));
+		return true;
+	case H_CEMA: /* a bit per side */
+		c->plane.cema = strcmp(v, "client") == 0 ? 1
+				: strcmp(v, "core") == 0 ? 2
+				: strcmp(v, "both") == 0 ? 3
+							 : 0;
 		return true;
 	case H_TEXT:
 		return (size_t)snprintf(at, k->size, "%s", v) < k->size;

@@ -67,6 +67,27 @@ static bool want_text(struct run *r, const char *name, struct span pattern, cons
 	       run_fail(r, "%s is \"%s\", expected %" SPAN_FMT, name, got ? got : "", SPAN_ARG(pattern));
 }
 
+/* Of a file line; line=N names it, counted from 1. */
+static bool of_file(struct run *r, struct span k, struct span v, const struct im_session_view *s,
+		    unsigned line, bool *known)
+{
+	static const char *const state[] = { "chat", "waiting", "running", "complete", "failed" };
+	const struct plane_file_view *f = NULL;
+
+	for (unsigned i = 0; i < s->n_lines; i++)
+		if (s->line[i].index + 1 == line)
+			f = &s->line[i].file;
+	*known = true;
+	if (f && span_eq(k, SPAN("file_state")))
+		return want_text(r, "file_state", v, state[f->state]);
+	if (f && span_eq(k, SPAN("file_bytes")))
+		return want_number(r, "file_bytes", v, f->bytes);
+	if (f && span_eq(k, SPAN("file_size")))
+		return want_number(r, "file_size", v, f->size);
+	*known = false;
+	return false;
+}
+
 static bool of_session(struct run *r, struct span k, struct span v, const struct im_session_view *s,
 		       bool *known)
 {
@@ -116,13 +137,15 @@ bool view_line(struct run *r, const struct line *l)
 	for (unsigned i = 0; i < l->n_attr; i++) {
 		struct span k = l->attr[i].key, v = l->attr[i].value;
 		bool known, ok;
-		if (span_eq(k, SPAN("session")))
+		if (span_eq(k, SPAN("session")) || span_eq(k, SPAN("line")))
 			continue;
 		ok = metric(r, k, v, &known);
 		if (!known && s.n <= s.want)
 			return run_fail(r, "there is no such session");
 		if (!known)
 			ok = of_session(r, k, v, &s.v, &known);
+		if (!known)
+			ok = of_file(r, k, v, &s.v, (unsigned)wire_u64(line_attr(l, "line")), &known);
 		if (!known)
 			return run_fail(r, "view: what is %" SPAN_FMT "?", SPAN_ARG(k));
 		if (!ok)

@@ -63,6 +63,7 @@ static void defaults_agree_with_the_rooms_they_configure(void **state)
 	SAME(plane.max_size);
 	SAME(plane.enforce_peer_max_size);
 	SAME(plane.cpim_adapt);
+	SAME(plane.cema);
 	SAME(plane.cpim_notifications_refuse);
 	SAME(plane.queue_max);
 	SAME(plane.connections_max);

@@ -60,6 +60,12 @@ static void sessions_are_an_array(void **state)
 	s = json_array_get(json_object_get(json_array_get(j, 1), "lines"), 0);
 	assert_int_equal(json_integer_value(json_object_get(s, "line")), 2);
 	assert_int_equal(json_integer_value(json_object_get(s, "resent")), 4);
+	assert_string_equal(json_string_value(json_object_get(s, "kind")), "file");
+	s = json_object_get(s, "file");
+	assert_string_equal(json_string_value(json_object_get(s, "transfer_id")), "ft1");
+	assert_string_equal(json_string_value(json_object_get(s, "state")), "running");
+	assert_int_equal(json_integer_value(json_object_get(s, "size")), 20000);
+	assert_int_equal(json_integer_value(json_object_get(s, "bytes")), 5000);
 	/* Bytes that are not text do not break the answer. */
 	s = json_array_get(j, 2);
 	assert_string_equal(json_string_value(json_object_get(s, "served_user")), "sip:?\"x");

@@ -32,7 +32,9 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 				   .rebinds = 9,
 				   .errors = { [3] = 7 } },
 			.n_lines = 1,
-			.line = { { .index = 2, .stats = { .resent = 4 } } },
+			.line = { { .index = 2,
+				    .stats = { .resent = 4 },
+				    .file = { PLANE_FILE_RUNNING, 20000, 5000, "ft1" } } },
 		};
 		snprintf(v.served_user, sizeof(v.served_user), "%s",
 			 id == 3 ? "sip:\xff\"x" : "sip:a@example.com");

@@ -226,6 +226,7 @@ struct session {
 	enum side initiator;                        /* side the dialog-creating INVITE came from */
 	const char *role_evidence, *class_evidence; /* static: what decided them */
 	char *served_user;                          /* owned */
+	bool counted;                               /* among those of its user (limits.c) */
 	struct ims *ims;                            /* owned: ims.c; NULL: nothing of it was heard */
 	struct leg leg[2];
 	struct plane *plane; /* owned; anchored only */
@@ -247,10 +248,12 @@ struct im {
 	struct pool pool; /* for what lives as long as a transaction */
 	struct sip_tl *tl;
 	struct planes *planes;
-	struct proxy *proxy; /* owned; NULL but in mode proxy (proxy.h) */
-	struct list pagers;  /* messages outside sessions under way (pager.c) */
-	struct htab dialogs; /* legs by our tag */
-	struct list lates;   /* INVITEs that outlived their session (late.c) */
+	struct proxy *proxy;     /* owned; NULL but in mode proxy (proxy.h) */
+	struct list pagers;      /* messages outside sessions under way (pager.c) */
+	struct htab dialogs;     /* legs by our tag */
+	struct htab users;       /* served users with sessions, when those are counted (limits.c) */
+	struct sources *sources; /* owned: limits.c; NULL: nobody untrusted has asked */
+	struct list lates;       /* INVITEs that outlived their session (late.c) */
 	struct list in_state[SESS_N_STATES];
 	uint64_t n_in_state[SESS_N_STATES];
 	uint64_t n_uncounted[SESS_N_STATES]; /* of them, siblings of others (early.c) */
@@ -601,6 +604,17 @@ void rename_settle(
 /* ---- modify_retry.c: which method, and once more ---- */
 enum sip_method modify_method(struct session *s, const struct sdp *offer);
 bool modify_retry(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us);
+
+/* ---- limits.c ---- */
+/* May this source, not being of the core, ask for something new now? */
+bool source_admits(struct im *im, const struct sip_src *src, const struct sip_msg *m, uint64_t now_us);
+void source_refuse(struct im *im, struct sip_stxn *t, uint64_t now_us);
+struct sources;
+void sources_free(struct sources *all); /* NULL is fine */
+/* May a served user have one more session; it has: false when it is not counted; it has one less. */
+bool user_admits(struct im *im, const char *uri);
+bool user_enter(struct im *im, const char *uri);
+void user_leave(struct im *im, const char *uri);
 
 /* ---- ims.c ---- */
 /* A message of l's peer, request or answer: what it says of charging, priority and Session-ID. */

@@ -18,6 +18,7 @@ void im_conf_defaults(struct im_conf *c)
 		.orig_marker = "orig",
 		.term_marker = "term",
 		.sessions_max = 20000,
+		.untrusted_rate = 100,
 		.server_token = "IM-serv/OMA1.0 parley/0.1",
 		.accept_types = "*",
 		.max_size = 10485760,
@@ -144,7 +145,10 @@ void im_reply(struct im *im, struct sip_stxn *t, unsigned status, struct span re
 
 static void on_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
-	request_input(u, t, m, now_us);
+	if (source_admits(u, sip_stxn_src(t), m, now_us))
+		request_input(u, t, m, now_us);
+	else
+		source_refuse(u, t, now_us);
 }
 
 /* An ACK goes to the dialog it belongs to; one that fits nothing is dropped (PARSE-8). */
@@ -235,7 +239,8 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 	im->planes = planes_create(&im->conf.plane, &im->port, &im->wheel);
 	if (!im->out || !im->sdp_out || !im->sdp[0] || !im->sdp[1] || !im->sdp[2] || !im->sdp[3] || !im->tl ||
 	    !im->planes || (conf->mode == IM_PROXY && !im->proxy) ||
-	    (conf->mode == IM_ANCHORED && !im->passing) || htab_init(&im->dialogs, key) < 0) {
+	    (conf->mode == IM_ANCHORED && !im->passing) || htab_init(&im->dialogs, key) < 0 ||
+	    htab_init(&im->users, key) < 0) {
 		im_destroy(im);
 		return NULL;
 	}
@@ -266,6 +271,8 @@ void im_destroy(struct im *im)
 		planes_destroy(im->planes);
 	pool_finish(&im->pool);
 	htab_finish(&im->dialogs);
+	htab_finish(&im->users);
+	sources_free(im->sources);
 	for (unsigned i = 0; i < ARRAY_LEN(im->sdp); i++)
 		free(im->sdp[i]);
 	free(im->sdp_out);
@@ -358,6 +365,7 @@ void im_end_all(struct im *im, unsigned cause, const char *text, uint64_t now_us
 void im_fit(struct im *im)
 {
 	htab_fit(&im->dialogs);
+	htab_fit(&im->users);
 	sip_tl_fit(im->tl);
 	planes_fit(im->planes);
 	pool_fit(&im->pool);

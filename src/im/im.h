@@ -37,7 +37,9 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	unsigned n_domains;
 	char orig_marker[32], term_marker[32]; /* im.route_markers: "orig", "term" (ROLE-6) */
 	uint32_t sessions_max;                 /* im.sessions_max */
-	char server_token[64];                 /* im.server_token: "IM-serv/OMA1.0 parley/0.1" */
+	uint32_t sessions_per_user;            /* im.sessions_per_user; 0: as many as there may be */
+	uint32_t untrusted_rate; /* sip.untrusted_rate: requests a second of one address; 0: no limit */
+	char server_token[64];   /* im.server_token: "IM-serv/OMA1.0 parley/0.1" */
 	/* im.media.* */
 	char accept_types[512]; /* blank-separated */
 	uint64_t max_size, min_max_size;

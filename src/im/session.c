@@ -59,6 +59,8 @@ void session_free(struct session *s, uint64_t now_us)
 	relay_abandon(s, now_us);
 	timer_stop(&im->wheel, &s->t_media);
 	early_free(s);
+	if (s->counted)
+		user_leave(im, s->served_user);
 	free(s->served_user);
 	ims_free(s);
 	leg_finish(&s->leg[SIDE_A]);

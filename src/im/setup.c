@@ -251,6 +251,11 @@ static unsigned setup_judge(struct session *s, const struct sip_msg *m, const st
 	s->scase = role.scase;
 	s->role_evidence = role.evidence;
 	s->served_user = span_dup(span_of(role.served_user)); /* no memory: seen as "" */
+	if (!user_admits(s->im, role.served_user)) {
+		*fault = "Too Many Sessions Of This User";
+		return 486;
+	}
+	s->counted = s->served_user && user_enter(s->im, s->served_user);
 	take_side(s);
 	ims_begin(s, m);
 	classify(conf, m, offer, trusted, &class);

@@ -440,6 +440,7 @@ bool conf_applies(const struct conf *c, const struct conf_item *it)
 						"im.pager_max_size",
 						"im.large_message_wait",
 						"im.profile",
+						"im.sessions_per_user",
 						"im.ioi" };
 	static const char *const anchored[] = { "msrp.", "im.anchor_optional" };
 	struct span key = span_of(it->key);

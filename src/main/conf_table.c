@@ -50,6 +50,9 @@ const struct conf_item conf_items[] = {
   "SIP connections open at once; further peers wait to be accepted." },
 { "sip.transactions_max", CONF_INT, 100, 10000000, NULL, "100000", FIELD(im.sip_transactions_max), NULL,
   "SIP transactions without a final answer at once; above it new dialogs get 503." },
+{ "sip.untrusted_rate", CONF_INT, 0, 1000000, NULL, "100", FIELD(im.untrusted_rate), NULL,
+  "Requests a second, outside of dialogs, from one address (or IPv6 /64) that is not in sip.trusted; above it 503. Twice as many "
+  "may come at once. 0: no limit." },
 { "sip.idle", CONF_MS, 10 * 1000, 24 * HOUR, NULL, "10m", FIELD(net.sip_idle_ms), NULL,
   "A SIP connection without traffic for this long is closed." },
 { "sip.message_wait", CONF_MS, 1000, 5 * MINUTE, NULL, "10s", FIELD(net.sip_header_ms), NULL,
@@ -76,6 +79,8 @@ const struct conf_item conf_items[] = {
   "Who we are in P-Charging-Vector towards an IMS core (inter operator identifier of type 3). Empty: not said." },
 { "im.sessions_max", CONF_INT, 1, 1000000, NULL, "20000", FIELD(im.sessions_max), NULL,
   "Sessions at once; above it new ones get 503." },
+{ "im.sessions_per_user", CONF_INT, 0, 1000000, NULL, "0", FIELD(im.sessions_per_user), NULL,
+  "Sessions of one served user at once; above it new ones get 486. 0: as many as there may be." },
 { "im.server_token", CONF_TEXT, 0, 63, "product tokens", "IM-serv/OMA1.0 parley/0.1", FIELD(im.server_token),
   conf_set_line, "Value of the Server and User-Agent headers we add." },
 { "im.anchor_optional", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.anchor_optional), NULL,

@@ -32,7 +32,11 @@ struct ua_conn;
 
 /* ---- ua_loop.c: sockets ---- */
 
-enum ua_kind { UA_SIP_UDP, UA_SIP_TCP, UA_MSRP };
+enum ua_kind { UA_SIP_UDP, UA_SIP_TCP, UA_MSRP, UA_MSRPS };
+static inline bool ua_is_msrp(enum ua_kind k)
+{
+	return k == UA_MSRP || k == UA_MSRPS;
+}
 
 struct ua_listen {
 	enum ua_kind kind;
@@ -42,7 +46,9 @@ struct ua_listen {
 
 struct ua_conn {
 	bool used, connecting, closing; /* closing: once out is written */
+	bool shaking, called;           /* called: we connected */
 	enum ua_kind kind;
+	struct tls_link *tls;
 	int fd;
 	uint64_t id; /* SIP: what sip_src.conn says */
 	struct addr peer;
@@ -62,6 +68,22 @@ void ua_loop_turn(struct ua *ua, int wait_ms); /* waits at most so long, handles
 void ua_loop_finish(struct ua *ua);
 uint64_t ua_now_us(void);
 bool ua_resolve(struct span host, uint16_t port, struct addr *out);
+
+/* ---- ua_tls.c ---- */
+
+struct ua_line;
+const char *ua_tls_fingerprint(struct ua *ua); /* of our certificate: "sha-256 AA:..." */
+MUST_CHECK bool ua_tls_begin(struct ua *ua, struct ua_conn *c, bool called);
+int ua_tls_shake(struct ua *ua, struct ua_conn *c); /* 1: done; 0: goes on; -1: failed */
+bool ua_tls_waits_for_room(const struct ua_conn *c);
+bool ua_tls_has_more(const struct ua_conn *c);
+/* As send() and recv(), with TLS or without. */
+ssize_t ua_conn_send(struct ua_conn *c, const void *p, size_t n);
+ssize_t ua_conn_recv(struct ua_conn *c, void *p, size_t n);
+void ua_tls_end(struct ua_conn *c);
+void ua_tls_finish(struct ua *ua);
+/* Is who speaks on c the one the SDP of the line names? */
+bool ua_tls_is_peer(struct ua *ua, const struct ua_line *l, const struct ua_conn *c);
 
 /* ---- ua_offer.c: what we say about our media ---- */
 
@@ -93,6 +115,9 @@ void ua_media_answer(struct ua *ua, struct ua_media *m, const struct sdp *offer)
 /* Both sides agreed: ours are now m, theirs is remote.  offered: we made the offer. */
 void ua_media_commit(struct ua *ua, const struct ua_media *m, const struct sdp *remote, bool offered);
 void ua_desc_new_session(struct ua *ua, struct ua_desc *d);
+bool ua_desc_is_tls(const struct ua_desc *d);
+/* Our URI of the line: path is what a=path and From-Path say. */
+void ua_desc_path(const struct ua *ua, const struct ua_desc *d, struct wbuf *w);
 
 /* ---- ua_msrp.c: messages ---- */
 
@@ -120,6 +145,8 @@ struct ua_line { /* the live end of one m=message line */
 	char remote_path[2048];
 	char remote_types[512];
 	bool on, we_connect, bound;
+	bool tls;                 /* as its SDP says, */
+	struct sdp_prints prints; /* and whose */
 	enum sdp_dir remote_dir;
 	struct ua_conn *conn;
 	struct list out, in;  /* ua_out still being sent; ua_in not complete */
@@ -137,6 +164,7 @@ struct ua_tid { /* an open MSRP transaction of ours */
 };
 
 void ua_msrp_line_start(struct ua *ua, unsigned i); /* after a commit: connect if that is ours to do */
+void ua_msrp_line_leave(struct ua *ua, unsigned i);
 void ua_msrp_line_stop(struct ua *ua, unsigned i);
 int ua_msrp_send(struct ua *ua, unsigned i, const char *type, const char *body, size_t n);
 void ua_msrp_input(struct ua *ua, struct ua_conn *c);
@@ -287,6 +315,8 @@ struct ua {
 	struct list events;
 	unsigned n_events;
 
+	struct tls *tls; /* owned; NULL: not used yet */
+	char fingerprint[104];
 	struct ua_listen listen[UA_LISTEN_MAX];
 	unsigned n_listen;
 	struct ua_conn conn[UA_CONNS_MAX];

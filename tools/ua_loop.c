@@ -134,6 +134,7 @@ static struct ua_conn *conn_new(struct ua *ua, enum ua_kind kind, int fd, const 
 
 static void conn_free(struct ua_conn *c)
 {
+	ua_tls_end(c);
 	close(c->fd);
 	free(c->in);
 	free(c->out);
@@ -142,7 +143,7 @@ static void conn_free(struct ua_conn *c)
 
 static void conn_lost(struct ua *ua, struct ua_conn *c)
 {
-	if (c->kind == UA_MSRP)
+	if (ua_is_msrp(c->kind))
 		ua_msrp_closed(ua, c);
 	conn_free(c);
 }
@@ -160,7 +161,7 @@ struct ua_conn *ua_connect(struct ua *ua, enum ua_kind kind, const struct addr *
 	}
 	struct ua_conn *c = conn_new(ua, kind, fd, to);
 	if (c)
-		c->connecting = true;
+		c->connecting = c->called = true;
 	return c;
 }
 
@@ -190,8 +191,8 @@ static bool grow(char **p, size_t *cap, size_t used, size_t n)
 
 static bool conn_flush(struct ua_conn *c)
 {
-	while (c->out_at < c->out_n && !c->connecting) {
-		ssize_t n = send(c->fd, c->out + c->out_at, c->out_n - c->out_at, MSG_NOSIGNAL);
+	while (c->out_at < c->out_n && !c->connecting && !c->shaking) {
+		ssize_t n = ua_conn_send(c, c->out + c->out_at, c->out_n - c->out_at);
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR;
 		c->out_at += (size_t)n;
@@ -305,16 +306,33 @@ static void accept_one(struct ua *ua, struct ua_listen *l)
 		return;
 	struct addr peer;
 	from_sockaddr(&peer, &ss);
-	(void)conn_new(ua, l->kind, fd, &peer);
+	struct ua_conn *c = conn_new(ua, l->kind, fd, &peer);
+	if (c && l->kind == UA_MSRPS && !ua_tls_begin(ua, c, false))
+		conn_free(c);
+}
+
+/* false: it is still under way, or c is gone. */
+static bool shaken(struct ua *ua, struct ua_conn *c)
+{
+	int r = ua_tls_shake(ua, c);
+	if (r < 0)
+		conn_lost(ua, c);
+	if (r <= 0)
+		return false;
+	if (c->called)
+		ua_msrp_connected(ua, c);
+	return c->used;
 }
 
 static void conn_readable(struct ua *ua, struct ua_conn *c)
 {
+	if (c->shaking && !shaken(ua, c))
+		return;
 	if (!grow(&c->in, &c->in_cap, c->in_n, READ_SIZE)) {
 		conn_lost(ua, c);
 		return;
 	}
-	ssize_t n = recv(c->fd, c->in + c->in_n, READ_SIZE, 0);
+	ssize_t n = ua_conn_recv(c, c->in + c->in_n, READ_SIZE);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -322,10 +340,12 @@ static void conn_readable(struct ua *ua, struct ua_conn *c)
 		return;
 	}
 	c->in_n += (size_t)n;
-	if (c->kind == UA_MSRP)
+	if (ua_is_msrp(c->kind))
 		ua_msrp_input(ua, c);
 	else
 		tcp_sip_input(ua, c);
+	if (c->used && ua_tls_has_more(c)) /* of which the descriptor knows nothing */
+		conn_readable(ua, c);
 }
 
 static void conn_writable(struct ua *ua, struct ua_conn *c)
@@ -339,16 +359,22 @@ static void conn_writable(struct ua *ua, struct ua_conn *c)
 			return;
 		}
 		c->connecting = false;
+		if (c->kind == UA_MSRPS && !ua_tls_begin(ua, c, true)) {
+			conn_lost(ua, c);
+			return;
+		}
 		if (c->kind == UA_MSRP)
 			ua_msrp_connected(ua, c);
 	}
+	if (c->shaking && !shaken(ua, c))
+		return;
 	if (!conn_flush(c)) {
 		conn_lost(ua, c);
 		return;
 	}
 	if (c->closing && c->out_n == 0)
 		conn_free(c);
-	else if (c->kind == UA_MSRP && c->out_n == 0)
+	else if (ua_is_msrp(c->kind) && c->out_n == 0)
 		ua_msrp_pump(ua, c);
 }
 
@@ -361,7 +387,8 @@ void ua_loop_turn(struct ua *ua, int wait_ms)
 		p[n++] = (struct pollfd){ .fd = ua->listen[i].fd, .events = POLLIN };
 	for (unsigned i = 0; i < UA_CONNS_MAX; i++) {
 		struct ua_conn *c = &ua->conn[i];
-		bool want_out = c->connecting || c->out_at < c->out_n;
+		bool want_out =
+			c->connecting || (c->shaking ? ua_tls_waits_for_room(c) : c->out_at < c->out_n);
 		id[n] = c->id;
 		p[n++] = (struct pollfd){ .fd = c->used ? c->fd : -1,
 					  .events = (short)(POLLIN | (want_out ? POLLOUT : 0)) };
@@ -401,6 +428,7 @@ void ua_loop_finish(struct ua *ua)
 	for (unsigned i = 0; i < UA_CONNS_MAX; i++)
 		if (ua->conn[i].used)
 			conn_free(&ua->conn[i]);
+	ua_tls_finish(ua);
 	for (unsigned i = 0; i < ua->n_listen; i++)
 		close(ua->listen[i].fd);
 	ua->n_listen = 0;

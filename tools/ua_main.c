@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
 {
 	static struct ua ua;
 	const char *summary = NULL;
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without a flag against it */
 	for (int c; (c = getopt(argc, argv, "D:s:quh-:")) != -1;) {
 		if (c == 'h' || (c == '-' && strcmp(optarg, "help") == 0)) {
 			help();

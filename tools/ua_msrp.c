@@ -54,6 +54,10 @@ void ua_msrp_connected(struct ua *ua, struct ua_conn *c)
 		struct ua_line *l = &ua->line[i];
 		if (!l->on || l->conn != c)
 			continue;
+		if (!ua_tls_is_peer(ua, l, c)) { /* not a byte to anybody else */
+			ua_msrp_line_stop(ua, i);
+			return;
+		}
 		bind_line(ua, i, c);
 		/* RFC 4975 5.4: who connected sends at once, without a body if there is nothing to say */
 		struct ua_out *m = ua_out_new(ua, "", NULL, 0);
@@ -82,9 +86,17 @@ void ua_msrp_line_start(struct ua *ua, unsigned i)
 		ua_note(ua, "cannot use the path %s", l->remote_path);
 		return;
 	}
-	l->conn = ua_connect(ua, UA_MSRP, &a);
+	l->conn = ua_connect(ua, l->tls ? UA_MSRPS : UA_MSRP, &a);
 	if (!l->conn)
 		ua_note(ua, "cannot connect to %s", l->remote_path);
+}
+
+/* The line goes on elsewhere: the other side closes what it had, when all that is under way there has arrived. */
+void ua_msrp_line_leave(struct ua *ua, unsigned i)
+{
+	struct ua_line *l = &ua->line[i];
+	l->on = l->bound = false;
+	l->conn = NULL;
 }
 
 void ua_msrp_line_stop(struct ua *ua, unsigned i)
@@ -279,6 +291,10 @@ static void on_send(struct ua *ua, struct ua_conn *c, const struct frame *f)
 		return;
 	}
 	if (!l->bound) {
+		if (l->on && !ua_tls_is_peer(ua, l, c)) {
+			reply(ua, c, f, 481, "No such session");
+			return;
+		}
 		bind_line(ua, (unsigned)i, c);
 	}
 	if (f->body.n && ua->msrp_status != 200) {

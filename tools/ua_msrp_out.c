@@ -9,17 +9,11 @@
 
 enum { OUT_HIGH = 256 * 1024, HEAD_MAX = 8192, MESSAGE_CHUNK_MIN = 2048 };
 
-static void our_path(const struct ua *ua, const char *sess, char *out, size_t cap)
+static void our_path(const struct ua *ua, unsigned i, char *out, size_t cap)
 {
 	struct wbuf w = wbuf_on(out, cap - 1);
-	const struct ua_listen *l = ua_listen_of(ua, UA_MSRP, 0);
-	w_str(&w, "msrp://"), w_addr(&w, &l->at), w_fmt(&w, "/%s;tcp", sess);
+	ua_desc_path(ua, &ua->media.line[i], &w);
 	out[w.n] = 0;
-}
-
-static const char *sess_of(const struct ua *ua, unsigned i)
-{
-	return ua->media.line[i].sess;
 }
 
 void ua_out_free(struct ua_out *m)
@@ -114,7 +108,7 @@ static void send_chunk(struct ua *ua, unsigned i, struct ua_out *m)
 	if (!t)
 		return;
 	ua_msrp_tid(ua, t->tid, m->body + m->sent, n);
-	our_path(ua, sess_of(ua, i), path, sizeof(path));
+	our_path(ua, i, path, sizeof(path));
 	/* RFC 4975 7.1: above 2048 octets the end is not promised, so that the chunk could be interrupted */
 	if (m->n == 0)
 		snprintf(range, sizeof(range), "1-0/0");

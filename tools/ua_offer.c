@@ -19,8 +19,26 @@ void ua_desc_new_session(struct ua *ua, struct ua_desc *d)
 	ua_id(ua, d->sess, sizeof(d->sess));
 }
 
-static void write_line(struct ua *ua, struct wbuf *w, const struct ua_desc *d, const struct ua_listen *l)
+bool ua_desc_is_tls(const struct ua_desc *d)
 {
+	return strstr(d->proto, "/TLS/") != NULL;
+}
+
+static const struct ua_listen *listen_of(const struct ua *ua, const struct ua_desc *d)
+{
+	const struct ua_listen *l = ua_listen_of(ua, ua_desc_is_tls(d) ? UA_MSRPS : UA_MSRP, 0);
+	return l ? l : ua_listen_of(ua, UA_MSRP, 0);
+}
+
+void ua_desc_path(const struct ua *ua, const struct ua_desc *d, struct wbuf *w)
+{
+	w_str(w, ua_desc_is_tls(d) ? "msrps://" : "msrp://");
+	w_addr(w, &listen_of(ua, d)->at), w_fmt(w, "/%s;tcp", d->sess);
+}
+
+static void write_line(struct ua *ua, struct wbuf *w, const struct ua_desc *d)
+{
+	const struct ua_listen *l = listen_of(ua, d);
 	const char *media = d->media[0] ? d->media : "message", *proto = d->proto[0] ? d->proto : "TCP/MSRP";
 	if (!d->on) {
 		w_fmt(w, "m=%s 0 %s *\r\n", media, proto);
@@ -31,7 +49,9 @@ static void write_line(struct ua *ua, struct wbuf *w, const struct ua_desc *d, c
 		w_fmt(w, "a=accept-types:%s\r\n", d->accept_types);
 	if (d->wrapped_types[0])
 		w_fmt(w, "a=accept-wrapped-types:%s\r\n", d->wrapped_types);
-	w_str(w, "a=path:msrp://"), w_addr(w, &l->at), w_fmt(w, "/%s;tcp\r\n", d->sess);
+	w_str(w, "a=path:"), ua_desc_path(ua, d, w), w_str(w, "\r\n");
+	if (ua_desc_is_tls(d))
+		w_fmt(w, "a=fingerprint:%s\r\n", ua_tls_fingerprint(ua));
 	if (setup_name[d->setup][0])
 		w_fmt(w, "a=setup:%s\r\n", setup_name[d->setup]);
 	if (d->max_size)
@@ -60,7 +80,7 @@ int ua_sdp_write(struct ua *ua, struct wbuf *w, const struct ua_media *m, const 
 	else
 		w_str(&c, "t=0 0\r\n");
 	for (unsigned i = 0; i < m->n; i++)
-		write_line(ua, &c, &m->line[i], l);
+		write_line(ua, &c, &m->line[i]);
 	uint64_t version = sdp_oa_version(&ua->oa, hash_siphash(key, w_span_of(&c)));
 	w_fmt(w, "v=0\r\no=- %llu %llu IN IP%d ", (unsigned long long)ua->oa.origin_id,
 	      (unsigned long long)version, l->at.family);
@@ -106,7 +126,8 @@ void ua_media_answer(struct ua *ua, struct ua_media *m, const struct sdp *offer)
 		if (!d->on)
 			continue;
 		bool same = old && old->on && old->is_file == s.is_file &&
-			    span_eq(span_of(ua->line[i].remote_path), s.path);
+			    span_eq(span_of(ua->line[i].remote_path), s.path) &&
+			    strcmp(d->proto, old->proto[0] ? old->proto : "TCP/MSRP") == 0;
 		if (same)
 			memcpy(d->sess, old->sess, sizeof(d->sess));
 		else
@@ -160,7 +181,9 @@ void ua_media_commit(struct ua *ua, const struct ua_media *m, const struct sdp *
 		bool kept = l->on && i < old.n && strcmp(old.line[i].sess, d->sess) == 0 &&
 			    span_eq(span_of(l->remote_path), s.path);
 		if (l->on && !kept)
-			ua_msrp_line_stop(ua, i);
+			ua_msrp_line_leave(ua, i);
+		l->tls = s.tls;
+		sdp_prints_of(remote, i, SDP_SHA256, &l->prints);
 		copy_span(l->remote_path, sizeof(l->remote_path), s.path);
 		copy_span(l->remote_types, sizeof(l->remote_types), s.accept_types);
 		l->remote_dir = s.dir;

@@ -55,11 +55,14 @@ int ua_parse_at(struct ua *ua, const char *word, enum ua_kind *kind, struct addr
 {
 	struct span rest = span_of(word), tp = SPAN("udp");
 	size_t colon = span_chr(rest, ':');
-	if (colon != SPAN_NONE && colon < 5 && rest.p[0] != '[')
+	if (colon != SPAN_NONE && colon < 6 && rest.p[0] != '[')
 		tp = span_split(&rest, ':');
-	*kind = span_eq(tp, SPAN("udp")) ? UA_SIP_UDP : span_eq(tp, SPAN("tcp")) ? UA_SIP_TCP : UA_MSRP;
+	*kind = span_eq(tp, SPAN("udp"))     ? UA_SIP_UDP
+		: span_eq(tp, SPAN("tcp"))   ? UA_SIP_TCP
+		: span_eq(tp, SPAN("msrps")) ? UA_MSRPS
+					     : UA_MSRP;
 	if (*kind == UA_MSRP && !span_eq(tp, SPAN("msrp")))
-		return ua_fail(ua, "%s: udp, tcp or msrp", word);
+		return ua_fail(ua, "%s: udp, tcp, msrp or msrps", word);
 	if (addr_parse_port(at, rest))
 		return 0;
 	struct span host = rest, port = rest;
@@ -80,7 +83,7 @@ int ua_parse_at(struct ua *ua, const char *word, enum ua_kind *kind, struct addr
 enum ua_step ua_cmd_listen(struct ua *ua, int argc, char **argv)
 {
 	if (argc < 2)
-		return ua_usage(ua, "listen udp:HOST:PORT tcp:HOST:PORT msrp:HOST:PORT ...");
+		return ua_usage(ua, "listen udp:HOST:PORT tcp:HOST:PORT msrp:HOST:PORT msrps:HOST:PORT ...");
 	for (int i = 1; i < argc; i++) {
 		enum ua_kind kind;
 		struct addr at;

@@ -18,7 +18,7 @@ static const struct command {
 	{ "identity", ua_cmd_identity,
 	  "identity SIP-URI               From and P-Asserted-Identity of our INVITE" },
 	{ "listen", ua_cmd_listen,
-	  "listen udp:H:P tcp:H:P msrp:H:P ...   where we are reached; IPv6 as [::1]" },
+	  "listen udp:H:P tcp:H:P msrp:H:P msrps:H:P ...   where we are reached; IPv6 as [::1]" },
 	{ "header", ua_cmd_header, "header \"Name: value\" | clear   a line for every request from here on" },
 	{ "save", ua_cmd_save, "save DIRECTORY                 keep received files there" },
 	{ "timeout", ua_cmd_timeout, "timeout MS                     how long `expect` waits (10000)" },

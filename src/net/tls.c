@@ -264,7 +264,7 @@ struct tls_link *tls_call(struct tls *t, int fd, struct span name, uint64_t key)
 	resume(l);
 	w_span(&w, name);
 	host[w.n] = '\0';
-	if (addr_parse(&ip, name, 0) ||
+	if (!name.n || addr_parse(&ip, name, 0) ||
 	    SSL_set_tlsext_host_name(l->ssl, host) == 1) /* RFC 6066 3: no addresses */
 		return l;
 	tls_free(l);

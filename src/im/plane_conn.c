@@ -182,11 +182,8 @@ static void refuse_strangers(struct plane_conn *c)
 {
 	list_each(l, &c->paths) {
 		struct plane_path *p = container_of(l, struct plane_path, on_conn);
-		if (plane_tls_ok(p, c))
-			continue;
-		plane_path_detach(p);
-		if (p->state == PATH_CURRENT)
-			plane_lost(p->end, plane_stranger);
+		if (!plane_tls_ok(p, c))
+			plane_repair_refused(p, 0);
 	}
 }
 

@@ -540,7 +540,8 @@ void plane_resend_confirmed(struct plane_msg *m); /* something of it was */
 
 /* ---- plane_repair.c ---- */
 void plane_repair_lost(struct plane_path *p, const char *why);  /* its connection is gone */
-void plane_repair_refused(struct plane_path *p, unsigned code); /* the peer will not have it there */
+/* The peer will not have it there; code 0: it is somebody else (plane_tls.c).  We do not try again. */
+void plane_repair_refused(struct plane_path *p, unsigned code);
 void plane_repair_seen(struct plane_path *p);                   /* it is bound */
 bool plane_repair_on_timer(struct plane_path *p);               /* true: that was what its timer was for */
 

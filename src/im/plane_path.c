@@ -355,7 +355,7 @@ void plane_path_connect(struct plane_path *p)
 		return;
 	}
 	if (c->up && !plane_tls_ok(p, c)) {
-		plane_lost(p->end, plane_stranger);
+		plane_repair_refused(p, 0);
 		return;
 	}
 	plane_path_attach(p, c);

@@ -39,7 +39,9 @@ void plane_repair_refused(struct plane_path *p, unsigned code)
 	p->seen = false;
 	p->again = false;
 	p->tries = NO_MORE;
-	plane_lost(p->end, code == 506 ? "506 from the peer" : "481 from the peer");
+	plane_lost(p->end, code == 0     ? plane_stranger
+			   : code == 506 ? "506 from the peer"
+					 : "481 from the peer");
 }
 
 static bool keeps_alive(const struct plane_path *p)

@@ -218,8 +218,11 @@ static void line_destroy(struct plane_line *l, unsigned code)
 	unsigned i;
 
 	for (e = l->end; e < l->end + 2; e++)
-		list_each(m, &e->msgs)
-			plane_msg_fail(container_of(m, struct plane_msg, on_end), code);
+		list_each(k, &e->msgs) {
+			struct plane_msg *m = container_of(k, struct plane_msg, on_end);
+			plane_ack_silent(m, NULL);
+			plane_msg_fail(m, code);
+		}
 	for (e = l->end; e < l->end + 2; e++) {
 		plane_held_clear(e);
 		plane_report_clear(e);

@@ -136,6 +136,26 @@ static void near_confirmed(struct plane_near *n)
 		plane_near_answer(n, 200);
 }
 
+/* Of m, what was asked to be silent unless it fails, and was passed on: silence is success (RFC 4975 7.1.2, "partial"). */
+void plane_ack_silent(struct plane_msg *m, const struct plane_path *on)
+{
+	m->users++; /* keep it while we look */
+	list_each(k, &m->nears) {
+		struct plane_near *n = container_of(k, struct plane_near, on_msg);
+		if (n->loose && n->read && (!on || n->path == on) && !plane_held_holds(n))
+			plane_near_free(n);
+	}
+	list_each(k, &m->outs) {
+		struct plane_out *o = container_of(k, struct plane_out, on_msg);
+		if (!o->loose || o->open || (on && o->path != on))
+			continue;
+		if (o->near)
+			o->near->pending--;
+		plane_out_free(o);
+	}
+	m->users--;
+}
+
 void plane_ack_on_nears(struct timer *t, uint64_t now_us)
 {
 	struct planes *ps = container_of(t, struct planes, t_nears);

@@ -271,3 +271,11 @@ void plane_held_forget(struct plane_near *n)
 			s->near = NULL;
 	}
 }
+
+bool plane_held_holds(const struct plane_near *n)
+{
+	list_each(l, &end_other(n->msg->end)->held)
+		if (container_of(l, const struct plane_held, on_end)->near == n)
+			return true;
+	return false;
+}

@@ -506,6 +506,7 @@ void plane_held_flush(struct plane_end *e);
 bool plane_held_blocks(struct plane_end *e, const struct plane_path *to); /* something must go there first */
 bool plane_held_drop(struct plane_msg *m);                                /* true: there was something */
 void plane_held_forget(struct plane_near *n);
+bool plane_held_holds(const struct plane_near *n);
 void plane_held_clear(struct plane_end *e);
 
 /* ---- plane_ack.c ---- */
@@ -521,7 +522,8 @@ void plane_out_abort(struct plane_out *o); /* ends it with '#' if it is being wr
 void plane_out_response(struct plane_conn *c, const struct msrp_head *h);
 void plane_out_lost(struct plane_out *o); /* its connection, or its path, is gone */
 void plane_out_fail(struct plane_out *o, unsigned code, bool timeout);
-void plane_ack_bind(struct plane_path *path, bool probe); /* UP-9: our bodiless SEND */
+void plane_ack_bind(struct plane_path *path, bool probe);                /* UP-9: our bodiless SEND */
+void plane_ack_silent(struct plane_msg *m, const struct plane_path *on); /* NULL: on any */
 void plane_ack_on_nears(struct timer *t, uint64_t now_us);
 void plane_ack_on_outs(struct timer *t, uint64_t now_us);
 

@@ -189,6 +189,7 @@ struct plane_path *plane_path_spare(const struct plane_path *p)
 static void path_clear_msg(struct plane_path *p, struct plane_msg *m, unsigned code)
 {
 	m->users++; /* keep it while we look */
+	plane_ack_silent(m, p);
 	list_each(k, &m->nears) {
 		struct plane_near *n = container_of(k, struct plane_near, on_msg);
 		if (n->path == p)
@@ -523,6 +524,8 @@ void plane_path_check_drain(struct plane_end *e)
 	list_each(l, &e->old) {
 		struct plane_path *p = container_of(l, struct plane_path, on_end);
 		if (p->n_open || !list_empty(&p->ins) || begun_on(e, p))
+			continue;
+		if (p->conn && !list_empty(&p->conn->wait)) /* it was stopped: who knows what stands behind */
 			continue;
 		if (ps->now_us < p->quiet_us)
 			timer_set(ps->wheel, &p->t, p->quiet_us < p->bound_us ? p->quiet_us : p->bound_us,

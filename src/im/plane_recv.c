@@ -153,6 +153,15 @@ static void recv_again(struct plane_conn *c, const struct msrp_head *h, struct p
 		respond(c, h, path, 408);
 }
 
+/* Our offer is out on this end.  Who answers it may go by its answer at once (RFC 3264 5.1, 6.1), and the SEND may be here
+ * before that answer: what is wrong by the terms of today is not refused before it is known what was agreed. */
+static bool answer_may_allow(const struct plane_end *e, unsigned code)
+{
+	const struct plane *p = e->line->p;
+
+	return code && p->prepared && p->from != e->side;
+}
+
 static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_path *path)
 {
 	struct plane_end *e = path->end, *far = end_other(e);
@@ -178,6 +187,10 @@ static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_pa
 		code = m->code;
 	else if (!m)
 		code = plane_content_judge(e, h, r.start);
+	if (!m && answer_may_allow(e, code)) {
+		plane_conn_wait(c, &e->waiters, false);
+		return false;
+	}
 	if (!code && too_large(e, m, &r))
 		code = 413;
 	if (!code && c->overdue)

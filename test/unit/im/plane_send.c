@@ -52,6 +52,94 @@ static void send_25a_hop_answers_at_once(void **state)
 	pw_finish(w);
 }
 
+#define PARTIAL(n) "Message-ID: m" #n "\r\nByte-Range: 1-5/5\r\nFailure-Report: partial\r\n" TEXT "hello\r\n"
+
+/* What was passed on and had no error is not told one because the session, or its path, ends. */
+static void send_25_partial_and_the_end(void **state)
+{
+	struct pw *w = setup_world(true);
+	static const char *const uri[] = { "msrp://a.example:7001/as2;tcp", "msrp://a.example:7001/as3;tcp",
+					   "msrp://a.example:7001/as4;tcp", "msrp://a.example:7001/as5;tcp",
+					   "msrp://a.example:7001/as6;tcp" };
+
+	pw_feed(w->a, FROM_A("tid1", "SEND", PARTIAL(1)) "$\r\n");
+	pw_expect(w->b, TO_B("T1", "SEND", PARTIAL(1)) "$\r\n");
+	for (unsigned i = 0; i < ARRAY_LEN(uri); i++) { /* the fifth ends the oldest path (UPA-2) */
+		struct pw_sdp offer, answer;
+		pw_sdp1(&offer, uri[i], "active", NULL);
+		pw_sdp1(&answer, B_URI, "active", NULL);
+		pw_exchange(w, SIDE_A, &offer, &answer);
+	}
+	assert_true(w->a->closed);
+	pw_expect(w->a, "");
+	pw_finish(w);
+
+	w = setup_world(true);
+	pw_feed(w->a, FROM_A("tid1", "SEND", PARTIAL(1)) "$\r\n");
+	pw_expect(w->b, TO_B("T1", "SEND", PARTIAL(1)) "$\r\n");
+	pw_feed(w->b, FROM_B("tid2", "SEND", PARTIAL(2)) "$\r\n");
+	pw_expect(w->a, TO_A("T2", "SEND", PARTIAL(2)) "$\r\n");
+	plane_destroy(w->p, w->now_us);
+	w->p = NULL;
+	pw_expect(w->a, "");
+	pw_expect(w->b, "");
+	pw_finish(w);
+}
+
+/* An old path whose connection was stopped does not go: a message may stand behind what stopped it. */
+static void send_upa_17_stopped_is_not_drained(void **state)
+{
+	struct pw *w = setup_world(true);
+	struct pw_sdp offer, answer;
+	struct pw_conn *c;
+
+	pw_room(w->b, 0);
+	pw_feed(w->a, FROM_A("tid1", "SEND", PARTIAL(1)) "$\r\n");
+	pw_sdp1(&offer, "msrp://a.example:7001/as2;tcp", "active", NULL);
+	pw_sdp1(&answer, B_URI, "active", NULL);
+	pw_exchange(w, SIDE_A, &offer, &answer);
+	pw_name_paths(w, "A2", NULL);
+	c = pw_accept(w);
+	pw_feed(c, "MSRP bind2 SEND\r\nTo-Path: {A2}\r\nFrom-Path: msrp://a.example:7001/as2;tcp\r\n"
+		   "Message-ID: ab2\r\n-------bind2$\r\n");
+	pw_advance(w, 5000);
+	assert_false(w->a->closed);
+	pw_room(w->b, SIZE_MAX);
+	pw_expect(w->b, TO_B("T1", "SEND", PARTIAL(1)) "$\r\n");
+	pw_advance(w, 59000);
+	assert_true(w->a->closed);
+	pw_finish(w);
+}
+
+#define HELLO "Message-ID: m1\r\nByte-Range: 1-5/5\r\n" TEXT "hello\r\n"
+
+/* The far side answers "sendrecv" and sends at once; its SEND is here first (RFC 3264 5.1: ready when the offer is out). */
+static void send_upa_19_before_the_answer(void **state)
+{
+	for (unsigned taken = 0; taken < 2; taken++) {
+		struct pw *w = setup_world(true);
+		struct pw_sdp offer, answer;
+
+		pw_sdp1(&offer, A_URI, "active", "a=sendonly\r\n");
+		pw_sdp1(&answer, B_URI, "active", "a=recvonly\r\n");
+		pw_exchange(w, SIDE_A, &offer, &answer);
+		pw_sdp1(&offer, A_URI, "active", NULL);
+		pw_sdp1(&answer, B_URI, "active", NULL);
+		pw_prepare(w, SIDE_A, &offer);
+		pw_feed(w->b, FROM_B("tid1", "SEND", HELLO) "$\r\n");
+		pw_expect(w->b, "");
+		pw_expect(w->a, "");
+		if (taken)
+			plane_commit(w->p, SIDE_A, &offer.sdp, &answer.sdp, w->now_us);
+		else
+			plane_rollback(w->p, w->now_us);
+		pw_pump(w);
+		pw_expect(w->b, taken ? "" : TO_B("tid1", "403 Not Allowed", "") "$\r\n");
+		pw_expect(w->a, taken ? TO_A("T1", "SEND", HELLO) "$\r\n" : "");
+		pw_finish(w);
+	}
+}
+
 /* Failure-Report x what the far side says x mode. */
 struct outcome {
 	bool end, report;    /* mode; then is a REPORT */
@@ -452,6 +540,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(send_27_transparent),
 		cmocka_unit_test(send_25a_hop_answers_at_once),
+		cmocka_unit_test(send_25_partial_and_the_end),
+		cmocka_unit_test(send_upa_17_stopped_is_not_drained),
+		cmocka_unit_test(send_upa_19_before_the_answer),
 		cmocka_unit_test(send_25a_all_outcomes),
 		cmocka_unit_test(send_25a_408_at_twenty_seconds),
 		cmocka_unit_test(send_25a_unequal_cuts),

@@ -264,6 +264,7 @@ void plane_conn_wake(struct list *waiters)
 
 	while ((l = list_pop(waiters)) != NULL) {
 		struct plane_conn *c = container_of(l, struct plane_conn, wait);
+		plane_path_unquiet(c);
 		if (c->feeding) /* the world cannot know yet that it stopped */
 			c->woken = true;
 		else if (!c->dead)

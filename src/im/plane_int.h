@@ -394,6 +394,7 @@ void plane_path_connect(struct plane_path *p);
 void plane_path_attach(struct plane_path *p, struct plane_conn *c);
 void plane_path_detach(struct plane_path *p); /* the connection may close if nothing else uses it */
 void plane_path_check_drain(struct plane_end *e);
+void plane_path_unquiet(struct plane_conn *c);
 void plane_path_poke(struct plane_path *p); /* something on it ended: an old one may be done */
 void plane_path_seen(struct plane_path *p); /* the peer was heard on it */
 void plane_path_on_timer(struct timer *t, uint64_t now_us);

@@ -535,6 +535,13 @@ void plane_path_check_drain(struct plane_end *e)
 	}
 }
 
+/* c is read on: what stood behind that which stopped it comes now. */
+void plane_path_unquiet(struct plane_conn *c)
+{
+	list_each(l, &c->paths)
+		container_of(l, struct plane_path, on_conn)->quiet_us = c->ps->now_us + OLD_QUIET_US;
+}
+
 void plane_path_poke(struct plane_path *p)
 {
 	struct planes *ps = end_planes(p->end);
@@ -589,7 +596,9 @@ static struct plane_path *path_of_uri(struct plane_conn *c, struct span to)
 		if (span_eq(path_uri(p), to) && !p->shadow)
 			return p;
 	}
-	if ((p = plane_path_find(c->ps, to)) == NULL || p->tp != c->tp)
+	if ((p = plane_path_find(c->ps, to)) == NULL)
+		return bound_to(c, to); /* a shadow that has outlived the path it was of */
+	if (p->tp != c->tp)
 		return NULL; /* what was agreed on for TLS is not to be had without it */
 	shadow = p->conn != c && p->end->n_old && !plane_fork_asks(p) ? bound_to(c, path_uri(p)) : NULL;
 	return shadow ? shadow : p;

@@ -155,6 +155,34 @@ static void bind_10_takeover(void **state)
 	pw_finish(w);
 }
 
+/* The peer moves and keeps our URI, then another change brings a new one of ours: what was begun first, on the oldest
+ * connection, goes on there when the path between is gone already. */
+static void bind_10_shadow_outlives_its_path(void **state)
+{
+	struct pw *w = up();
+	struct pw_conn *c, *d;
+
+	pw_feed(w->b,
+		FROM_B("long", "SEND", "Message-ID: long\r\nByte-Range: 1-2/4\r\n" TEXT "ab\r\n") "+\r\n");
+	exchange(w, SIDE_A, A_URI, "active", B2_URI, "active");
+	c = pw_accept(w);
+	pw_feed(c, "MSRP tid2 SEND\r\nTo-Path: {B}\r\nFrom-Path: " B2_URI
+		   "\r\nMessage-ID: 1\r\n-------tid2$\r\n");
+	exchange(w, SIDE_B, "msrp://b.example:7002/b3;tcp", "active", A_URI, "active");
+	pw_name_paths(w, NULL, "B3");
+	d = pw_accept(w);
+	pw_feed(d, "MSRP tid3 SEND\r\nTo-Path: {B3}\r\nFrom-Path: msrp://b.example:7002/b3;tcp\r\n"
+		   "Message-ID: 2\r\n-------tid3$\r\n");
+	pw_advance(w, 3000);
+	assert_true(c->closed);
+	pw_take(w->a), pw_take(w->b);
+	pw_feed(w->b,
+		FROM_B("rest", "SEND", "Message-ID: long\r\nByte-Range: 3-4/4\r\n" TEXT "cd\r\n") "$\r\n");
+	pw_expect(w->b, "");
+	assert_non_null(strstr(pw_take(w->a), "\r\n\r\ncd\r\n"));
+	pw_finish(w);
+}
+
 static void bind_10_held_while_our_offer_is_open(void **state)
 {
 	struct pw *w = up();
@@ -754,6 +782,7 @@ int main(void)
 		cmocka_unit_test(bind_10_elsewhere_gets_506),
 		cmocka_unit_test(bind_10_again_after_the_connection_died),
 		cmocka_unit_test(bind_10_takeover),
+		cmocka_unit_test(bind_10_shadow_outlives_its_path),
 		cmocka_unit_test(bind_10_held_while_our_offer_is_open),
 		cmocka_unit_test(bind_10_moved_before_it_was_bound),
 		cmocka_unit_test(bind_prov13_content_waits_for_the_answer),

@@ -15,6 +15,7 @@
 int load_sip_main(int argc, char **argv);
 int load_memory_main(int argc, char **argv);
 int load_msrp_main(int argc, char **argv);
+int load_storm_main(int argc, char **argv);
 void load_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2))); /* exit 2 */
 /* "200", "64K", "1M", "1G"; dies on anything else. */
 uint64_t load_number(const char *what, const char *text, uint64_t min, uint64_t max);

@@ -108,6 +108,7 @@ static const char usage[] =
 	"       parley-load memory --to ADDRESS:PORT --pid N [option...]\n"
 	"       parley-load msrp --to ADDRESS:PORT [option...]\n"
 	"       parley-load msrp --direct ADDRESS:PORT --listen ADDRESS:PORT [option...]\n"
+	"       parley-load storm --to ADDRESS:PORT [option...]\n"
 	"\n"
 	"Plays an IM Client and the controlling side around a device under test, checks all that\n"
 	"passes, and tells what it cost.  'parley-load sip --help' and so on list the options.\n"
@@ -122,6 +123,8 @@ int main(int argc, char **argv)
 		return load_memory_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "msrp") == 0)
 		return load_msrp_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "storm") == 0)
+		return load_storm_main(argc - 1, argv + 1);
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
 		fputs(usage, stdout);
 		return 0;

@@ -38,6 +38,7 @@ struct flow_conf {
 	unsigned window;                /* SENDs without their 200 at once */
 	unsigned interleave;            /* messages under way at once on a connection */
 	bool interrupt;                 /* a chunk ends early, with '+', when answers wait to be written */
+	bool hop;                       /* the device answers for itself, not for the far side */
 	bool success_report, all_modes; /* all_modes: drawn for each message */
 	enum failure_report failure_report;
 };
@@ -74,6 +75,7 @@ struct msrp_totals {
 	uint64_t resent, again; /* bytes written again; received again */
 	uint64_t told, unsaid;  /* messages given up because of an error; lost without a word, as asked */
 	uint64_t reports_cut;   /* REPORTs that went down with a connection */
+	uint64_t doubted;       /* SENDs of "partial" whose arrival the device doubts */
 	struct hist delivery, answer; /* first byte begun to last byte there; SEND written to its 200 */
 };
 
@@ -85,6 +87,7 @@ struct gen { /* one MSRP session of an end */
 	char self[MSRP_URI_MAX], peer[MSRP_URI_MAX];
 	bool active;         /* makes the connection */
 	bool bound;          /* something came in on conn, or went out first */
+	bool heard;          /* something came in on it */
 	uint64_t over_ns;    /* since when it is not the present one; 0: it is */
 	unsigned unfinished; /* messages begun here and not over */
 
@@ -120,6 +123,7 @@ struct in_msg {
 	uint64_t k, offset; /* offset: the next byte expected */
 	bool known, complete;
 	const struct load_conn *conn; /* on which it began */
+	unsigned gen_id;              /* of its generation */
 };
 
 struct end {
@@ -132,6 +136,7 @@ struct end {
 	bool sends, paused; /* has content to send; does not read */
 	bool stop, held;    /* begins no more messages at all; for now */
 	bool outage;        /* a connection of its was cut, and the session is not yet mended */
+	bool was_cut;       /* one of either end ever was */
 
 	/* sending */
 	uint64_t n_messages, total;         /* of all there are to send */
@@ -144,7 +149,7 @@ struct end {
 	uint32_t ring, send_ring; /* sizes, powers of two */
 
 	/* receiving */
-	uint64_t in_base; /* the first message that is not complete */
+	uint64_t in_base, in_top; /* the first message that is not complete; above the last one begun */
 	struct in_msg *in;
 };
 
@@ -216,6 +221,8 @@ static inline struct out_msg *end_out(const struct end *e, uint64_t k)
 
 /* ---- msrp_recv.c ---- */
 bool end_on_send(struct end *e, struct load_conn *c, struct span message_id, struct span range);
+/* Past what is whole, and what is known to be lost. */
+void end_in_advance(struct end *e);
 void end_on_send_end(struct end *e, struct load_conn *c, char flag);
 static inline struct in_msg *end_in(const struct end *e, uint64_t k)
 {

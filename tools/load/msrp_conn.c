@@ -236,8 +236,13 @@ static void on_head(struct load_conn *c, const struct head *h, conn_bind_fn *bin
 	struct gen *g = c->gen;
 	struct end *e = g->end;
 	bool status = h->method.n == 3 && h->method.p[0] >= '0' && h->method.p[0] <= '9';
-	g->bound = true;
+	g->bound = g->heard = true;
 	if (!span_eq(h->to, span_of(g->self)) || !span_eq(h->from, span_of(g->peer))) {
+		end_wrong(e,
+			  "%" SPAN_FMT " to %" SPAN_FMT " from %" SPAN_FMT
+			  "; negotiated: to %s from %s; now to %s from %s",
+			  SPAN_ARG(h->method), SPAN_ARG(h->to), SPAN_ARG(h->from), g->self, g->peer,
+			  e->gen->self, e->gen->peer);
 		conn_fail(c, "To-Path or From-Path is not as negotiated");
 	} else if (status) {
 		end_on_answer(e, c, h->tid, (unsigned)atoi(h->method.p));
@@ -272,14 +277,18 @@ static bool read_body(struct load_conn *c, struct span in)
 		c->r_at += safe;
 		return false;
 	}
-	size_t from = same > n_mark ? same - n_mark : 0, to = same + n_mark + 3;
-	struct span near = span_cut(in, from, to);
+	/* What lies before the place where the end-line can begin is the message's, and done with. */
+	size_t from = same > n_mark ? same - n_mark : 0, to = same - from + n_mark + 3;
+	c->b_got += from;
+	c->r_at += from;
+	in = span_skip(in, from);
+	struct span near = span_cut(in, 0, to);
 	const char *at = memmem(near.p, near.n, mark, n_mark);
 	if (!at) {
 		if (in.n < to) /* perhaps not all of it is here */
 			return false;
 		end_wrong(e, "message %" PRIu64 ": wrong byte at offset %" PRIu64, c->b_k,
-			  c->b_start - 1 + c->b_got + same);
+			  c->b_start - 1 + c->b_got + same - from);
 		conn_fail(c, "wrong bytes");
 		return false;
 	}

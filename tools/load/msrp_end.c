@@ -139,6 +139,8 @@ static void mark(struct end *e, uint64_t now)
 static void give_back(struct gen *g)
 {
 	struct end *e = g->end;
+	g->n_open = 0;
+	g->body_left = 0;
 	for (uint64_t s = e->tid_base; s < e->seq; s++) {
 		struct out_send *o = &e->send[s & (e->send_ring - 1)];
 		struct out_msg *m = end_out(e, o->k);
@@ -164,28 +166,34 @@ static void give_back(struct gen *g)
 			e->n_homeless++;
 		}
 	}
-	g->n_open = 0;
-	g->body_left = 0;
 }
 
 void gen_cut(struct gen *g, uint64_t now)
 {
+	g->end->was_cut = g->end->other->was_cut = true;
 	mark(g->end, now);
 	mark(g->end->other, now);
-	g->end->outage = true;
+	if (g->end->gen == g)
+		g->end->outage = true;
 	if (g->end->sends)
 		give_back(g);
 }
 
 void end_give_up(struct end *e, uint64_t now, uint64_t patience_ns)
 {
-	for (uint64_t k = e->k_base; e->sends && k < e->k; k++) {
+	uint64_t from = e->k_base;
+	if (!e->sends)
+		return;
+	if (e->other->in_base < from)
+		from = e->other->in_base;
+	for (uint64_t k = from; k < e->k; k++) {
 		struct out_msg *m = end_out(e, k);
 		const struct in_msg *in = end_in(e->other, k);
 		bool there = in->k == k && in->known && in->complete;
-		if (!m->cut || m->over || !m->written || m->unanswered || now - m->quiet_ns < patience_ns)
+		if (m->k != k || !m->cut || !m->written || m->unanswered || m->given_up ||
+		    now - m->quiet_ns < patience_ns)
 			continue;
-		if (there && m->success && !m->reported) {
+		if (there && !m->over && m->success && !m->reported) {
 			e->totals->reports_cut++;
 			e->reports_wanted--;
 			m->reported = true;
@@ -194,4 +202,5 @@ void end_give_up(struct end *e, uint64_t now, uint64_t patience_ns)
 			out_give_up(e, m);
 		}
 	}
+	end_in_advance(e->other);
 }

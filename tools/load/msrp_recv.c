@@ -2,8 +2,9 @@
 /*
  * Receiving: is each chunk the one that must come next?  What is allowed:
  *
- *   as a rule        messages begin in the order in which their sender began them on one generation; the bytes of each
- *                    come once, in order, all on the connection on which it began; nothing comes twice.
+ *   as a rule        messages begin in the order in which their sender began them on one generation, as far as one
+ *                    connection shows it; the bytes of each come once, in order, all on the connection on which it
+ *                    began; nothing comes twice.
  *   after a cut      of either end's connection, for messages that were under way then: bytes may come again (they are
  *                    compared all the same) until the sender has its last 200; where Failure-Report is "no" or
  *                    "partial" some may be missing too, for no 200 tells anybody that they are.
@@ -14,18 +15,18 @@
 
 #include "msrp.h"
 
-/* Nothing that its sender began before it on the same generation has yet to come. */
-static bool in_order(struct end *e, uint64_t k, const struct out_msg *o)
+/* A message that its sender began after k on the same generation, and that came before it; k: none.  On two connections
+ * the order of arrival is nobody's doing: then k must be on the older one (UPA-15). */
+static uint64_t overtaker(const struct end *e, uint64_t k, const struct in_msg *in, const struct out_msg *o)
 {
-	for (uint64_t j = e->in_base; j < k; j++) {
-		const struct in_msg *in = end_in(e, j);
-		const struct out_msg *before = end_out(e->other, j);
-		if ((in->known && in->k == j) || before->cut || before->k != j)
-			continue;
-		if (before->gen_id == o->gen_id)
-			return false;
+	for (uint64_t j = k + 1; j < e->in_top; j++) {
+		const struct in_msg *later = end_in(e, j);
+		const struct out_msg *sent = end_out(e->other, j);
+		if (later->known && later->k == j && sent->k == j && !sent->cut &&
+		    sent->gen_id == o->gen_id && later->gen_id <= in->gen_id)
+			return j;
 	}
-	return true;
+	return k;
 }
 
 /* May the next byte of message k be at start, counted from 1? */
@@ -57,14 +58,15 @@ bool end_on_send(struct end *e, struct load_conn *c, struct span message_id, str
 	c->b_total = text_digits(span_skip(range, slash + 1));
 	c->b_got = 0;
 	if (!in->known || in->k != k) {
-		if (k < e->in_base || o->k != k) {
+		if (o->k != k || (k < e->in_base && !o->cut)) {
 			end_wrong(e, "message %" PRIu64 " comes again, long after it was complete", k);
 			return false;
 		}
-		*in = (struct in_msg){ .k = k, .known = true, .conn = c };
-		if (!o->cut && !in_order(e, k, o))
-			end_wrong(e, "message %" PRIu64 " overtook another, %" PRIu64 " is not here", k,
-				  e->in_base);
+		*in = (struct in_msg){ .k = k, .known = true, .conn = c, .gen_id = c->gen->id };
+		uint64_t other = o->cut ? k : overtaker(e, k, in, o);
+		if (other != k)
+			end_wrong(e, "message %" PRIu64 " was overtaken by message %" PRIu64, k, other);
+		e->in_top = k >= e->in_top ? k + 1 : e->in_top;
 	}
 	/* total may be "*", read as 0 */
 	if (!fits(in, o, c, c->b_start) || (c->b_total && c->b_total != size)) {
@@ -75,7 +77,8 @@ bool end_on_send(struct end *e, struct load_conn *c, struct span message_id, str
 			  in->complete ? ", and complete" : "", in->conn == c ? "" : ", begun elsewhere");
 		return false;
 	}
-	if (in->complete && o->over && o->failure == FR_YES && !o->given_up)
+	/* Answered hop by hop, the sender's 200 says nothing about the far side. */
+	if (in->complete && o->over && o->failure == FR_YES && !o->given_up && !e->conf->hop)
 		end_wrong(e, "message %" PRIu64 " comes again, and its sender has all 200s", k);
 	return true;
 }
@@ -93,6 +96,19 @@ static void send_report(struct end *e, struct load_conn *c, uint64_t size)
 	conn_control(c, (struct span){ text, (size_t)n });
 }
 
+void end_in_advance(struct end *e)
+{
+	while (e->in_base < e->other->k) {
+		const struct in_msg *next = end_in(e, e->in_base);
+		const struct out_msg *sent = end_out(e->other, e->in_base);
+		bool there = next->known && next->k == e->in_base && next->complete;
+		bool lost = sent->k == e->in_base && sent->given_up;
+		if (!there && !lost)
+			break;
+		e->in_base++;
+	}
+}
+
 static void complete(struct end *e, struct load_conn *c, struct in_msg *in, const struct out_msg *o,
 		     uint64_t size)
 {
@@ -103,15 +119,7 @@ static void complete(struct end *e, struct load_conn *c, struct in_msg *in, cons
 		e->totals->bytes_in += size;
 		hist_add(&e->totals->delivery, now_ns() - o->began_ns);
 	}
-	while (e->in_base < e->other->k) {
-		const struct in_msg *next = end_in(e, e->in_base);
-		const struct out_msg *sent = end_out(e->other, e->in_base);
-		bool there = next->known && next->k == e->in_base && next->complete;
-		bool lost = sent->k == e->in_base && sent->over && sent->given_up;
-		if (!there && !lost)
-			break;
-		e->in_base++;
-	}
+	end_in_advance(e);
 	if (c->b_report)
 		send_report(e, c, size);
 }

@@ -58,10 +58,12 @@ static void not_open(struct out_msg *m)
 
 void out_give_up(struct end *e, struct out_msg *m)
 {
-	if (m->over || m->given_up)
+	if (m->given_up)
 		return;
 	m->given_up = true;
 	*(m->failure == FR_YES ? &e->totals->told : &e->totals->unsaid) += 1;
+	if (m->over)
+		return;
 	if (m->success && m->written && !m->reported)
 		e->reports_wanted--;
 	if (m->homeless)
@@ -256,11 +258,29 @@ void end_on_answer(struct end *e, struct load_conn *c, struct span tid, unsigned
 		return;
 	}
 	tid_of(e, seq, want);
+	/* With "partial" a lost connection on the far side is an error for all that was on it lately: nobody knows what
+	 * arrived (RFC 4975 7.1.2). */
+	if (e->was_cut && status == 408 && span_eq(tid, span_of(want)) && seq < e->seq) {
+		struct out_send *old = send_at(e, seq);
+		if (e->seq - seq > e->send_ring || old->failure == FR_PARTIAL) {
+			e->totals->doubted++;
+			if (e->seq - seq <= e->send_ring && end_out(e, old->k)->k == old->k &&
+			    end_out(e, old->k)->cut)
+				out_give_up(e, end_out(e, old->k));
+			return;
+		}
+	}
 	struct out_send *s =
 		e->sends && seq < e->seq && e->seq - seq <= e->send_ring ? send_at(e, seq) : NULL;
 	if (!span_eq(tid, span_of(want)) || !s || s->gen != c->gen ||
 	    (s->failure == FR_YES ? !s->open : s->failure == FR_NO || status == 200)) {
-		end_wrong(e, "an answer %u to nothing that is open: %" SPAN_FMT, status, SPAN_ARG(tid));
+		end_wrong(e, "an answer %u to nothing that is open: %" SPAN_FMT " (%s%s)", status,
+			  SPAN_ARG(tid),
+			  !s                     ? "never sent"
+			  : s->gen != c->gen     ? "another path's"
+			  : s->failure == FR_YES ? "answered already"
+						 : "asked for no answer",
+			  s && end_out(e, s->k)->cut ? ", cut" : "");
 		return;
 	}
 	struct out_msg *m = end_out(e, s->k);
@@ -293,10 +313,17 @@ void end_on_report(struct end *e, struct span message_id, struct span range, str
 		end_wrong(e, "a REPORT on a message never sent: %s", id);
 		return;
 	}
-	uint64_t size = flow_message(e->conf, e->flow, k).size;
+	struct flow_message plan = flow_message(e->conf, e->flow, k);
+	uint64_t size = plan.size;
+	if (e->was_cut && plan.failure == FR_PARTIAL && span_starts(status, SPAN("000 408"))) {
+		e->totals->doubted++;
+		if (m->k == k && m->cut && !m->over)
+			out_give_up(e, m);
+		return;
+	}
 	snprintf(want, sizeof(want), "1-%" PRIu64 "/%" PRIu64, size, size);
 	if (m->k == k && m->cut && (m->over || m->given_up || !span_starts(status, SPAN("000 200")))) {
-		if (!m->over && !span_starts(status, SPAN("000 200")))
+		if (!span_starts(status, SPAN("000 200")))
 			out_give_up(e, m);
 		return;
 	}

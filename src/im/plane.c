@@ -545,7 +545,7 @@ struct planes *planes_create(const struct plane_conf *conf, const struct im_port
 	ps->port = *port;
 	ps->wheel = wheel;
 	list_init(&ps->all), list_init(&ps->conns), list_init(&ps->dead), list_init(&ps->lost);
-	list_init(&ps->check), list_init(&ps->nicks);
+	list_init(&ps->check), list_init(&ps->nicks), list_init(&ps->pool_held);
 	list_init(&ps->nears), list_init(&ps->outs_due), list_init(&ps->idle);
 	list_init(&ps->pool_near), list_init(&ps->pool_out), list_init(&ps->pool_msg);
 	if (tables_init(ps) < 0) {
@@ -581,6 +581,7 @@ void planes_destroy(struct planes *ps)
 	drop_all(&ps->pool_near, offsetof(struct plane_near, on_msg));
 	drop_all(&ps->pool_out, offsetof(struct plane_out, on_msg));
 	drop_all(&ps->pool_msg, offsetof(struct plane_msg, on_end));
+	drop_all(&ps->pool_held, offsetof(struct plane_held, on_end));
 	tables_finish(ps);
 	free(ps);
 }

@@ -6,29 +6,44 @@
  */
 #include "im/plane_int.h"
 
+enum { SMALL = 640, SMALL_MAX = 256 }; /* most messages fit, with their headers; blocks kept for the next */
+
 struct plane_held *plane_held_make(struct plane_msg *m, const struct msrp_head *h, size_t room)
 {
-	struct plane_held *s = malloc(sizeof(*s) + h->rest.n + room);
+	struct planes *ps = end_planes(m->end);
+	bool small = h->rest.n + room <= SMALL;
+	struct list *l = small ? list_pop(&ps->pool_held) : NULL;
+	struct plane_held *s = l ? container_of(l, struct plane_held, on_end)
+				 : malloc(sizeof(*s) + (small ? SMALL : h->rest.n + room));
 
 	if (!s)
 		return NULL;
-	*s = (struct plane_held){ .msg = m, .has_body = h->has_body };
-	s->order = ++end_planes(m->end)->held_order;
+	ps->n_pool_held -= l != NULL;
+	*s = (struct plane_held){ .msg = m, .has_body = h->has_body, .small = small };
+	s->order = ++ps->held_order;
 	s->rest_n = (uint32_t)h->rest.n;
 	s->line_at = (uint32_t)(h->range_line.p - h->rest.p);
 	s->line_n = (uint32_t)h->range_line.n;
 	memcpy(s->rest, h->rest.p, h->rest.n);
 	s->body = s->rest + h->rest.n;
-	s->cap = (uint32_t)room;
+	s->cap = small ? SMALL - s->rest_n : (uint32_t)room;
 	list_init(&s->on_end);
 	return s;
 }
 
 void plane_held_free(struct plane_held *s)
 {
-	if (s && s->body_owned)
+	struct planes *ps = end_planes(s->msg->end);
+
+	if (s->body_owned)
 		free(s->body);
-	free(s);
+	if (!s->small || ps->n_pool_held == SMALL_MAX) {
+		free(s);
+		return;
+	}
+	ps->n_pool_held++;
+	list_init(&s->on_end);
+	list_push(ps->pool_held.next, &s->on_end); /* in front: it is warm */
 }
 
 static int held_room(struct plane_held *s, size_t n)

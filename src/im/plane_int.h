@@ -239,6 +239,7 @@ struct plane_held {
 	uint32_t body_n, cap;
 	bool has_body;
 	bool body_owned; /* else it stands behind rest */
+	bool small;      /* a block of the pool's size */
 	uint8_t tries;   /* times it was sent */
 	char flag;       /* 0: not complete */
 	char *body;
@@ -314,6 +315,8 @@ struct planes {
 	struct timer t_nears, t_outs, t_idle, t_lost;
 	struct list pool_near, pool_out, pool_msg;
 	unsigned n_pool[3];
+	struct list pool_held;
+	unsigned n_pool_held;
 	unsigned depth; /* entry points under way */
 	uint64_t now_us;
 	uint64_t path_ids, held_order;
@@ -497,7 +500,7 @@ struct span plane_adapt_rest(const struct plane_msg *m, struct span rest, struct
 struct plane_held *plane_held_make(struct plane_msg *m, const struct msrp_head *h,
 				   size_t room);                  /* on no list; NULL: no memory */
 int plane_held_add(struct plane_held *s, struct span body);       /* 0, -ENOMEM */
-void plane_held_free(struct plane_held *s);                       /* on no list; NULL is fine */
+void plane_held_free(struct plane_held *s);                       /* on no list */
 void plane_held_again(struct plane_end *e, struct plane_held *s); /* s is to be sent (again), in its order */
 /* Nothing will come any more for what e holds: its senders are told 408 (UPA-14). */
 void plane_held_give_up(struct plane_end *e);

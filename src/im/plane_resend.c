@@ -4,7 +4,7 @@
  * sender does not know to be there.
  *
  * The receiver's side: of each SEND that wants to be confirmed (Failure-Report: yes) a copy is kept until it is, bounded
- * per end.  When its connection goes, the copy takes its place among what the end holds, and goes out under the same
+ * per end and not begun for a message larger than that.  When its connection goes, the copy takes its place among what the end holds, and goes out under the same
  * Message-ID and Byte-Range on whatever connection the end gets next.  What was too much to be kept is told to its
  * sender, 408; of partial and no there is no evidence either way, so nothing is sent twice.
  *
@@ -32,8 +32,11 @@ static uint32_t copy_bytes(const struct plane_held *s)
 
 void plane_copy_begin(struct plane_out *o, const struct msrp_head *h, uint64_t total, size_t room)
 {
+	uint32_t max = end_planes(o->path->end)->conf.resend_max;
 	struct plane_held *s;
 
+	if (total != MSRP_STAR && total + h->rest.n > max) /* a part of it would be kept for nothing */
+		return;
 	if (!o->tracked || o->loose || !may_keep(o, h->rest.n + room))
 		return;
 	if ((s = plane_held_make(o->msg, h, room)) == NULL)

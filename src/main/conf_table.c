@@ -198,8 +198,8 @@ const struct conf_item conf_items[] = {
 { "msrp.end_bound", CONF_MS, 1000, 29 * 1000, NULL, "20s", FIELD(im.plane.end_bound_ms), NULL,
   "With acknowledge end: how long the far side may take before the sender is told 408. Senders wait 30 s." },
 { "msrp.resend_max", CONF_SIZE, 0, 64 * 1024 * 1024, NULL, "65536", FIELD(im.plane.resend_max), NULL,
-  "Bytes kept per end of what its peer has not confirmed yet, to be sent again should the connection be lost. What is "
-  "not kept is then told to its sender: 408. 0: nothing is kept." },
+  "Bytes kept per end of what its peer has not confirmed yet, to be sent again should the connection be lost. Of a "
+  "message larger than that nothing is kept. What is not kept is then told to its sender: 408. 0: nothing is kept." },
 { "msrp.repair", CONF_ENUM, 0, 0, "wait reconnect reinvite reinvite_always", "reconnect", FIELD(im.plane.repair), NULL,
   "What we do when a connection is lost: wait for the peer; connect again where we had connected; or offer a new path in "
   "a re-INVITE, where we had connected or always. The peer may come back or re-INVITE in any case." },

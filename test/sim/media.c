@@ -8,8 +8,19 @@
 
 #include "sim.h"
 
+/* Every fourth message is a CPIM one, so that its header section is cut wherever the pieces end (UP-34). */
+static bool is_cpim(unsigned message)
+{
+	return message % 4 == 3;
+}
+
 char media_byte(unsigned message, uint64_t at)
 {
+	static const char cpim[] = "From: <sip:a@example.com>\r\nTo: <sip:b@example.net>\r\n"
+				   "NS: imdn <urn:ietf:params:imdn>\r\nimdn.Message-ID: 1\r\n\r\n"
+				   "Content-Type: text/plain\r\n\r\n";
+	if (is_cpim(message) && at < sizeof(cpim))
+		return cpim[at - 1];
 	uint64_t x = (at + 1) * 0x9e3779b97f4a7c15ull + message * 0xbf58476d1ce4e5b9ull;
 	x ^= x >> 29;
 	return (char)x; /* any byte, line ends and dashes too */
@@ -248,8 +259,9 @@ static void send_piece(struct ua *ua, unsigned number, uint64_t from, uint64_t t
 		w_str(&w, "Success-Report: yes\r\n");
 	if (msg->failure_no || msg->failure_partial)
 		w_fmt(&w, "Failure-Report: %s\r\n", msg->failure_no ? "no" : "partial");
-	w_fmt(&w, "Byte-Range: %llu-%s%llu/%llu\r\nContent-Type: text/plain\r\n\r\n",
-	      (unsigned long long)from, "", (unsigned long long)to, (unsigned long long)msg->size);
+	w_fmt(&w, "Byte-Range: %llu-%llu/%llu\r\nContent-Type: %s\r\n\r\n", (unsigned long long)from,
+	      (unsigned long long)to, (unsigned long long)msg->size,
+	      is_cpim(number) ? "message/cpim" : "text/plain");
 	for (uint64_t i = from; i <= to; i++)
 		w_chr(&w, media_byte(number, i));
 	w_fmt(&w, "\r\n-------%s%c\r\n", p->tid, last ? '$' : '+');

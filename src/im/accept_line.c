@@ -19,7 +19,7 @@ static struct span policy_types(const struct accept_judge *j)
  * to our actpass only active lets us wait. */
 static bool we_connect(const struct accept_judge *j, const struct sdp_msrp *m)
 {
-	if (!accept_anchored(j))
+	if (!accept_anchored(j) || m->ws)
 		return false;
 	return j->answer ? m->setup != SDP_SETUP_ACTIVE : m->setup == SDP_SETUP_PASSIVE;
 }
@@ -84,10 +84,11 @@ static bool rule_proto(struct accept_judge *j, const struct accept_line *l)
 {
 	if (!l->now.tcp && !l->now.tls)
 		return accept_refuse_line(j, l->i, 302, "transport is not TCP/MSRP");
-	if (accept_anchored(j) && !j->conf->plane.at[l->now.tls ? PLANE_TLS : PLANE_TCP].port)
+	if (accept_anchored(j) && !j->conf->plane.at[plane_tp_of(&l->now)].port)
 		return accept_refuse_line(j, l->i, 302,
-					  l->now.tls ? "MSRP over TLS is not available"
-						     : "MSRP is only available over TLS");
+					  l->now.ws    ? "MSRP over WebSocket is not available"
+					  : l->now.tls ? "MSRP over TLS is not available"
+						       : "MSRP is only available over TLS");
 	if (!l->now.any_format)
 		return accept_refuse_line(j, l->i, 305, "format is not *");
 	return true;
@@ -106,8 +107,8 @@ static bool rule_path(struct accept_judge *j, const struct accept_line *l)
 			return accept_refuse_line(j, l->i, 399, "a=path is not an MSRP URI");
 		if (u.port == 0)
 			return accept_refuse_line(j, l->i, 399, "no port in a=path");
-		if (!span_ieq(u.transport, SPAN("tcp")))
-			return accept_refuse_line(j, l->i, 302, "transport of a=path is not tcp");
+		if (!span_ieq(u.transport, SPAN("tcp")) && !span_ieq(u.transport, SPAN("ws")))
+			return accept_refuse_line(j, l->i, 302, "transport of a=path is not tcp or ws");
 	}
 	if (u.session.n == 0)
 		return accept_refuse_line(j, l->i, 399, "no session-id in a=path");
@@ -204,7 +205,7 @@ static bool rule_certificate(struct accept_judge *j, const struct accept_line *l
 {
 	struct sdp_prints prints;
 
-	if (!l->now.tls || !accept_anchored(j))
+	if (!l->now.tls || l->now.ws || !accept_anchored(j)) /* a browser has no certificate of its own */
 		return true;
 	sdp_prints_of(j->sdp, l->i, plane_weakest(&j->conf->plane), &prints);
 	if (prints.bad)
@@ -243,6 +244,8 @@ static bool rule_max_size(struct accept_judge *j, const struct accept_line *l)
 /* ACC-2i: holdconn is taken as absent, passive in an offer as what it says; a=connection is never looked at (2j). */
 static bool rule_setup(struct accept_judge *j, const struct accept_line *l)
 {
+	if (l->now.ws && l->now.setup == SDP_SETUP_PASSIVE)
+		return accept_refuse_line(j, l->i, 399, "nobody can connect to a WebSocket client");
 	if (l->now.setup != SDP_SETUP_UNKNOWN)
 		return true;
 	return accept_refuse_line(j, l->i, 399, "unknown a=setup");

@@ -320,6 +320,7 @@ void session_acked(struct leg *l, const struct sip_msg *m,
 void session_on_no_ack(struct leg *l, uint64_t now_us);
 void session_media_check(struct session *s, uint64_t now_us);
 extern const struct plane_hooks session_plane_hooks;
+struct plane *session_plane_create(struct session *s); /* NULL: no memory */
 static inline struct leg *leg_other(struct leg *l)
 {
 	return &l->s->leg[side_other(l->side)];

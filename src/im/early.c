@@ -216,7 +216,7 @@ static struct plane *fork_plane(struct session *s, struct session *as, const str
 	struct sdp *sent = s->im->sdp[1];
 
 	if (!offer)
-		return plane_create(s->im->planes, s, &session_plane_hooks);
+		return session_plane_create(s);
 	if (sdp_parse(sent, (struct span){ st->offer, st->offer_n }, NULL) < 0)
 		return NULL;
 	return plane_fork(as->plane, s, s->initiator, offer, sent, st->off, now_us);

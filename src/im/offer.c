@@ -110,7 +110,7 @@ static void w_line_message(struct wbuf *w, struct leg *l, enum sdp_kind kind, co
 
 	sdp_msrp_of(from, i, &p);
 	w_str(w, "m=message "), w_u64(w, mine->port);
-	w_str(w, mine->tp == PLANE_TLS ? " TCP/TLS/MSRP *\r\n" : " TCP/MSRP *\r\n");
+	w_str(w, plane_tp_secure(mine->tp) ? " TCP/TLS/MSRP *\r\n" : " TCP/MSRP *\r\n");
 	w_lines_of_type(w, from, m, 'i');
 	if (!span_eq(span_of(mine->host), bare_host(plane_home(&conf->plane))))
 		w_conn(w, span_of(mine->host), mine->ip6);

@@ -260,6 +260,11 @@ struct plane *plane_create(struct planes *ps, void *session, const struct plane_
 	return p;
 }
 
+void plane_by_websocket(struct plane *p, enum side s, bool secure)
+{
+	p->by_ws[s] = secure ? PLANE_WSS : PLANE_WS;
+}
+
 void plane_destroy(struct plane *p, uint64_t now_us)
 {
 	struct planes *ps;
@@ -302,26 +307,36 @@ static int end_prepare(struct plane_end *e, struct plane_peer *peer, enum plane_
 	return peer && e->next ? 0 : -ENOMEM;
 }
 
+/* The kind of WebSocket its SIP has, else the other one. */
+static enum plane_tp ws_tp(const struct plane_conf *c, enum plane_tp tp)
+{
+	return c->at[tp].port ? tp : tp == PLANE_WS ? PLANE_WSS : PLANE_WS;
+}
+
 /* What carries it on the far end: a line that goes on changes there when it changes here; a new one is as the
  * operator says, or as the offer has it (SDP-36). */
 static enum plane_tp far_tp(const struct plane_end *near, const struct plane_end *far, enum plane_tp near_tp)
 {
 	const struct plane_conf *c = &end_planes(far)->conf;
-	enum plane_tp tp = near_tp;
+	enum plane_tp tp = plane_tp_secure(near_tp) ? PLANE_TLS : PLANE_TCP;
 
+	if (far->path && plane_tp_ws((enum plane_tp)far->path->tp))
+		return (enum plane_tp)far->path->tp; /* a browser has nothing else */
+	if (far->line->p->by_ws[far->side])
+		return ws_tp(c, (enum plane_tp)far->line->p->by_ws[far->side]);
 	if (c->transport[far->side])
 		tp = (enum plane_tp)(c->transport[far->side] - 1);
 	if (far->path && (c->transport[far->side] || (near->path && near->path->tp == near_tp)))
 		tp = (enum plane_tp)far->path->tp;
-	for (unsigned i = 0; i < PLANE_N_TP && !c->at[tp].port; i++)
-		tp = (tp + 1) % PLANE_N_TP;
+	if (!c->at[tp].port)
+		tp = tp == PLANE_TCP ? PLANE_TLS : PLANE_TCP;
 	return tp;
 }
 
 static int line_prepare(struct plane *p, enum side from, unsigned index, const struct sdp *offer,
 			const struct sdp_msrp *m, bool repair)
 {
-	enum plane_tp tp = m->tls ? PLANE_TLS : PLANE_TCP;
+	enum plane_tp tp = plane_tp_of(m);
 	struct plane_line *l = line_find(p, index);
 	struct plane_end *near, *far;
 	struct plane_peer *peer;
@@ -333,7 +348,8 @@ static int line_prepare(struct plane *p, enum side from, unsigned index, const s
 		return -ENOMEM;
 	near = &l->end[from], far = end_other(near);
 	l->next_live = true;
-	peer = plane_peer_make(p->ps, offer, index, m, plane_setup_answer(m->setup) == SDP_SETUP_ACTIVE);
+	peer = plane_peer_make(p->ps, offer, index, m,
+			       !m->ws && plane_setup_answer(m->setup) == SDP_SETUP_ACTIVE);
 	/* UPA-10: a new peer URI in the SDP we answer is a new MSRP session, and wants a new URI of ours; so does another
 	 * certificate, which is another association (UP-49). */
 	moved = near->path && peer &&

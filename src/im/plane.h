@@ -37,7 +37,20 @@ enum { PLANE_LINES_MAX = 8, PLANE_FORKS_MAX = 16 };
 enum plane_repair { PLANE_WAIT, PLANE_RECONNECT, PLANE_REINVITE, PLANE_REINVITE_ALL };
 
 /* What carries MSRP between us and a peer. */
-enum plane_tp { PLANE_TCP, PLANE_TLS, PLANE_N_TP };
+enum plane_tp { PLANE_TCP, PLANE_TLS, PLANE_WS, PLANE_WSS, PLANE_N_TP };
+/* WebSocket (RFC 7977): the peer connects, whatever is negotiated; TLS, where there is any, is the browser's business. */
+static inline bool plane_tp_ws(enum plane_tp tp)
+{
+	return tp == PLANE_WS || tp == PLANE_WSS;
+}
+static inline bool plane_tp_secure(enum plane_tp tp) /* msrps, TCP/TLS/MSRP */
+{
+	return tp == PLANE_TLS || tp == PLANE_WSS;
+}
+static inline enum plane_tp plane_tp_of(const struct sdp_msrp *m)
+{
+	return m->ws ? (m->tls ? PLANE_WSS : PLANE_WS) : m->tls ? PLANE_TLS : PLANE_TCP;
+}
 
 struct plane_at {      /* a listener, as path URIs name it */
 	char host[64]; /* IPv6 bracketed */
@@ -98,7 +111,9 @@ struct plane_hooks {
 
 struct plane *plane_create(struct planes *ps, void *session,
 			   const struct plane_hooks *hooks); /* NULL: no memory */
-void plane_destroy(struct plane *p, uint64_t now_us);        /* TERM-7: later SENDs get 481; NULL is fine */
+/* The peer of this side comes by WebSocket, so that what we offer it must (its SIP does); secure: by wss. */
+void plane_by_websocket(struct plane *p, enum side s, bool secure);
+void plane_destroy(struct plane *p, uint64_t now_us); /* TERM-7: later SENDs get 481; NULL is fine */
 
 /**
  * plane_prepare(p, from, offer, off): `offer` came from side `from` and was judged acceptable, but for the lines whose

@@ -308,6 +308,7 @@ struct plane *plane_fork(struct plane *from, void *session, enum side side, cons
 		return NULL;
 	plane_enter(p->ps, now_us);
 	p->forking = from->forking;
+	memcpy(p->by_ws, from->by_ws, sizeof(p->by_ws));
 	if (plane_prepare(p, side, offer, off, now_us) < 0 || share(p, side_other(side), sent) < 0) {
 		plane_destroy(p, now_us);
 		p = NULL;

@@ -152,8 +152,9 @@ struct plane {
 	uint8_t n_lines;
 	uint8_t from; /* while prepared */
 	bool prepared;
+	uint8_t by_ws[2]; /* enum plane_tp for whom our own offers go to by WebSocket; 0: nobody */
+	uint8_t forking;  /* 1 + the side on which more far ends may answer the offer it began with; 0: no */
 	struct plane_stats *stats; /* owned: of lines that are gone; NULL: nothing */
-	uint8_t forking; /* 1 + the side on which more far ends may answer the offer it began with; 0: no */
 	uint64_t generation;
 };
 

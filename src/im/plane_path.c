@@ -164,10 +164,10 @@ struct plane_path *plane_path_create(struct plane_end *e, enum plane_tp tp)
 	size_t at;
 
 	sid_make(ps, sid);
-	w_str(&w, tp == PLANE_TLS ? "msrps://" : "msrp://"), w_str(&w, at_home->host);
+	w_str(&w, plane_tp_secure(tp) ? "msrps://" : "msrp://"), w_str(&w, at_home->host);
 	w_chr(&w, ':'), w_u64(&w, at_home->port), w_chr(&w, '/');
 	at = w.n;
-	w_bytes(&w, sid, SID_LEN), w_str(&w, ";tcp");
+	w_bytes(&w, sid, SID_LEN), w_str(&w, plane_tp_ws(tp) ? ";ws" : ";tcp");
 	return w_ok(&w) ? path_make(e, tp, w_span_of(&w), at) : NULL;
 }
 
@@ -177,7 +177,10 @@ struct plane_path *plane_path_twin(struct plane_end *e, struct span uri)
 
 	if (msrp_uri_parse(&u, uri) < 0 || u.session.n != SID_LEN || uri.n > 160)
 		return NULL;
-	return path_make(e, u.tls ? PLANE_TLS : PLANE_TCP, uri, (size_t)(u.session.p - uri.p));
+	return path_make(e,
+			 plane_tp_of(
+				 &(struct sdp_msrp){ .tls = u.tls, .ws = span_ieq(u.transport, SPAN("ws")) }),
+			 uri, (size_t)(u.session.p - uri.p));
 }
 
 struct plane_path *plane_path_spare(const struct plane_path *p)
@@ -348,8 +351,8 @@ void plane_path_connect(struct plane_path *p)
 	struct msrp_uri u;
 	struct plane_conn *c = NULL;
 
-	if (msrp_path_ends(peer_path(p->peer), &first, &last) && msrp_uri_parse(&u, first) == 0 && u.port &&
-	    u.tls == (p->tp == PLANE_TLS))
+	if (!plane_tp_ws((enum plane_tp)p->tp) && msrp_path_ends(peer_path(p->peer), &first, &last) &&
+	    msrp_uri_parse(&u, first) == 0 && u.port && u.tls == (p->tp == PLANE_TLS))
 		c = by_cema(p) ? conn_to_place(p) : conn_to(p, u.host, u.port);
 	if (!c) {
 		plane_lost(p->end, "cannot connect");

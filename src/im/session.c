@@ -256,6 +256,16 @@ static void on_plane_back(void *session, enum side side, unsigned line, uint64_t
 const struct plane_hooks session_plane_hooks = { on_plane_lost, on_plane_content, on_plane_identity,
 						 on_plane_back };
 
+struct plane *session_plane_create(struct session *s)
+{
+	struct plane *p = plane_create(s->im->planes, s, &session_plane_hooks);
+
+	for (unsigned i = 0; p && i < 2; i++)
+		if (s->leg[i].flow)
+			plane_by_websocket(p, s->leg[i].side, s->leg[i].at->tp == SIP_WSS);
+	return p;
+}
+
 /* After a commit: what was lost may be repaired, and a class that lives for one message may have no line left. */
 void session_media_check(struct session *s, uint64_t now_us)
 {

@@ -282,7 +282,7 @@ static unsigned setup_judge(struct session *s, const struct sip_msg *m, const st
 /* Both ends of the user plane.  Without them the session is set up out of the media path where policy allows it (MODE-7). */
 static int setup_anchor(struct session *s, const struct sdp *offer, uint32_t off, uint64_t now_us)
 {
-	s->plane = plane_create(s->im->planes, s, &session_plane_hooks);
+	s->plane = session_plane_create(s);
 	if (s->plane && (!offer || plane_prepare(s->plane, s->initiator, offer, off, now_us) == 0))
 		return 0;
 	if (!s->im->conf.anchor_optional)

@@ -71,6 +71,10 @@ int conf_set_msrp_listen(struct conf *c, const struct conf_item *it, struct span
 		c->msrp_tp[i] = PLANE_TLS;
 	else if (span_ieq(scheme, SPAN("tcp")))
 		c->msrp_tp[i] = PLANE_TCP;
+	else if (span_ieq(scheme, SPAN("ws")))
+		c->msrp_tp[i] = PLANE_WS;
+	else if (span_ieq(scheme, SPAN("wss")))
+		c->msrp_tp[i] = PLANE_WSS;
 	else
 		return conf_fault(c, it, i, "\"%" SPAN_FMT "\" begins with no transport; write %s",
 				  SPAN_ARG(text), it->choices);
@@ -373,12 +377,17 @@ static bool listens(const struct conf *c, enum sip_transport tp)
 	return false;
 }
 
-bool conf_has_msrp_tls(const struct conf *c)
+static bool listens_msrp(const struct conf *c, enum plane_tp tp)
 {
 	for (unsigned i = 0; i < c->n_msrp; i++)
-		if (c->msrp_tp[i] == PLANE_TLS)
+		if (c->msrp_tp[i] == tp)
 			return true;
 	return false;
+}
+
+bool conf_has_msrp_tls(const struct conf *c)
+{
+	return listens_msrp(c, PLANE_TLS);
 }
 
 static void check_msrp_tls(struct conf *c)
@@ -394,11 +403,14 @@ static void check_msrp_tls(struct conf *c)
 	for (unsigned i = 0; i < ARRAY_LEN(key) && c->n_msrp; i++)
 		if (c->im.plane.transport[i] && !c->im.plane.at[c->im.plane.transport[i] - 1].host[0])
 			conf_fault(c, item(key[i]), 0, "has no listener of its kind in msrp.listen; add one");
+	if (c->n_msrp && !listens_msrp(c, PLANE_TCP) && !listens_msrp(c, PLANE_TLS))
+		conf_fault(c, item("msrp.listen"), 0,
+			   "has WebSocket only, by which no server can be reached; add tcp: or tls:");
 }
 
 bool conf_has_tls(const struct conf *c)
 {
-	return listens(c, SIP_TLS) || listens(c, SIP_WSS);
+	return listens(c, SIP_TLS) || listens(c, SIP_WSS) || listens_msrp(c, PLANE_WSS);
 }
 
 static void check_next_hop(struct conf *c)
@@ -420,10 +432,10 @@ static void check_tls(struct conf *c)
 	if (conf_has_tls(c)) {
 		if (!c->tls.certificate[0])
 			conf_fault(c, item("sip.tls.certificate"), 0,
-				   "is needed, since sip.listen has tls: or wss:; name a PEM file");
+				   "is needed for tls: in sip.listen and for wss:; name a PEM file");
 		if (!c->tls.key[0])
 			conf_fault(c, item("sip.tls.key"), 0,
-				   "is needed, since sip.listen has tls: or wss:; name a PEM file");
+				   "is needed for tls: in sip.listen and for wss:; name a PEM file");
 	}
 }
 

@@ -152,10 +152,11 @@ const struct conf_item conf_items[] = {
   "Let a change turn msrps into msrp." },
 { "im.media.deny_loopback", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.deny_loopback), NULL,
   "Refuse paths that point at a loopback address. Set it where peers are not on this machine." },
-{ "msrp.listen", CONF_LIST, 1, CONF_MSRP_LISTEN_MAX, "tcp:ADDRESS:PORT or tls:ADDRESS:PORT", "tcp:127.0.0.1:2855",
+{ "msrp.listen", CONF_LIST, 1, CONF_MSRP_LISTEN_MAX, "tcp:ADDRESS:PORT, or the same with tls:, ws: or wss:", "tcp:127.0.0.1:2855",
   NO_FIELD, conf_set_msrp_listen,
   "Where MSRP connections arrive. The first of each kind is the one our path URIs name. Port 0 takes any free port. tls: is "
-  "msrps; without one a TLS line is refused, without tcp: one that is not TLS." },
+  "msrps; without one a TLS line is refused, without tcp: one that is not TLS. ws: and wss: are WebSocket, for clients "
+  "in a browser; wss: shows the certificate of sip.tls." },
 { "msrp.advertise", CONF_LIST, 0, CONF_MSRP_LISTEN_MAX, "HOST or HOST:PORT", "", NO_FIELD, conf_set_msrp_advertise,
   "What our path URIs name instead of the addresses of msrp.listen: one host for all of them (its port, if given, is for the "
   "first), or one entry for each in the same order." },

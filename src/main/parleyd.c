@@ -218,16 +218,22 @@ static int use_msrp_tls(const struct conf *c, struct net *n)
 
 static int listen_msrp(struct server *s)
 {
+	static const char *const scheme[] = {
+		[PLANE_TCP] = "tcp:", [PLANE_TLS] = "tls:", [PLANE_WS] = "ws:", [PLANE_WSS] = "wss:"
+	};
+	static const char *const proto[] = { [PLANE_TCP] = "msrp/tcp",
+					     [PLANE_TLS] = "msrp/tls",
+					     [PLANE_WS] = "msrp/ws",
+					     [PLANE_WSS] = "msrp/wss" };
+
 	for (unsigned i = 0; i < s->conf.n_msrp; i++) {
-		bool tls = s->conf.msrp_tp[i] == PLANE_TLS;
+		enum plane_tp tp = s->conf.msrp_tp[i];
 		struct addr bound;
-		int err =
-			net_listen_msrp(s->net, tls ? NET_MSRP_TLS : NET_MSRP_TCP, &s->conf.msrp[i], &bound);
+		int err = net_listen_msrp(s->net, wire_msrp_kind(tp), &s->conf.msrp[i], &bound);
 		if (err < 0)
-			return listen_failed(s, "msrp.listen", i, tls ? "tls:" : "tcp:", &s->conf.msrp[i],
-					     err);
+			return listen_failed(s, "msrp.listen", i, scheme[tp], &s->conf.msrp[i], err);
 		conf_bound_msrp(&s->conf, i, &bound);
-		listening(s, tls ? "msrp/tls" : "msrp/tcp", &bound);
+		listening(s, proto[tp], &bound);
 	}
 	net_msrp_fingerprint(s->net, s->conf.im.plane.fingerprint);
 	return 0;

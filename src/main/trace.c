@@ -8,10 +8,15 @@ static void heading(FILE *f, const struct net_trace *t)
 {
 	char buf[256];
 	struct wbuf w = wbuf_on(buf, sizeof(buf) - 1);
+	static const char *const msrp_name[] = { [SIP_UDP] = "MSRP",
+						 [SIP_TCP] = "MSRP",
+						 [SIP_TLS] = "MSRPS",
+						 [SIP_WS] = "MSRP/WS",
+						 [SIP_WSS] = "MSRP/WSS" };
 
 	w_fmt(&w, "%llu.%06llu %s %s ", (unsigned long long)(t->now_us / 1000000),
 	      (unsigned long long)(t->now_us % 1000000),
-	      t->msrp            ? (t->tp == SIP_TLS ? "MSRPS" : "MSRP")
+	      t->msrp            ? msrp_name[t->tp]
 	      : t->tp == SIP_UDP ? "SIP/UDP"
 	      : t->tp == SIP_TCP ? "SIP/TCP"
 	      : t->tp == SIP_TLS ? "SIP/TLS"

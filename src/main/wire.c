@@ -64,8 +64,19 @@ static int port_sip_send(void *u, const struct sip_dest *to, struct span bytes, 
 	return net_sip_send(w->net, to, bytes, token);
 }
 
-static const enum net_msrp_kind kind_of[] = { [PLANE_TCP] = NET_MSRP_TCP, [PLANE_TLS] = NET_MSRP_TLS };
-static const enum plane_tp tp_of[] = { [NET_MSRP_TCP] = PLANE_TCP, [NET_MSRP_TLS] = PLANE_TLS };
+static const enum net_msrp_kind kind_of[] = { [PLANE_TCP] = NET_MSRP_TCP,
+					      [PLANE_TLS] = NET_MSRP_TLS,
+					      [PLANE_WS] = NET_MSRP_WS,
+					      [PLANE_WSS] = NET_MSRP_WSS };
+static const enum plane_tp tp_of[] = { [NET_MSRP_TCP] = PLANE_TCP,
+				       [NET_MSRP_TLS] = PLANE_TLS,
+				       [NET_MSRP_WS] = PLANE_WS,
+				       [NET_MSRP_WSS] = PLANE_WSS };
+
+enum net_msrp_kind wire_msrp_kind(enum plane_tp tp)
+{
+	return kind_of[tp];
+}
 
 static bool port_sip_elsewhere(void *u, const struct sip_dest *to, struct span request)
 {

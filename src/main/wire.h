@@ -20,6 +20,7 @@ struct wire {
 	uint8_t random[WIRE_RANDOM_POOL];
 };
 
+enum net_msrp_kind wire_msrp_kind(enum plane_tp tp);
 void wire_hooks(struct wire *w, struct net_hooks *out); /* for net_create() */
 void wire_port(struct wire *w, struct im_port *out);    /* for im_create() */
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "net/stream.h"
+#include "net/ws_msrp.h"
 
 enum {
 	/* Responses and REPORTs may go beyond the mark, but a peer that reads nothing while it makes us answer
@@ -29,6 +30,12 @@ struct net_conn {
 	struct dial *dial; /* owned, while connecting */
 	bool dialled;
 	struct resolve_wait wait;
+	struct conn_ws *ws; /* owned; NULL: no WebSocket */
+};
+
+struct conn_ws {
+	struct ws *ws; /* owned */
+	struct ws_msrp out;
 };
 
 static struct net_conn *conn_of(struct stream *s)
@@ -36,14 +43,20 @@ static struct net_conn *conn_of(struct stream *s)
 	return container_of(s, struct net_conn, s);
 }
 
+static size_t feed(struct net_conn *c, struct span in)
+{
+	size_t took = c->s.net->hooks.msrp_input(c->cu, in, c->s.net->now_us);
+
+	if (took < in.n)
+		stream_pause(&c->s);
+	return took;
+}
+
 static size_t on_input(struct stream *s, struct span in)
 {
 	struct net_conn *c = conn_of(s);
-	size_t took = s->net->hooks.msrp_input(c->cu, in, s->net->now_us);
 
-	if (took < in.n)
-		stream_pause(s);
-	return took;
+	return c->ws ? ws_input(c->ws->ws, s, in) : feed(c, in);
 }
 
 static void on_drained(struct stream *s)
@@ -75,13 +88,75 @@ static void on_broken(struct stream *s, int err)
 	conn_lost(conn_of(s), "msrp-connection-lost", err);
 }
 
+/* ---- WebSocket ---- */
+
+static void trace(struct net_conn *c, bool out, struct span bytes);
+
+/* Messages are kept apart by MSRP's own framing, so where those of WebSocket end does not matter here. */
+static size_t on_ws_piece(struct stream *s, struct span data, size_t fresh, bool last)
+{
+	struct net_conn *c = conn_of(s);
+
+	if (s->net->hooks.trace && fresh)
+		trace(c, false, span_skip(data, data.n - fresh));
+	return data.n ? feed(c, data) : 0;
+}
+
+static void on_ws_opened(struct stream *s)
+{
+	timer_stop(&s->net->wheel, &s->timer);
+}
+
+/* As conn_lost(), but what was said last still leaves. */
+static void on_ws_ended(struct stream *s, const char *why)
+{
+	struct net_conn *c = conn_of(s);
+	void *cu = c->cu;
+	uint64_t now_us = s->net->now_us;
+
+	net_event_why(s->net, "msrp-websocket-ended", &c->peer, why);
+	c->cu = NULL;
+	stream_end(s);
+	if (s->net->hooks.msrp_closed)
+		s->net->hooks.msrp_closed(cu, now_us);
+}
+
+static const struct ws_ops msrp_ws_ops = { .piece = on_ws_piece,
+					   .opened = on_ws_opened,
+					   .ended = on_ws_ended };
+
+static struct conn_ws *conn_ws_new(void)
+{
+	struct conn_ws *w = calloc(1, sizeof(*w));
+
+	if (w && !(w->ws = ws_create(&msrp_ws_ops, SPAN("msrp"), 0))) {
+		free(w);
+		w = NULL;
+	}
+	if (w)
+		ws_msrp_init(&w->out);
+	return w;
+}
+
+static void conn_ws_free(struct conn_ws *w)
+{
+	if (!w)
+		return;
+	ws_msrp_finish(&w->out);
+	ws_free(w->ws);
+	free(w);
+}
+
 /* UP-16: a handshake has its time. */
 static void on_not_secured(struct timer *t, uint64_t now_us)
 {
 	struct net_conn *c = container_of(t, struct net_conn, s.timer);
 
-	c->s.net->stats.tls_failed++;
-	conn_lost(c, "msrp-tls-failed", -ETIMEDOUT);
+	if (c->s.shaking)
+		c->s.net->stats.tls_failed++;
+	else
+		c->s.net->stats.ws_refused++;
+	conn_lost(c, "msrp-handshake-failed", -ETIMEDOUT);
 }
 
 static void expect_handshake(struct net_conn *c)
@@ -95,7 +170,8 @@ static void on_secured(struct stream *s)
 {
 	struct net_conn *c = conn_of(s);
 
-	timer_stop(&s->net->wheel, &s->timer);
+	if (!c->ws) /* else another handshake follows */
+		timer_stop(&s->net->wheel, &s->timer);
 	if (c->dialled && s->net->hooks.msrp_connected)
 		s->net->hooks.msrp_connected(c->cu, s->net->now_us);
 }
@@ -109,6 +185,7 @@ static void on_gone(struct stream *s)
 	dial_cancel(c->dial);
 	free(c->host);
 	list_del(&c->link);
+	conn_ws_free(c->ws);
 	free(c);
 	n->stats.msrp_connections--;
 	listeners_resume(n);
@@ -116,9 +193,13 @@ static void on_gone(struct stream *s)
 
 static void trace(struct net_conn *c, bool out, struct span bytes)
 {
+	static const enum sip_transport trace_tp[] = { [NET_MSRP_TCP] = SIP_TCP,
+						       [NET_MSRP_TLS] = SIP_TLS,
+						       [NET_MSRP_WS] = SIP_WS,
+						       [NET_MSRP_WSS] = SIP_WSS };
 	struct net_trace t = { .out = out,
 			       .msrp = true,
-			       .tp = c->kind == NET_MSRP_TLS ? SIP_TLS : SIP_TCP,
+			       .tp = trace_tp[c->kind],
 			       .remote = c->peer,
 			       .bytes = bytes,
 			       .now_us = c->s.net->now_us };
@@ -130,7 +211,8 @@ static void trace(struct net_conn *c, bool out, struct span bytes)
 
 static void on_trace(struct stream *s, struct span in)
 {
-	trace(conn_of(s), false, in);
+	if (!conn_of(s)->ws) /* else as it is unmasked */
+		trace(conn_of(s), false, in);
 }
 
 static const struct stream_ops msrp_ops = { .input = on_input,
@@ -154,18 +236,34 @@ static struct net_conn *conn_new(struct net *n)
 	return c;
 }
 
+/* A browser shows no certificate, and wants to see one of an authority: SIP's will do. */
+static int open_accepted(struct net_conn *c, int fd)
+{
+	struct net *n = c->s.net;
+
+	if (c->kind == NET_MSRP_TLS)
+		return stream_open_tls(&c->s, fd, tls_accept(n->msrp_tls, fd));
+	if (c->kind == NET_MSRP_WSS)
+		return stream_open_tls(&c->s, fd, tls_accept(n->tls, fd));
+	return stream_open(&c->s, fd);
+}
+
 void msrp_accepted(struct net *n, enum net_msrp_kind kind, int fd, const struct addr *from)
 {
+	bool ws = kind == NET_MSRP_WS || kind == NET_MSRP_WSS;
 	struct net_conn *c = conn_new(n);
 
+	if (c && ws && !(c->ws = conn_ws_new())) {
+		stream_close(&c->s);
+		c = NULL;
+	}
 	if (!c) {
 		close(fd);
 		return;
 	}
 	c->peer = *from;
 	c->kind = (uint8_t)kind;
-	if ((kind == NET_MSRP_TLS ? stream_open_tls(&c->s, fd, tls_accept(n->msrp_tls, fd))
-				  : stream_open(&c->s, fd)) < 0) {
+	if (open_accepted(c, fd) < 0) {
 		stream_close(&c->s);
 		return;
 	}
@@ -173,7 +271,7 @@ void msrp_accepted(struct net *n, enum net_msrp_kind kind, int fd, const struct 
 		c->cu = n->hooks.msrp_accepted(n->hooks.u, c, kind, from, n->now_us);
 	if (!c->cu)
 		stream_close(&c->s);
-	else if (c->s.shaking)
+	else if (c->s.shaking || ws)
 		expect_handshake(c);
 }
 
@@ -282,7 +380,10 @@ void net_msrp_write(struct net_conn *c, const struct span *piece, unsigned n)
 {
 	if (c->s.net->hooks.trace)
 		trace_pieces(c, piece, n);
-	stream_write(&c->s, piece, n);
+	if (!c->ws)
+		stream_write(&c->s, piece, n);
+	else if (ws_msrp_write(&c->ws->out, c->ws->ws, &c->s, piece, n) < 0)
+		stream_break(&c->s, -ENOMEM);
 }
 
 size_t net_msrp_room(struct net_conn *c)
@@ -306,6 +407,8 @@ void net_msrp_close(struct net_conn *c)
 	if (!c)
 		return;
 	c->cu = NULL;
+	if (c->ws)
+		ws_close(c->ws->ws, &c->s, WS_NORMAL);
 	stream_end(&c->s);
 }
 

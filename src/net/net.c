@@ -293,7 +293,7 @@ int net_listen_sip(struct net *n, enum sip_transport tp, const struct addr *at, 
 
 int net_listen_msrp(struct net *n, enum net_msrp_kind kind, const struct addr *at, struct addr *bound)
 {
-	if (kind == NET_MSRP_TLS && !n->msrp_tls)
+	if ((kind == NET_MSRP_TLS && !n->msrp_tls) || (kind == NET_MSRP_WSS && !n->tls))
 		return -ENOTSUP;
 	return listener_open(n, LISTEN_MSRP + kind, at, bound);
 }

@@ -61,7 +61,7 @@ struct net_trace {
 
 struct net_conn; /* an MSRP connection, net/msrp.h */
 
-enum net_msrp_kind { NET_MSRP_TCP, NET_MSRP_TLS };
+enum net_msrp_kind { NET_MSRP_TCP, NET_MSRP_TLS, NET_MSRP_WS, NET_MSRP_WSS };
 
 struct net_hooks { /* NULL is fine for what is not used */
 	void *u;

@@ -226,6 +226,12 @@ void stream_write(struct stream *s, const struct span *piece, unsigned n)
 		attend(s);
 }
 
+void stream_break(struct stream *s, int err)
+{
+	if (s->state == STREAM_OPENING || s->state == STREAM_OPEN)
+		fail_later(s, err);
+}
+
 void stream_want_room(struct stream *s)
 {
 	s->room_short = true;

@@ -60,6 +60,8 @@ MUST_CHECK int stream_open(struct stream *s, int fd); /* takes fd, also on error
 /* The same with TLS: l is made on fd and is the stream's from now on; NULL, as when there was no memory, is fine. */
 MUST_CHECK int stream_open_tls(struct stream *s, int fd, struct tls_link *l);
 void stream_write(struct stream *s, const struct span *piece, unsigned n);
+void stream_break(struct stream *s,
+		  int err);              /* a write could not be made: ops->broken follows from the loop */
 void stream_want_room(struct stream *s); /* ops->drained once out is low */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);

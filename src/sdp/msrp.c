@@ -28,6 +28,13 @@ static enum sdp_setup setup_of(const struct sdp_line *l)
 	return SDP_SETUP_UNKNOWN;
 }
 
+/* The transport is the first parameter of the URI. */
+static bool is_by_websocket(struct span uri)
+{
+	span_split(&uri, ';');
+	return span_ieq(span_split(&uri, ';'), SPAN("ws"));
+}
+
 static void read_path(const struct sdp_line *l, struct sdp_msrp *out)
 {
 	struct span rest = l->arg;
@@ -36,6 +43,7 @@ static void read_path(const struct sdp_line *l, struct sdp_msrp *out)
 		return;
 	out->path = rest;
 	out->first_uri = out->last_uri = sdp_word(&rest);
+	out->ws = is_by_websocket(out->first_uri);
 	for (struct span w; (w = sdp_word(&rest)).n;)
 		out->last_uri = w;
 }

@@ -107,6 +107,7 @@ struct sdp_msrp {
 	bool active;     /* port is not 0 */
 	bool is_message; /* m=message */
 	bool tcp, tls;   /* TCP/MSRP, TCP/TLS/MSRP; neither: another proto */
+	bool ws; /* the first URI says that it comes by WebSocket (RFC 7977 5.2): the proto does not */
 	bool any_format; /* the format is "*" */
 	uint16_t port;
 	struct sdp_conn conn;

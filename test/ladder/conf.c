@@ -206,9 +206,14 @@ bool conf_line(struct run *r, const struct line *l)
 	if (span_eq(l->what, SPAN("ladder.segment")))
 		return r->w.pipe_segment = (size_t)strtoull(v, NULL, 10), true;
 	if (span_eq(l->what, SPAN("msrp.listen"))) { /* transports alone: their addresses are the world's */
-		for (unsigned i = 0; i < PLANE_N_TP; i++)
-			if (!strstr(v, i == PLANE_TLS ? "tls" : "tcp"))
+		static const char *const name[] = { "tcp", "tls", "ws", "wss" };
+		for (unsigned i = 0; i < PLANE_N_TP; i++) {
+			bool named = false;
+			for (unsigned k = 0; k < l->n_attr; k++)
+				named |= span_eq(l->attr[k].key, span_of(name[i]));
+			if (!named)
 				r->w.conf.plane.at[i].port = 0;
+		}
 		return true;
 	}
 	if (lists(&r->w.conf, l))

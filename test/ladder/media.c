@@ -75,6 +75,14 @@ static bool wants_tls(struct peer *p, const struct line *l)
 	return span_starts(span_of(d->far_path[at ? at - 1 : 0]), SPAN("msrps:"));
 }
 
+/* By WebSocket where the server's path says so. */
+static bool wants_ws(struct peer *p, const struct line *l)
+{
+	struct pup_dialog *d = run_dialog(p, line_attr(l, "dlg"), true);
+	unsigned at = (unsigned)wire_u64(line_attr(l, "line"));
+	return span_find(span_of(d->far_path[at ? at - 1 : 0]), SPAN(";ws")) != SPAN_NONE;
+}
+
 static struct mconn *conn_of(struct peer *p, const struct line *l, struct span name, bool make)
 {
 	char z[16];
@@ -93,6 +101,7 @@ static struct mconn *conn_of(struct peer *p, const struct line *l, struct span n
 	from.port = (uint16_t)(40000 + p->n_mc);
 	m->c = world_msrp_open(&p->r->w, &from, m);
 	world_msrp_tls(m->c, wants_tls(p, l), p->cert);
+	world_msrp_ws(m->c, wants_ws(p, l));
 	return m;
 }
 

@@ -23,7 +23,7 @@ struct wconn {
 	void *peer;
 	struct addr ip; /* the peer's */
 	char cert[32];  /* it shows; "": none */
-	bool tls;
+	bool tls, ws;
 	struct queue out, in; /* as seen from im */
 	unsigned n_pending;   /* events that will come */
 	bool peer_holds;      /* the peer has our pointer and must hear of our end */
@@ -303,13 +303,18 @@ void pipe_port(struct im_port *port)
 
 /* ---- the peer's side ---- */
 
+static enum plane_tp tp_of(const struct wconn *c)
+{
+	return plane_tp_of(&(struct sdp_msrp){ .tls = c->tls, .ws = c->ws });
+}
+
 static void open_done(struct world *w, void *arg, uint64_t n)
 {
 	struct wconn *c = arg;
 	c->n_pending--;
 	if (!c->dead) {
 		world_enter(w);
-		c->im = im_msrp_accept(w->im, c, c->tls ? PLANE_TLS : PLANE_TCP, &c->ip, w->now_us);
+		c->im = im_msrp_accept(w->im, c, tp_of(c), &c->ip, w->now_us);
 		world_leave(w);
 		c->peer_open = c->peer_holds = c->im != NULL;
 		w->hooks.msrp_up(w->hooks.u, c, c->peer, c->im != NULL);
@@ -334,6 +339,11 @@ void world_msrp_tls(struct wconn *c, bool tls, const char *cert)
 {
 	c->tls = tls;
 	snprintf(c->cert, sizeof(c->cert), "%s", cert);
+}
+
+void world_msrp_ws(struct wconn *c, bool ws)
+{
+	c->ws = ws;
 }
 
 bool world_msrp_is_tls(const struct wconn *c)

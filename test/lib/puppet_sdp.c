@@ -108,6 +108,7 @@ static bool word_apply(struct psdp *s, char *word)
 	WORD("proto", SET(l->proto))
 	WORD("tls", snprintf(l->proto, sizeof(l->proto), "TCP/TLS/MSRP"))
 	WORD("tcp", snprintf(l->proto, sizeof(l->proto), "TCP/MSRP"))
+	WORD("ws", l->ws = true)
 	WORD("fp", SET(l->fp))
 	WORD("sessionfp", SET(s->fp))
 	WORD("fmt", SET(l->fmt))
@@ -231,8 +232,8 @@ static void write_line(const struct psdp *s, const struct psdp_line *l, struct w
 	if (*setup && strcmp(setup, "none") != 0)
 		w_fmt(w, "a=setup:%s\r\n", setup);
 	if (l->session[0])
-		w_fmt(w, "a=path:%s://%s:%u/%s;tcp\r\n", strstr(l->proto, "TLS") ? "msrps" : "msrp", l->host,
-		      l->port, l->session);
+		w_fmt(w, "a=path:%s://%s:%u/%s;%s\r\n", strstr(l->proto, "TLS") ? "msrps" : "msrp", l->host,
+		      l->port, l->session, l->ws ? "ws" : "tcp");
 	if (l->dir[0])
 		w_fmt(w, "a=%s\r\n", l->dir);
 	if (strstr(l->proto, "TLS"))

@@ -18,6 +18,7 @@ struct psdp_line {
 	char max_size[24]; /* empty: none */
 	char dir[16];      /* ours; empty: not written */
 	char setup[16];    /* for this body only; empty: as the rules say */
+	bool ws;           /* its path comes by WebSocket */
 	char fp[128]; /* with TLS: certificates of its fingerprints, "NAME" or "HASH/NAME", '+' between; empty: none */
 	char extra[512]; /* further a= lines, "\r\n" after each */
 };
@@ -29,6 +30,7 @@ struct psdp {
 	unsigned n, n_sessions;
 	struct psdp_line line[PSDP_LINES];
 	char setup_pref[16]; /* what it answers to actpass */
+	bool ws;             /* its path comes by WebSocket */
 	char fp[128];        /* the same for the session; empty: none */
 	char null_addr[64];  /* c= address for this body only */
 	bool omit_c, broken;

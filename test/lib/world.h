@@ -88,6 +88,7 @@ void world_sip_unreachable(struct world *w, uint64_t token);
 struct wconn *world_msrp_open(struct world *w, const struct addr *from, void *peer);
 /* What the peer's end of a connection is: with TLS, and the certificate it shows (cert.h; "": none).  Before it is up. */
 void world_msrp_tls(struct wconn *c, bool tls, const char *cert);
+void world_msrp_ws(struct wconn *c, bool ws); /* by WebSocket; its framing is the world's */
 bool world_msrp_is_tls(const struct wconn *c);
 void world_msrp_send(struct wconn *c, struct span bytes);
 void world_msrp_resume(struct wconn *c);          /* the peer reads on */

@@ -338,12 +338,26 @@ static void websocket_is_a_transport_of_clients(void **state)
 	assert_true(conf_has_tls(&c));
 	assert_string_equal(c.net.ws_origins, "https://a.example http://b.example:81");
 	conf_finish(&c);
+	parse(&c,
+	      "msrp: { listen: [\"tcp:127.0.0.1:2855\", \"ws:127.0.0.1:8081\", \"wss:127.0.0.1:8444\"] }\n"
+	      "sip: { tls: { certificate: c.pem, key: k.pem } }\n",
+	      0);
+	assert_int_equal(c.im.plane.at[PLANE_WS].port, 8081);
+	assert_int_equal(c.im.plane.at[PLANE_WSS].port, 8444);
+	assert_true(conf_has_tls(&c) && !conf_has_msrp_tls(&c));
+	conf_finish(&c);
+	one_fault(
+		"msrp: { listen: \"ws:127.0.0.1:8081\" }\n",
+		"f.yaml:1: msrp.listen: has WebSocket only, by which no server can be reached; add tcp: or tls:");
+	one_fault(
+		"msrp: { listen: [\"tcp:127.0.0.1:2855\", \"wss:127.0.0.1:8444\"] }\nsip: { tls: { key: k.pem } }\n",
+		"f.yaml: sip.tls.certificate (default): is needed for tls: in sip.listen and for wss:; name a PEM file");
 	one_fault("websocket: { origins: chat.example.com }\n",
 		  "f.yaml:1: websocket.origins: \"chat.example.com\" is not an origin; write https://HOST or "
 		  "https://HOST:PORT");
 	one_fault(
 		"sip: { listen: \"wss:127.0.0.1:5061\", tls: { key: k.pem } }\n",
-		"f.yaml: sip.tls.certificate (default): is needed, since sip.listen has tls: or wss:; name a PEM file");
+		"f.yaml: sip.tls.certificate (default): is needed for tls: in sip.listen and for wss:; name a PEM file");
 	one_fault("sip: { next_hop: \"sip:127.0.0.1:80;transport=ws\" }\n",
 		  "f.yaml:1: sip.next_hop: wants WebSocket, by which nobody can be called; use tcp or tls");
 	one_fault(
@@ -355,13 +369,13 @@ static void faults_of_addresses(void **state)
 {
 	one_fault(
 		"sip:\n  listen:\n    - udp:127.0.0.1:5060\n    - tls:127.0.0.1:5061\n  tls: { key: k.pem }\n",
-		"f.yaml: sip.tls.certificate (default): is needed, since sip.listen has tls: or wss:; name a PEM file");
+		"f.yaml: sip.tls.certificate (default): is needed for tls: in sip.listen and for wss:; name a PEM file");
 	one_fault(
 		"sip:\n  listen: tls:127.0.0.1:5061\n  tls: { certificate: c.pem }\n",
-		"f.yaml: sip.tls.key (default): is needed, since sip.listen has tls: or wss:; name a PEM file");
+		"f.yaml: sip.tls.key (default): is needed for tls: in sip.listen and for wss:; name a PEM file");
 	one_fault("msrp: { listen: \"udp:127.0.0.1:5061\" }\n",
 		  "f.yaml:1: msrp.listen: \"udp:127.0.0.1:5061\" begins with no transport; write "
-		  "tcp:ADDRESS:PORT or tls:ADDRESS:PORT");
+		  "tcp:ADDRESS:PORT, or the same with tls:, ws: or wss:");
 	one_fault(
 		"msrp:\n  listen: tls:127.0.0.1:2856\n  tls: { key: k.pem }\n",
 		"f.yaml: msrp.tls.certificate (default): is needed too: certificate and key belong together");

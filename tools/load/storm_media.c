@@ -292,6 +292,8 @@ void storm_serve(struct storm *s, int wait_ms)
 void storm_cut(struct storm_session *x)
 {
 	struct storm *s = x->s;
+	if (!x->up || x->over)
+		return;
 	unsigned line = (unsigned)rng_below(&s->rng, x->n_lines), side = (unsigned)rng_below(&s->rng, 2);
 	struct end *e = &x->line[line].end[side];
 	struct gen *g = e->gen;

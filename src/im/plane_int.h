@@ -546,11 +546,11 @@ void plane_resend_adopt(struct plane_msg *m, struct plane_near *n);
 void plane_resend_confirmed(struct plane_msg *m); /* something of it was */
 
 /* ---- plane_repair.c ---- */
-void plane_repair_lost(struct plane_path *p, const char *why);  /* its connection is gone */
+void plane_repair_lost(struct plane_path *p, const char *why); /* its connection is gone */
 /* The peer will not have it there; code 0: it is somebody else (plane_tls.c).  We do not try again. */
 void plane_repair_refused(struct plane_path *p, unsigned code);
-void plane_repair_seen(struct plane_path *p);                   /* it is bound */
-bool plane_repair_on_timer(struct plane_path *p);               /* true: that was what its timer was for */
+void plane_repair_seen(struct plane_path *p);     /* it is bound */
+bool plane_repair_on_timer(struct plane_path *p); /* true: that was what its timer was for */
 
 /* ---- plane_nick.c ---- */
 bool plane_nick_may(const struct plane_path *path, const struct msrp_head *h);

@@ -5,9 +5,10 @@
 
 #include "main/conf_table.h"
 
-conf_set_fn conf_set_sip_listen, conf_set_sip_advertise, conf_set_trusted, conf_set_trusted_name, conf_set_dns_server, conf_set_next_hop, conf_set_domain,
-	conf_set_marker, conf_set_line, conf_set_quoted, conf_set_accept_type, conf_set_msrp_listen,
-	conf_set_origin, conf_set_msrp_advertise, conf_set_mgmt_listen;
+conf_set_fn conf_set_sip_listen, conf_set_sip_advertise, conf_set_trusted, conf_set_trusted_name,
+	conf_set_dns_server, conf_set_next_hop, conf_set_domain, conf_set_marker, conf_set_line,
+	conf_set_quoted, conf_set_accept_type, conf_set_msrp_listen, conf_set_origin, conf_set_msrp_advertise,
+	conf_set_mgmt_listen;
 
 /* im.listen[].host and port, im.plane.host and port, from addresses and adverts. */
 void conf_advertise(struct conf *c);

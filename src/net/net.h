@@ -32,10 +32,10 @@ struct net_conf {
 	uint32_t connect_ms;          /* per address tried; and a TLS handshake of MSRP (UP-16) */
 	uint32_t close_ms;            /* flushing what is queued at net_msrp_close() */
 	uint32_t resolve_waiting_max; /* SIP messages waiting for a name */
-	char ws_origins[512]; /* of pages that may connect by WebSocket, blank-separated; empty: all */
-	char dns_servers[512];        /* "127.0.0.1:53,[::1]:53"; empty: those of the system */
-	uint32_t dns_timeout_ms;      /* of one question to one server, the first time */
-	uint32_t dns_avoid_ms;        /* a server that failed is not the first choice for so long */
+	char ws_origins[512];    /* of pages that may connect by WebSocket, blank-separated; empty: all */
+	char dns_servers[512];   /* "127.0.0.1:53,[::1]:53"; empty: those of the system */
+	uint32_t dns_timeout_ms; /* of one question to one server, the first time */
+	uint32_t dns_avoid_ms;   /* a server that failed is not the first choice for so long */
 };
 void net_conf_defaults(struct net_conf *c);
 

@@ -82,12 +82,12 @@ struct leg {
 	struct htab_link link;      /* im->dialogs, by our tag */
 	enum side side;
 	enum leg_state state;
-	bool linked;
-	bool trusted;     /* this peer's P- headers count (IMS-2) */
-	uint8_t cema;     /* enum leg_cema */
-	bool owes_answer; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
-	bool bye_wanted;       /* waits for the ACK of our 2xx (RFC 3261 15) */
-	bool bye_passed;       /* it is the other side's, with its headers */
+	bool linked : 1;
+	bool trusted : 1; /* this peer's P- headers count (IMS-2) */
+	bool owes_answer : 1; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
+	bool bye_wanted : 1;   /* waits for the ACK of our 2xx (RFC 3261 15) */
+	bool bye_passed : 1;   /* it is the other side's, with its headers */
+	uint8_t cema;          /* enum leg_cema */
 	uint8_t unwanted;      /* our_tag bits: its peer's 420 named them (SETUP-16) */
 	char tag[TAG_LEN + 1]; /* ours */
 	struct sip_dialog dlg;
@@ -224,9 +224,9 @@ struct session {
 	enum im_case scase;
 	enum im_class class;
 	enum side initiator;                        /* side the dialog-creating INVITE came from */
+	bool counted;                               /* among those of its user (limits.c) */
 	const char *role_evidence, *class_evidence; /* static: what decided them */
 	char *served_user;                          /* owned */
-	bool counted;                               /* among those of its user (limits.c) */
 	struct ims *ims;                            /* owned: ims.c; NULL: nothing of it was heard */
 	struct leg leg[2];
 	struct plane *plane; /* owned; anchored only */

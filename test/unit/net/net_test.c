@@ -164,6 +164,7 @@ bool turn_once(struct fixture *f, uint64_t *until_us)
 	wake = malloc(sizeof(*wake));
 	assert_non_null(wake);
 	uv_timer_init(net_loop(f->net), wake);
+	uv_update_time(net_loop(f->net)); /* or it may be over before the loop sleeps, and nothing wakes it */
 	uv_timer_start(wake, on_wake, 1, 0);
 	uv_run(net_loop(f->net), UV_RUN_ONCE);
 	uv_close((uv_handle_t *)wake, (uv_close_cb)free);

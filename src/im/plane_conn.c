@@ -78,8 +78,10 @@ static void conn_end(struct plane_conn *c, const char *why)
 	plane_recv_clear(c);
 	while (!list_empty(&c->nears)) {
 		struct plane_near *n = container_of(c->nears.next, struct plane_near, on_conn);
-		n->msg->orphan |= !n->loose;
+		struct plane_msg *m = n->msg;
+		m->orphan |= !n->loose;
 		plane_near_free(n);
+		plane_msg_settle(m); /* nothing else may be open of it, and nobody may come back */
 	}
 	while (!list_empty(&c->paths)) {
 		struct plane_path *p = container_of(c->paths.next, struct plane_path, on_conn);

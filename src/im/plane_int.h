@@ -192,6 +192,7 @@ struct plane_msg {
 	bool judged;                     /* what is in it is allowed */
 	bool success, complete, waiting; /* waiting: for a success REPORT */
 	bool passed, aborted;            /* to the far side */
+	bool gap;                        /* a chunk came before one that precedes it */
 	bool orphan; /* a SEND of it went unanswered, its connection gone: it may come again (UPA-13) */
 	uint8_t id_n;
 	char id[ID_MAX];

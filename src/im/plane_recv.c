@@ -120,6 +120,7 @@ static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct 
 		}
 	}
 	m->complete = false;
+	m->gap |= r->start > m->top + 1;
 	m->near_path_id = path->id;
 	m->failure = (uint8_t)h->failure;
 	m->success = h->success;

@@ -291,13 +291,23 @@ static void report_failure(struct plane_msg *m, const struct msrp_range *r, unsi
 	report_send(m->end, w_span_of(&w));
 }
 
+static bool near_overlaps(const struct plane_msg *m, const struct msrp_range *r)
+{
+	list_each(l, &m->nears) {
+		const struct plane_near *n = container_of(l, const struct plane_near, on_msg);
+		if (!n->loose && r->end >= n->start && (!n->read || r->start < n->start + n->n))
+			return true;
+	}
+	return false;
+}
+
 void plane_msg_far_error(struct plane_msg *m, const struct plane_near *near, uint64_t start, uint64_t n,
 			 unsigned code, bool timeout)
 {
 	struct msrp_range r = { start, start + n - 1, m->total };
 
 	/* A response still says it, to all that is open of the message; else a REPORT must (UP-25a, UP-26). */
-	if (!m->code && !near &&
+	if (!m->code && !near && !near_overlaps(m, &r) &&
 	    (m->failure == MSRP_FAILURE_YES || (m->failure == MSRP_FAILURE_PARTIAL && !timeout)))
 		report_failure(m, &r, code);
 	if (m->code)
@@ -317,16 +327,6 @@ static bool status_code(struct span s, unsigned *code)
 		return false;
 	*code = (unsigned)v;
 	return true;
-}
-
-static bool near_overlaps(const struct plane_msg *m, const struct msrp_range *r)
-{
-	list_each(l, &m->nears) {
-		const struct plane_near *n = container_of(l, const struct plane_near, on_msg);
-		if (!n->loose && r->end >= n->start && (!n->read || r->start < n->start + n->n))
-			return true;
-	}
-	return false;
 }
 
 /* r: what its Byte-Range is to the sender; NULL: as it stands. */

@@ -139,7 +139,7 @@ void plane_resend_path(struct plane_path *p, struct plane_out *refused)
 
 bool plane_resend_known(const struct plane_msg *m)
 {
-	return m->orphan && m->complete && !m->code;
+	return m->orphan && m->complete && !m->gap && !m->code;
 }
 
 /* Is anything of it still to be confirmed by the far side? */

@@ -86,6 +86,27 @@ static void send_25_partial_and_the_end(void **state)
 	pw_finish(w);
 }
 
+/* What was passed on of a message is confirmed when its sender goes: it is remembered as long as any, and no longer. */
+static void send_45_nothing_open_when_its_sender_goes(void **state)
+{
+	struct pw *w = setup_world(true);
+
+	pw_feed(w->a, "MSRP tid1 SEND\r\nTo-Path: {A}\r\nFrom-Path: " A_URI
+		      "\r\nMessage-ID: m1\r\nByte-Range: 1-*/10\r\n" TEXT "half");
+	pw_expect(w->b, "MSRP T1 SEND\r\nTo-Path: " B_URI
+			"\r\nFrom-Path: {B}\r\nMessage-ID: m1\r\nByte-Range: 1-*/10\r\n" TEXT "half");
+	pw_feed(w->b, FROM_B("T1", "200 OK", "") "$\r\n");
+	pw_close(w->a);
+	pw_expect(w->b, "\r\n-------T1+\r\n");
+	pw_advance(w, 119000);
+	pw_expect(w->b, "");
+	pw_advance(w, 2000);
+	pw_expect(w->b, TO_B("T2", "SEND", "Message-ID: m1\r\nByte-Range: 5-4/10\r\n") "#\r\n");
+	pw_feed(w->b, FROM_B("T2", "200 OK", "") "$\r\n");
+	assert_true(plane_idle(w->p));
+	pw_finish(w);
+}
+
 /* An old path whose connection was stopped does not go: a message may stand behind what stopped it. */
 static void send_upa_17_stopped_is_not_drained(void **state)
 {
@@ -559,6 +580,7 @@ int main(void)
 		cmocka_unit_test(send_22_our_end_line_in_the_body),
 		cmocka_unit_test(send_20_broken_framing_ends_the_connection),
 		cmocka_unit_test(send_55_statistics),
+		cmocka_unit_test(send_45_nothing_open_when_its_sender_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@ acknowledge=end
 rss=12M
 ! grep -q __asan_init "$parleyd" || rss=64M
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=4
+how=(msrp --rss-max "$rss")
 case $name in
 big) run=(--size 1M --total 32M --sessions 2) ;;
 big-hop) run=(--size 1M --total 32M --sessions 2) acknowledge=hop ;;
@@ -37,6 +38,8 @@ modes) run=(--size mix --chunk mix --interleave 4 --interrupt --all-modes --tota
 modes-hop) run=(--size mix --chunk mix --interleave 8 --interrupt --all-modes --total 12M --sessions 4 --duplex) acknowledge=hop ;;
 # A receiver that does not read stops its own sender, without filling the server's memory, and nobody else.
 stall) run=(--size 64K --total 64M --sessions 3 --stall 1 --failure-report no) ;;
+# Two hundred sessions with both connections that say nothing, and ten that chat.
+bridged) how=(bridged) run=(--idle 200 --hold 0 --count 2000 --interval 1) ;;
 stall-acknowledged) run=(--size 64K --total 64M --sessions 3 --stall 1 --window 4096) ;;
 *) echo "no such case: $name" >&2 && exit 2 ;;
 esac
@@ -67,7 +70,7 @@ server=$!
 wait_open $server udp "$sip_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
 
 bad=0
-"$load" msrp --to 127.0.0.1:"$sip_port" --far-port "$far_port" --pid $server --rss-max $rss "${run[@]}" || bad=1
+"$load" "${how[@]}" --to 127.0.0.1:"$sip_port" --far-port "$far_port" --pid $server "${run[@]}" || bad=1
 kill -0 $server 2>/dev/null || { echo "parleyd is gone" && bad=1; }
 kill -TERM $server
 wait $server

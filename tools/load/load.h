@@ -12,6 +12,7 @@
 #include "base/wbuf.h"
 
 /* ---- main.c ---- */
+int load_bridged_main(int argc, char **argv);
 int load_sip_main(int argc, char **argv);
 int load_memory_main(int argc, char **argv);
 int load_msrp_main(int argc, char **argv);

@@ -106,6 +106,7 @@ void load_pin(int core)
 static const char usage[] =
 	"Usage: parley-load sip  --to ADDRESS:PORT [option...]\n"
 	"       parley-load memory --to ADDRESS:PORT --pid N [option...]\n"
+	"       parley-load bridged --to ADDRESS:PORT [option...]\n"
 	"       parley-load msrp --to ADDRESS:PORT [option...]\n"
 	"       parley-load msrp --direct ADDRESS:PORT --listen ADDRESS:PORT [option...]\n"
 	"       parley-load storm --to ADDRESS:PORT [option...]\n"
@@ -121,6 +122,8 @@ int main(int argc, char **argv)
 		return load_sip_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "memory") == 0)
 		return load_memory_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "bridged") == 0)
+		return load_bridged_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "msrp") == 0)
 		return load_msrp_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "storm") == 0)

@@ -219,7 +219,7 @@ struct session {
 	struct im *im;
 	struct list link; /* im->in_state[state] */
 	uint64_t id, since_us;
-	enum im_mode mode;
+	uint8_t mode; /* enum im_mode */
 	enum sess_state state;
 	enum im_case scase;
 	enum im_class class;

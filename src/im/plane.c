@@ -359,6 +359,10 @@ static int line_prepare(struct plane *p, enum side from, unsigned index, const s
 		return -ENOMEM;
 	if (far->path && (far->spare = plane_path_spare(far->path)) == NULL)
 		return -ENOMEM;
+	/* Another relay before the same peer: our URI stays (UPA-10), and who comes with it is who takes it over. */
+	if (near->path && near->next == near->path && plane_peer_moved(near->path->peer, peer) &&
+	    (near->spare = plane_path_spare(near->path)) == NULL)
+		return -ENOMEM;
 	return 0;
 }
 
@@ -424,8 +428,8 @@ static void line_commit(struct plane_line *l, enum side from, const struct sdp *
 	l->next_live = false;
 	plane_path_commit(far);
 	plane_path_commit(near);
-	free(far->spare);
-	far->spare = NULL;
+	free(far->spare), free(near->spare);
+	far->spare = near->spare = NULL;
 }
 
 void plane_commit(struct plane *p, enum side from, const struct sdp *offer, const struct sdp *answer,

@@ -389,6 +389,7 @@ void plane_peer_fill(struct plane_peer **p, const struct planes *ps, const struc
 		     const struct sdp_msrp *m, bool active);
 void plane_peer_unref(struct plane_peer *p);
 bool plane_peer_same_uri(const struct plane_peer *a, const struct plane_peer *b);
+bool plane_peer_moved(const struct plane_peer *a, const struct plane_peer *b); /* also behind another relay */
 struct plane_path *plane_path_create(struct plane_end *e, enum plane_tp tp);
 struct plane_path *plane_path_twin(struct plane_end *e, struct span uri); /* one more with that URI of ours */
 struct plane_path *plane_path_find(struct planes *ps, struct span uri);

@@ -463,7 +463,7 @@ static void path_shadow(struct plane_path *p)
 	path_retire(s);
 }
 
-static bool peer_moved(const struct plane_peer *a, const struct plane_peer *b)
+bool plane_peer_moved(const struct plane_peer *a, const struct plane_peer *b)
 {
 	return !plane_peer_same_uri(a, b) || !plane_tls_same(a, b) ||
 	       (!span_eq(peer_first(a), peer_first(b)) && !msrp_uri_eq(peer_first(a), peer_first(b)));
@@ -473,7 +473,7 @@ void plane_path_commit(struct plane_end *e)
 {
 	struct planes *ps = end_planes(e);
 	struct plane_path *p = e->next, *old = e->path;
-	bool moved = p == old && peer_moved(p->peer, e->next_peer);
+	bool moved = p == old && plane_peer_moved(p->peer, e->next_peer);
 
 	if (moved && p->conn && e->spare) {
 		path_shadow(p);
@@ -616,6 +616,26 @@ static bool takes_over(const struct plane_path *p, const struct msrp_head *h)
 	       msrp_path_ends(peer_path(p->peer), &first, &mine) && msrp_uri_eq(last, mine);
 }
 
+static bool is_named(const struct plane_peer *peer, const struct msrp_head *h)
+{
+	struct span first, last, their_first, their_last;
+
+	return msrp_path_ends(h->from_path, &first, &last) &&
+	       msrp_path_ends(peer_path(peer), &their_first, &their_last) &&
+	       msrp_uri_eq(first, their_first) && msrp_uri_eq(last, their_last);
+}
+
+/* A peer that has moved may go on over the connection it has (RFC 4975 5.4): only its From-Path tells. */
+static struct plane_path *path_now(struct plane_path *p, const struct msrp_head *h)
+{
+	struct plane_path *now = p->end->path;
+
+	if (p->shadow && now && now->takeover && !now->conn && span_eq(path_uri(now), path_uri(p)) &&
+	    is_named(now->peer, h) && !is_named(p->peer, h))
+		return now;
+	return p;
+}
+
 /* The binding as it is excludes another connection. */
 static bool bound_elsewhere(const struct plane_path *p, const struct msrp_head *h)
 {
@@ -633,6 +653,7 @@ enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h
 	*out = p;
 	if (!p)
 		return BIND_NONE;
+	*out = p = path_now(p, h);
 	if (plane_fork_asks(p)) {
 		enum bind_result r = plane_fork_pick(c, h, &p);
 		*out = p;

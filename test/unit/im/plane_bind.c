@@ -155,6 +155,28 @@ static void bind_10_takeover(void **state)
 	pw_finish(w);
 }
 
+/* It has a connection to our address, so it needs no other one for its new URI (RFC 4975 5.4). */
+static void bind_11_moves_on_its_connection(void **state)
+{
+	struct pw *w = up();
+
+	exchange(w, SIDE_A, A_URI, "active", B2_URI, "active");
+	pw_feed(w->b, FROM_B("tid1", "SEND", "Message-ID: 1\r\n") "$\r\n"); /* still the old one */
+	pw_expect(w->b, TO_B("tid1", "200 OK", "") "$\r\n");
+	a_sends(w, "tid2", "m2");
+	pw_expect(w->b, "");
+	pw_feed(w->b, "MSRP tid3 SEND\r\nTo-Path: {B}\r\nFrom-Path: " B2_URI
+		      "\r\nMessage-ID: 2\r\n-------tid3$\r\n");
+	pw_expect(w->b,
+		  "MSRP T1 SEND\r\nTo-Path: " B2_URI
+		  "\r\nFrom-Path: {B}\r\nMessage-ID: m2\r\nByte-Range: 1-2/2\r\n" TEXT "hi\r\n-------T1$\r\n"
+		  "MSRP tid3 200 OK\r\nTo-Path: " B2_URI "\r\nFrom-Path: {B}\r\n-------tid3$\r\n");
+	pw_advance(w, 31000);
+	assert_false(w->b->closed);
+	assert_int_equal(w->lost[SIDE_B], 0);
+	pw_finish(w);
+}
+
 /* The peer moves and keeps our URI, then another change brings a new one of ours: what was begun first, on the oldest
  * connection, goes on there when the path between is gone already. */
 static void bind_10_shadow_outlives_its_path(void **state)
@@ -782,6 +804,7 @@ int main(void)
 		cmocka_unit_test(bind_10_elsewhere_gets_506),
 		cmocka_unit_test(bind_10_again_after_the_connection_died),
 		cmocka_unit_test(bind_10_takeover),
+		cmocka_unit_test(bind_11_moves_on_its_connection),
 		cmocka_unit_test(bind_10_shadow_outlives_its_path),
 		cmocka_unit_test(bind_10_held_while_our_offer_is_open),
 		cmocka_unit_test(bind_10_moved_before_it_was_bound),

@@ -6,7 +6,7 @@
  */
 #include "im/plane_int.h"
 
-enum { NICKS_MAX = 1024 };
+enum { NICKS_MAX = 1024, NICKS_OF_ONE = 8 };
 
 struct plane_nick {
 	struct list link;        /* ps->nicks */
@@ -42,6 +42,16 @@ static struct plane_nick *nick_make(struct plane_conn *c, const struct msrp_head
 	return k;
 }
 
+/* So that who asks for many names of somebody who answers none does not use up what is there for all. */
+static bool has_room(const struct plane_path *far)
+{
+	unsigned n = 0;
+
+	list_each(l, &far->own)
+		n += container_of(l, const struct plane_out, on_msg)->nick != NULL;
+	return n < NICKS_OF_ONE && end_planes(far->end)->n_nicks < NICKS_MAX;
+}
+
 void plane_nick_forward(struct plane_conn *c, const struct msrp_head *h)
 {
 	struct planes *ps = c->ps;
@@ -50,7 +60,7 @@ void plane_nick_forward(struct plane_conn *c, const struct msrp_head *h)
 	char tid[TID_LEN];
 	struct plane_out *o = NULL;
 
-	if (path_up(far->path) && ps->n_nicks < NICKS_MAX)
+	if (path_up(far->path) && has_room(far->path))
 		o = plane_out_open(far->path, NULL, NULL);
 	if (!o || (o->nick = nick_make(c, h)) == NULL) {
 		if (o)

@@ -609,7 +609,8 @@ bool modify_retry(struct session *s, const struct sip_msg *resp, unsigned status
 /* ---- limits.c ---- */
 /* May this source, not being of the core, ask for something new now? */
 bool source_admits(struct im *im, const struct sip_src *src, const struct sip_msg *m, uint64_t now_us);
-void source_refuse(struct im *im, struct sip_stxn *t, uint64_t now_us);
+/* 503 with a Retry-After of 5 to 15 s. */
+void limits_refuse(struct im *im, struct sip_stxn *t, uint64_t now_us);
 struct sources;
 void sources_free(struct sources *all); /* NULL is fine */
 /* May a served user have one more session; it has: false when it is not counted; it has one less. */

@@ -148,7 +148,7 @@ static void on_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uin
 	if (source_admits(u, sip_stxn_src(t), m, now_us))
 		request_input(u, t, m, now_us);
 	else
-		source_refuse(u, t, now_us);
+		limits_refuse(u, t, now_us);
 }
 
 /* An ACK goes to the dialog it belongs to; one that fits nothing is dropped (PARSE-8). */

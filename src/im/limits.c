@@ -78,7 +78,7 @@ bool source_admits(struct im *im, const struct sip_src *src, const struct sip_ms
 	return true;
 }
 
-void source_refuse(struct im *im, struct sip_stxn *t, uint64_t now_us)
+void limits_refuse(struct im *im, struct sip_stxn *t, uint64_t now_us)
 {
 	char tag[TAG_LEN + 1], extra[32];
 

@@ -250,7 +250,7 @@ static void on_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uin
 	struct proxy_ctx *c;
 
 	if (!source_admits(px->im, sip_stxn_src(t), m, now_us)) {
-		source_refuse(px->im, t, now_us);
+		limits_refuse(px->im, t, now_us);
 		return;
 	}
 	if (bad_request(px, m, &route, hash, &r)) {

@@ -165,15 +165,6 @@ void setup_arm(struct setup *st, uint64_t now_us)
 	timer_set(&st->im->wheel, &st->t_c, now_us + TIMER_C_MS * US_PER_MS, on_timer_c);
 }
 
-static void refuse_503(struct im *im, struct sip_stxn *t, uint64_t now_us)
-{
-	char tag[TAG_LEN + 1], extra[32];
-	im->mx.over_limit++;
-	im_token(im, tag, TAG_LEN);
-	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", 5 + im_random_below(im, 11));
-	im_reply(im, t, 503, SPAN_EMPTY, span_of(tag), extra, now_us);
-}
-
 static int setup_create(struct session *s, struct sip_stxn *t)
 {
 	struct setup *st = calloc(1, sizeof(*st));
@@ -336,7 +327,8 @@ void setup_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 	int r;
 
 	if (im->draining || over_limit(im) || !(s = setup_begin(im, t, m, now_us))) {
-		refuse_503(im, t, now_us);
+		im->mx.over_limit++;
+		limits_refuse(im, t, now_us);
 		return;
 	}
 	st = early_setup(s);

@@ -16,6 +16,8 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tools/loopback.sh
 source "$here/../../tools/loopback.sh"
+# shellcheck source=test/peer/certificates.sh
+source "$here/certificates.sh"
 [ $# = 5 ] || { sed -n '3,15p' "$0" >&2 && exit 2; }
 mode=${1/3gpp2/anchored} profile=3gpp transport=$2 family=$3 parleyd=$4 ua=$5
 [ "$1" != 3gpp2 ] || profile=3gpp2
@@ -52,15 +54,7 @@ core_hop=$core_ip:$core_port
 [ "$transport" != tcp ] || core_hop+=";transport=tcp"
 [ "$transport" != tls ] || core_hop="$core_ip:$core_tls;transport=tls"
 
-# identity NAME ADDRESS: a key, and a certificate of the authority for it.
-identity() {
-	openssl req -batch -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$tmp/$1.key" -subj "/CN=$1" \
-		-x509 -CA "$tmp/ca.pem" -CAkey "$tmp/ca.key" -days 1 -addext "subjectAltName=IP:${2//[\[\]]/}" \
-		-addext basicConstraints=critical,CA:FALSE -out "$tmp/$1.pem" 2>>"$tmp/openssl.log"
-}
-if ! openssl req -batch -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$tmp/ca.key" -x509 \
-	-days 1 -subj /CN=authority -out "$tmp/ca.pem" 2>"$tmp/openssl.log" || ! identity core "$core_ip" ||
-	! identity parley "$as_ip"; then
+if ! authority ca || ! identity core ca "$core_ip" || ! identity parley ca "$as_ip"; then
 	cat "$tmp/openssl.log"
 	exit 1
 fi

@@ -19,6 +19,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tools/loopback.sh
 source "$here/../../tools/loopback.sh"
 
+# shellcheck source=test/peer/certificates.sh
+source "$here/certificates.sh"
 # shellcheck source=test/peer/cases.sh
 source "$here/cases.sh"
 
@@ -59,20 +61,12 @@ scenario alice "${!client_allow}" "$ruri" $client_steps | descriptions >"$tmp/cl
 # shellcheck disable=SC2086,SC2154
 scenario bob "${!far_allow}" "$ruri" $far_steps | descriptions >"$tmp/far.xml"
 
-# identity NAME: a key, and a certificate of the authority for this machine's address.
-identity() {
-	openssl req -batch -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$tmp/$1.key" -subj "/CN=$1" \
-		-x509 -CA "$tmp/ca.pem" -CAkey "$tmp/ca.key" -days 1 -addext subjectAltName=IP:127.0.0.1 \
-		-addext basicConstraints=critical,CA:FALSE -out "$tmp/$1.pem" 2>>"$tmp/openssl.log"
-}
-
 # A core of one Kamailio: what comes from parleyd (by TLS) goes to the far side, what begins elsewhere to parleyd.
 start_core() {
 	local modules=/usr/lib/x86_64-linux-gnu/kamailio/modules
 	[ -e $modules/tls.so ] || { echo "no Kamailio with TLS here" && exit 77; }
 	port core_port && port core_tls_port
-	if ! openssl req -batch -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$tmp/ca.key" -x509 \
-		-days 1 -subj /CN=authority -out "$tmp/ca.pem" 2>"$tmp/openssl.log" || ! identity core || ! identity parley; then
+	if ! authority ca || ! identity core ca 127.0.0.1 || ! identity parley ca 127.0.0.1; then
 		cat "$tmp/openssl.log"
 		exit 1
 	fi

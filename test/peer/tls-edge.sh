@@ -11,6 +11,8 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tools/loopback.sh
 source "$here/../../tools/loopback.sh"
+# shellcheck source=test/peer/certificates.sh
+source "$here/certificates.sh"
 [ $# = 1 ] || { sed -n '3,9p' "$0" >&2 && exit 2; }
 parleyd=$(readlink -f "$1")
 command -v openssl >/dev/null || { echo "no openssl here" && exit 77; }
@@ -26,15 +28,6 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 cd "$tmp" || exit 1
 
-new_key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -batch)
-# authority NAME; identity NAME AUTHORITY DAYS
-authority() {
-	openssl req "${new_key[@]}" -keyout "$1.key" -x509 -days 2 -subj "/CN=$1" -out "$1.pem" 2>>openssl.log
-}
-identity() {
-	openssl req "${new_key[@]}" -keyout "$1.key" -subj "/CN=$1" -x509 -CA "$2.pem" -CAkey "$2.key" -days "$3" \
-		-addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -out "$1.pem" 2>>openssl.log
-}
 # An expired certificate needs the ca command: req dates all of them from now.
 expired() {
 	openssl req "${new_key[@]}" -keyout "$1.key" -subj "/CN=$1" -out "$1.csr" 2>>openssl.log &&
@@ -43,7 +36,7 @@ expired() {
 		openssl ca -batch -config ca.cnf -cert "$2.pem" -keyfile "$2.key" -in "$1.csr" -out "$1.pem" -notext \
 			-startdate 20200101000000Z -enddate 20210101000000Z 2>>openssl.log
 }
-if ! { authority ours && authority theirs && identity parley ours 2 && identity core ours 2 && identity stranger theirs 2 &&
+if ! { authority ours && authority theirs && identity parley ours 127.0.0.1 && identity core ours 127.0.0.1 && identity stranger theirs 127.0.0.1 &&
 	authority alone && expired old ours; }; then
 	cat openssl.log
 	exit 1

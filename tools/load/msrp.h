@@ -209,6 +209,7 @@ void conn_fail(struct load_conn *c, const char *why);
 /* ---- msrp_send.c ---- */
 /* Writes messages to the connection of g until it is full, the window is, or there is no more. */
 void end_fill(struct gen *g, uint64_t now);
+void end_forget_answered(struct end *e);         /* moves tid_base past what has its answer, or gets none */
 void end_body_done(struct gen *g, uint64_t now); /* the body from the pattern is written */
 void end_on_answer(struct end *e, struct load_conn *c, struct span tid, unsigned status);
 void end_on_report(struct end *e, struct span message_id, struct span range, struct span status);

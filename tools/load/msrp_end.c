@@ -123,11 +123,14 @@ bool end_receive_done(const struct end *e)
 
 /* ---- cuts ---- */
 
-/* Messages of e that are begun and not yet there: whatever was on its way may be gone. */
+/* Messages of e that are begun and not yet there: whatever was on its way may be gone.  Answered hop by hop, also those
+ * that are there: the 200s of the receiving end may be what was on its way, and the device then has to say 408. */
 static void mark(struct end *e, uint64_t now)
 {
 	uint64_t from = e->other->in_base < e->k_base ? e->other->in_base : e->k_base;
-	for (uint64_t k = from; k < e->k; k++) {
+	if (e->conf->hop)
+		from = e->k > e->ring ? e->k - e->ring : 0;
+	for (uint64_t k = from; e->sends && k < e->k; k++) {
 		struct out_msg *m = end_out(e, k);
 		m->cut = true;
 		m->quiet_ns = now;
@@ -155,13 +158,17 @@ static void give_back(struct gen *g)
 		}
 		m->written = false;
 	}
+	end_forget_answered(e);
 	for (uint64_t k = e->k_base; k < e->k; k++) {
 		struct out_msg *m = end_out(e, k);
 		if (m->gen != g || m->over || m->written)
 			continue;
-		if (m->failure != FR_YES) {
+		if (m->given_up) { /* its last chunk was being ended: it ends here */
+			m->written = true;
+			out_settle(e, m);
+		} else if (m->failure != FR_YES) {
 			out_give_up(e, m);
-		} else if (!m->given_up) {
+		} else {
 			m->homeless = true;
 			e->n_homeless++;
 		}

@@ -234,7 +234,7 @@ void end_fill(struct gen *g, uint64_t now)
 
 /* ---- what comes back ---- */
 
-static void forget_answered(struct end *e)
+void end_forget_answered(struct end *e)
 {
 	while (e->tid_base < e->seq && !send_at(e, e->tid_base)->open)
 		e->tid_base++;
@@ -288,7 +288,7 @@ void end_on_answer(struct end *e, struct load_conn *c, struct span tid, unsigned
 		s->open = false;
 		m->unanswered--;
 		e->unanswered--;
-		forget_answered(e);
+		end_forget_answered(e);
 	}
 	m->quiet_ns = now;
 	if (status == 200) {
@@ -322,7 +322,8 @@ void end_on_report(struct end *e, struct span message_id, struct span range, str
 		return;
 	}
 	snprintf(want, sizeof(want), "1-%" PRIu64 "/%" PRIu64, size, size);
-	if (m->k == k && m->cut && (m->over || m->given_up || !span_starts(status, SPAN("000 200")))) {
+	if (m->k == k && m->cut &&
+	    (m->over || m->reported || m->given_up || !span_starts(status, SPAN("000 200")))) {
 		if (!span_starts(status, SPAN("000 200")))
 			out_give_up(e, m);
 		return;

@@ -127,16 +127,15 @@ static bool busy(const struct end *e, const struct gen *g)
 	return false;
 }
 
-/* May e have one more path?  The server keeps four old ones, and the next ends the oldest. */
+/* May e have one more path?  The server keeps four old ones, and the next ends the oldest: also those without a connection
+ * count there, for as long as it waits for something begun on them. */
 static bool room_for_path(const struct end *e)
 {
-	const struct gen *oldest = NULL;
-	unsigned n = 0;
 	for (const struct gen *g = e->gen; g; g = g->next) {
-		n += g != e->gen && g->conn;
-		oldest = g != e->gen && g->conn ? g : oldest;
+		if (g->conn && e->gen->id - g->id >= OLD_PATHS && busy(e, g))
+			return false;
 	}
-	return n < OLD_PATHS || !busy(e, oldest);
+	return true;
 }
 
 static bool steady(const struct end *e)
@@ -299,7 +298,9 @@ static bool begin_ready(struct storm_session *x)
 			begin(x, &c);
 			return true;
 		}
-		if (l->on && l->remove_soon && through(&l->end[0]) && through(&l->end[1])) {
+		/* Nor may the SEND that binds a connection still be on its way. */
+		if (l->on && l->remove_soon && through(&l->end[0]) && through(&l->end[1]) &&
+		    steady(&l->end[0]) && steady(&l->end[1])) {
 			c.op = OP_REMOVE;
 			c.on = false;
 			begin(x, &c);
@@ -309,7 +310,8 @@ static bool begin_ready(struct storm_session *x)
 	return false;
 }
 
-/* After a cut: who connected connects again or says a new path; who was connected to says a new path. */
+/* After a cut: who connected connects again or says a new path; who was connected to says a new path, or, when it has no
+ * room for one, waits for the server to connect again. */
 static bool begin_mend(struct storm_session *x)
 {
 	struct storm *s = x->s;
@@ -317,13 +319,16 @@ static bool begin_mend(struct storm_session *x)
 	struct gen *g = x->line[line].end[side].gen;
 	if (s->now - x->cut_ns < MEND_WAIT_NS || !x->line[line].on || !g || g->conn)
 		return false;
-	if (g->active && draw(s, 2)) {
+	bool room = room_for_path(g->end);
+	if (g->active && (draw(s, 2) || !room)) {
 		struct gen *again = gen_create(g->end, g->self);
 		snprintf(again->peer, sizeof(again->peer), "%s", g->peer);
 		again->active = true;
 		storm_connect(x, again, side);
 		return true;
 	}
+	if (!room)
+		return false;
 	struct storm_change c = change_of(x, OP_MEND, side, line);
 	c.new_path[side] = true;
 	storm_new_path(x, side, line, c.self[side]);

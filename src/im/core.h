@@ -270,6 +270,8 @@ struct im {
 /* ---- im.c ---- */
 __attribute__((format(printf, 4, 5))) void im_log(struct im *im, enum im_level level, const char *event,
 						  const char *fmt, ...);
+/* What a peer said, for a log line: at most 127 bytes, and nothing in it that ends a value.  Lives in buf. */
+const char *im_shown(char buf[128], struct span said);
 void im_token(struct im *im, char *buf, size_t n); /* n hex digits of randomness and a zero */
 unsigned im_random_below(struct im *im, unsigned n);
 /* A Retry-After line of 0..10 s, drawn anew each time (MOD-7); returns line. */

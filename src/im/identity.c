@@ -10,7 +10,7 @@
 #include "im/core.h"
 #include "msrp/cpim.h"
 
-enum { URIS_MAX = 1024, FROM_SHOWN = 128 };
+enum { URIS_MAX = 1024 };
 
 static const struct span anonymous = { "sip:anonymous@anonymous.invalid", 31 };
 
@@ -90,16 +90,12 @@ static bool is_his(const struct leg *l, struct span uri)
 unsigned identity_check(const struct leg *l, const struct cpim *head)
 {
 	struct session *s = l->s;
-	char from[FROM_SHOWN];
-	struct wbuf w = wbuf_on(from, sizeof(from));
+	char from[128];
 
 	/* Behind the Controlling Function speak all who take part; only of our own user do we know who he is. */
 	if (!s->im->conf.check_cpim_from || l->side != SIDE_A || (head && is_his(l, head->from)))
 		return 0;
-	w_span(&w, span_cut(head ? head->from : SPAN_EMPTY, 0, FROM_SHOWN));
-	for (size_t i = 0; i < w.n; i++)
-		from[i] = from[i] == '"' ? '\'' : from[i]; /* or he could write the rest of the line */
-	im_log(s->im, IM_NOTICE, "cpim-from", "sess=%lu from=\"%" SPAN_FMT "\"", (unsigned long)s->id,
-	       SPAN_ARG(w_span_of(&w)));
+	im_log(s->im, IM_NOTICE, "cpim-from", "sess=%lu from=\"%s\"", (unsigned long)s->id,
+	       im_shown(from, head ? head->from : SPAN_EMPTY));
 	return 403;
 }

@@ -60,6 +60,15 @@ void im_log(struct im *im, enum im_level level, const char *event, const char *f
 	va_end(ap);
 }
 
+const char *im_shown(char buf[128], struct span said)
+{
+	said = span_cut(said, 0, 127);
+	for (size_t i = 0; i < said.n; i++)
+		buf[i] = said.p[i] == '"' ? '\'' : (unsigned char)said.p[i] <= ' ' ? '_' : said.p[i];
+	buf[said.n] = '\0';
+	return buf;
+}
+
 void im_token(struct im *im, char *buf, size_t n)
 {
 	uint8_t raw[32];

@@ -121,11 +121,12 @@ static void log_access(const struct session *s, struct span access)
 {
 	const struct profile *p = &profiles[s->im->conf.profile];
 	struct span rest = access, type = span_trim(span_split(&rest, ';'));
+	char buf[128];
 
 	if (!type.n || !p->access[0])
 		return;
-	im_log(s->im, IM_INFO, "access-network", "sess=%lu type=%" SPAN_FMT " profile=%s expected=%s by=%s",
-	       (unsigned long)s->id, SPAN_ARG(span_cut(type, 0, 40)), p->name,
+	im_log(s->im, IM_INFO, "access-network", "sess=%lu type=%s profile=%s expected=%s by=%s",
+	       (unsigned long)s->id, im_shown(buf, type), p->name,
 	       span_istarts(type, span_of(p->access)) ? "yes" : "no",
 	       span_find(rest, SPAN("network-provided")) != SPAN_NONE ? "network" : "device");
 }
@@ -337,7 +338,7 @@ bool ims_denies_privacy(const struct sip_msg *m)
 /* The core tells us of a registration of one of our users.  Nothing here depends on it yet, so it is taken and not kept. */
 bool ims_register(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
-	char tag[TAG_LEN + 1], extra[512];
+	char tag[TAG_LEN + 1], extra[512], shown[128];
 	struct wbuf w = wbuf_on(extra, sizeof(extra) - 1);
 	bool trusted = role_trusted(&im->conf, &sip_stxn_src(t)->ip);
 	struct sip_name_addr na;
@@ -352,8 +353,7 @@ bool ims_register(struct im *im, struct sip_stxn *t, const struct sip_msg *m, ui
 	if (status == 200)
 		w_hdr_copy(&w, m, SIP_H_CONTACT), w_hdr_copy(&w, m, SIP_H_EXPIRES);
 	extra[w_ok(&w) ? w.n : 0] = '\0';
-	im_log(im, IM_INFO, "registration", "user=%" SPAN_FMT " status=%u", SPAN_ARG(span_cut(m->to, 0, 200)),
-	       status);
+	im_log(im, IM_INFO, "registration", "user=%s status=%u", im_shown(shown, m->to), status);
 	im_token(im, tag, TAG_LEN);
 	im_reply(im, t, status, SPAN_EMPTY, span_of(tag), extra, now_us);
 	return true;

@@ -104,7 +104,8 @@ static void on_guard(struct timer *t, uint64_t now_us)
 {
 	struct pager *p = container_of(t, struct pager, t_guard);
 
-	refuse(p, 504, SPAN_EMPTY, "", now_us); /* what comes later is dropped */
+	if (p->in)
+		refuse(p, 504, SPAN_EMPTY, "", now_us); /* what comes later is dropped */
 }
 
 static struct pager *pager_create(struct im *im, struct sip_stxn *t, uint64_t now_us)

@@ -12,7 +12,7 @@
 #include "lib/world_int.h"
 
 enum { CLIENT, CF };
-enum { MESSAGES = 4, CHUNKS = 5, SIZE_MAX_ = 64, CONNS = 12, SAID = 48, NEVER = 1u << 30 };
+enum { MESSAGES = 4, CHUNKS = 5, SIZE_MOST = 64, CONNS = 12, SAID = 48, NEVER = 1u << 30 };
 enum way { AGAIN, NEW_PATH, THEIRS }; /* how a cut leg comes back; THEIRS: the server connects again */
 enum dir { TO_SERVER, TO_PEER };
 
@@ -33,11 +33,11 @@ struct message {
 	bool success, slow; /* slow: its receiver takes its time to answer */
 	bool told, report_seen,
 		known; /* known: the server had it whole, the far side had not confirmed it, when its sender was cut off */
-	uint8_t sent[SIZE_MAX_];      /* how often its sender has sent this byte */
-	bool got[SIZE_MAX_];          /* the receiver has it */
-	bool answered[SIZE_MAX_];     /* and has said so */
-	bool confirmed[SIZE_MAX_];    /* and that has reached the server */
-	uint8_t on[CONNS][SIZE_MAX_]; /* how often it came on this connection */
+	uint8_t sent[SIZE_MOST];      /* how often its sender has sent this byte */
+	bool got[SIZE_MOST];          /* the receiver has it */
+	bool answered[SIZE_MOST];     /* and has said so */
+	bool confirmed[SIZE_MOST];    /* and that has reached the server */
+	uint8_t on[CONNS][SIZE_MOST]; /* how often it came on this connection */
 };
 
 struct chunk {
@@ -89,7 +89,7 @@ struct run {
 	struct peer peer[2];
 	struct message msg[MESSAGES];
 	struct chunk chunk[CHUNKS];
-	bool verbose, done, counting, bye;
+	bool verbose, counting, bye;
 	unsigned steps;
 	uint64_t cut_us, kill_us;
 	size_t flowed[2][2]; /* on the first connection of each side, per direction */

@@ -220,6 +220,8 @@ struct planes_stats {
 	uint64_t composing, imdn; /* not counted among messages; counted there too */
 	uint64_t adapted;         /* put into a CPIM envelope or taken out of one */
 	uint64_t notifications_lost;
+	uint64_t over_limit,
+		unbound;    /* connections: turned away (UP-51), closed for saying nothing (UP-16) */
 	uint64_t strangers; /* whose certificate was not the one their SDP names */
 };
 const struct planes_stats *planes_stats(const struct planes *ps);

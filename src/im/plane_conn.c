@@ -145,6 +145,7 @@ static void on_unbound(struct timer *t, uint64_t now_us) /* UP-16 */
 	struct planes *ps = c->ps;
 
 	plane_enter(ps, now_us);
+	ps->stats.unbound++;
 	plane_conn_close(c, "no request");
 	plane_leave(ps, true);
 }
@@ -158,6 +159,7 @@ struct plane_conn *planes_accept(struct planes *ps, void *wc, enum plane_tp tp, 
 		return NULL;
 	plane_enter(ps, now_us);
 	if (source_add(c, from) < 0) {
+		ps->stats.over_limit++;
 		conn_end(c, "too many");
 		c = NULL;
 	} else {

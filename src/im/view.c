@@ -75,7 +75,7 @@ void im_metrics(struct im *im, struct im_metrics *out)
 	out->transactions = tl->server + tl->client;
 	out->transaction_bytes = im->pool.n_slabs * (uint64_t)POOL_SLAB;
 	out->sip_retransmissions = tl->retrans_out;
-	out->over_limit += tl->refused;
+	out->over_limit += tl->refused + ps->over_limit;
 	out->msrp_sessions = ps->sessions;
 	out->msrp_connections = ps->connections;
 	out->msrp_messages = ps->messages;
@@ -89,6 +89,7 @@ void im_metrics(struct im *im, struct im_metrics *out)
 	out->msrp_adapted = ps->adapted;
 	out->msrp_notifications_lost = ps->notifications_lost;
 	out->msrp_strangers = ps->strangers;
+	out->msrp_unbound = ps->unbound;
 }
 
 static void check_session(const struct session *s)

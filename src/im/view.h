@@ -65,7 +65,8 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	X(msrp_reports, counter, "MSRP REPORTs relayed or made") \
 	X(msrp_failed, counter, "MSRP messages that could not be delivered") \
 	X(msrp_resent, counter, "MSRP chunks written again because their connection was lost") \
-	X(msrp_strangers, counter, "MSRP connections whose certificate was not the one in SDP")
+	X(msrp_strangers, counter, "MSRP connections whose certificate was not the one in SDP") \
+	X(msrp_unbound, counter, "MSRP connections closed because no first request came in time")
 /* clang-format on */
 
 struct im_metrics {

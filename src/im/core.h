@@ -351,6 +351,7 @@ void leg_note_contact(struct leg *l, const struct sip_msg *m); /* the one its di
 void leg_refresh(struct leg *l, const struct sip_msg *m);      /* its Contact: target and features (MOD-34) */
 /* A request of the peer came over this connection. */
 void leg_heard(struct leg *l, const struct sip_src *src);
+bool leg_is_early(const struct leg *l); /* has its dialog no 2xx yet? */
 /* Do P- headers cross between the request t on l, its answer included, and the other leg (IMS-2)? */
 bool leg_trusts(const struct leg *l, const struct sip_stxn *t);
 /* Does what this peer says of certificates count (UP-48): it is trusted, or speaks TLS?  t: the request that says it,

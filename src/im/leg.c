@@ -459,11 +459,17 @@ static bool body_crosses(const struct sip_msg *resp, unsigned status)
 	return status >= 300 || (!modifies && !sdp);
 }
 
+/* The responder's dialog is confirmed before the initiator's, where a 2xx is held (PROV-8). */
+bool leg_is_early(const struct leg *l)
+{
+	return l->state != LEG_UP && early_alive(l->s);
+}
+
 /* Does a 2xx to it negotiate the session timer?  There is none in an early dialog (RFC 4028 7.1). */
 static bool agrees(const struct leg *l, const struct sip_msg *req, unsigned status)
 {
 	return status / 100 == 2 &&
-	       (req->method == SIP_INVITE || (req->method == SIP_UPDATE && !early_alive(l->s)));
+	       (req->method == SIP_INVITE || (req->method == SIP_UPDATE && !leg_is_early(l)));
 }
 
 void leg_w_answer(struct leg *l, struct wbuf *w, struct sip_stxn *t, const struct sip_msg *resp,

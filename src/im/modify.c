@@ -133,7 +133,7 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 
 	w_reply(&w, m, &sip_stxn_src(t)->ip, 200, SPAN_EMPTY, span_of(l->tag));
 	w_ours(&w, l, NULL);
-	if (!early_alive(l->s))
+	if (!leg_is_early(l))
 		stimer_w_2xx(l, m, &w);
 	ims_w_own(&w, l, false);
 	w_product(&w, im, SIP_H_SERVER);
@@ -153,7 +153,7 @@ static void answer_locally(struct leg *l, struct sip_stxn *t, const struct sip_m
 		return;
 	}
 	leg_refresh(l, m); /* MOD-34 */
-	if (!early_alive(l->s))
+	if (!leg_is_early(l))
 		stimer_given(l, m, now_us);
 	sip_stxn_reply(t, 200, w_span_of(&w), now_us);
 }

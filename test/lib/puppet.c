@@ -403,7 +403,9 @@ void pup_learn(struct pup *p, struct pup_dialog *d, const struct wire *m, const 
 	} else if (invite && m->cseq == d->invite_cseq && m->status > d->invite_status) {
 		d->invite_status = m->status;
 	}
-	if (tag.p && (m->request || (m->status > 100 && m->status < 300))) {
+	/* the 200 to a PRACK may come after the 2xx of another early dialog: that one is it */
+	bool chosen = !m->request && !invite && d->invite_status / 100 == 2;
+	if (tag.p && (m->request || (m->status > 100 && m->status < 300 && !chosen))) {
 		put(d->remote_tag, sizeof(d->remote_tag), tag);
 		if (!m->request && invite && (first || m->status >= 200) && d->cseq == d->invite_cseq &&
 		    d->n_routes == 0)

@@ -17,14 +17,25 @@ static bool offers(const struct wire *m)
 	return (is(m, "INVITE") || is(m, "UPDATE")) && m->request && m->body.n;
 }
 
-/* At most one open offer per leg (RFC 3264 4): not ours over ours, not ours over theirs. */
+/* The server's tag, in a request of its own and in the answer to one. */
+static struct span far_tag(const struct wire *m)
+{
+	return wire_param(wire_hdr(m, "From", 0), "tag");
+}
+
+/* At most one open offer per dialog (RFC 3264 4): not ours over ours, not ours over theirs.  To the caller each early
+ * dialog is one of its own (RFC 3261 12.1): an offer that a fork had passed on is nothing to the dialog that won, and
+ * goes on being repeated beside it, since no UPDATE can be cancelled. */
 static void check_offer(struct ua *ua, const struct wire *m)
 {
 	struct sim *sim = ua->sim;
 	if (m->request && offers(m) && !ua->over) {
-		if (ua->far_offer && ua->far_offer_cseq == m->cseq)
+		bool same = span_eq(far_tag(m), span_of(ua->far_offer_tag));
+		if (ua->won_tag[0] && !span_eq(far_tag(m), span_of(ua->won_tag)))
+			return; /* of a fork that has lost */
+		if (ua->far_offer && same && ua->far_offer_cseq == m->cseq)
 			return; /* once more */
-		if (ua->far_offer && sim->w.now_us < ua->far_offer_us + 64ull * T1_US)
+		if (ua->far_offer && same && sim->w.now_us < ua->far_offer_us + 64ull * T1_US)
 			sim_fail(sim, "%s%u: the server offers in %.*s %u while its offer %u is open",
 				 ua->p.name, ua->s->id, (int)m->method.n, m->method.p, m->cseq,
 				 ua->far_offer_cseq);
@@ -36,7 +47,17 @@ static void check_offer(struct ua *ua, const struct wire *m)
 		ua->far_offer = true;
 		ua->far_offer_cseq = m->cseq;
 		ua->far_offer_us = sim->w.now_us;
+		snprintf(ua->far_offer_tag, sizeof(ua->far_offer_tag), "%" SPAN_FMT, SPAN_ARG(far_tag(m)));
 	}
+}
+
+/* The server has accepted our INVITE: of its early dialogs there is this one left. */
+static void won(struct ua *ua, const struct wire *m)
+{
+	struct span tag = wire_param(wire_hdr(m, "To", 0), "tag");
+	snprintf(ua->won_tag, sizeof(ua->won_tag), "%" SPAN_FMT, SPAN_ARG(tag));
+	if (!span_eq(tag, span_of(ua->far_offer_tag)))
+		ua->far_offer = false;
 }
 
 static void answered(struct ua *ua, const struct wire *m)
@@ -129,6 +150,8 @@ void check_out(struct ua *ua, const struct wire *m)
 	rel_out(ua, m);
 	if (m->request && !seen)
 		check_target(ua, m);
+	if (!m->request && m->status / 100 == 2 && is(m, "INVITE"))
+		won(ua, m);
 	if (!m->request)
 		answered(ua, m);
 	else if (is(m, "ACK"))
@@ -154,7 +177,7 @@ void check_in(struct ua *ua, const struct wire *m)
 			ua->target = named;
 	}
 	if (!m->request && m->status >= 200 && ua->far_offer && m->cseq == ua->far_offer_cseq &&
-	    (is(m, "INVITE") || is(m, "UPDATE")))
+	    span_eq(far_tag(m), span_of(ua->far_offer_tag)) && (is(m, "INVITE") || is(m, "UPDATE")))
 		ua->far_offer = false;
 	rel_in(ua, m);
 	if (m->request && is(m, "BYE") && ua->over_us == 0 && ua->up)

@@ -175,6 +175,8 @@ struct ua {
 	bool far_offer;
 	uint32_t far_offer_cseq;
 	uint64_t far_offer_us;
+	char far_offer_tag[64]; /* the server's, of the dialog it is open in */
+	char won_tag[64];       /* of the dialog that the server's 2xx to our INVITE confirmed */
 	struct uatimer timer;
 	bool rel, rel_required; /* it knows 100rel (RFC 3262); as caller, insists on it */
 	struct early early[EARLY];

@@ -607,13 +607,13 @@ static struct plane_path *path_of_uri(struct plane_conn *c, struct span to)
 	return shadow ? shadow : p;
 }
 
-/* Is this the peer that the answer announced? */
-static bool takes_over(const struct plane_path *p, const struct msrp_head *h)
+/* Does the peer of this path speak, by whatever relays (UP-4)? */
+static bool is_of_peer(const struct plane_path *p, const struct msrp_head *h)
 {
-	struct span first, last, mine;
+	struct span first, last, theirs;
 
-	return p->takeover && msrp_path_ends(h->from_path, &first, &last) &&
-	       msrp_path_ends(peer_path(p->peer), &first, &mine) && msrp_uri_eq(last, mine);
+	return msrp_path_ends(h->from_path, &first, &last) &&
+	       msrp_path_ends(peer_path(p->peer), &first, &theirs) && msrp_uri_eq(last, theirs);
 }
 
 static bool is_named(const struct plane_peer *peer, const struct msrp_head *h)
@@ -640,14 +640,23 @@ static struct plane_path *path_now(struct plane_path *p, const struct msrp_head 
 static bool bound_elsewhere(const struct plane_path *p, const struct msrp_head *h)
 {
 	if (p->takeover) /* the shadow has it, or nobody, until who was announced comes */
-		return !takes_over(p, h);
+		return !is_of_peer(p, h);
 	return p->conn && p->conn->up && (p->seen || !p->again);
+}
+
+/* Our offer is out on this end, and its answer may say that the peer has moved: to who comes now, it may be. */
+static bool may_have_moved(const struct plane_path *p, const struct msrp_head *h)
+{
+	const struct plane_end *e = p->end;
+	const struct plane *pl = e->line->p;
+
+	return pl->prepared && pl->from != e->side && e->next == p && p->peer &&
+	       (bound_elsewhere(p, h) || !is_of_peer(p, h));
 }
 
 enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h, struct plane_path **out)
 {
 	struct plane_path *p = path_of_uri(c, h->to_path);
-	struct plane *pl;
 	struct plane_end *e;
 
 	*out = p;
@@ -664,12 +673,10 @@ enum bind_result plane_path_bind(struct plane_conn *c, const struct msrp_head *h
 	}
 	e = p->end;
 	if (p->conn != c) {
-		pl = e->line->p;
-		if (bound_elsewhere(p, h)) {
-			/* Our offer is out on this end: its answer may say that the peer has moved. */
-			bool offered = pl->prepared && pl->from != e->side && e->next == p;
-			return offered ? BIND_WAIT : BIND_ELSEWHERE;
-		}
+		if (may_have_moved(p, h))
+			return BIND_WAIT;
+		if (bound_elsewhere(p, h))
+			return BIND_ELSEWHERE;
 		if (p->tp == PLANE_TLS && !p->peer) /* who it may be is not known yet */
 			return BIND_WAIT;
 		if (!plane_tls_ok(p, c))

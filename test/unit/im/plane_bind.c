@@ -236,6 +236,32 @@ static void bind_10_held_while_our_offer_is_open(void **state)
 	pw_finish(w);
 }
 
+/* Its connection is gone, so that nothing is bound elsewhere; what waits for it must not go out under the old path. */
+static void bind_10_held_though_nothing_is_bound(void **state)
+{
+	struct pw *w = up();
+	struct pw_conn *c;
+	struct pw_sdp offer, answer;
+
+	pw_close(w->b);
+	pw_sdp1(&offer, A_URI, "active", NULL);
+	pw_sdp1(&answer, B2_URI, "active", NULL);
+	pw_prepare(w, SIDE_A, &offer);
+	a_sends(w, "tid1", "m1");
+	c = pw_accept(w);
+	pw_feed(c, "MSRP tid2 SEND\r\nTo-Path: {B}\r\nFrom-Path: " B2_URI
+		   "\r\nMessage-ID: 1\r\n-------tid2$\r\n");
+	pw_expect(c, "");
+	assert_true(c->paused);
+	plane_commit(w->p, SIDE_A, &offer.sdp, &answer.sdp, w->now_us);
+	pw_pump(w);
+	pw_expect(c,
+		  "MSRP T1 SEND\r\nTo-Path: " B2_URI
+		  "\r\nFrom-Path: {B}\r\nMessage-ID: m1\r\nByte-Range: 1-2/2\r\n" TEXT "hi\r\n-------T1$\r\n"
+		  "MSRP tid2 200 OK\r\nTo-Path: " B2_URI "\r\nFrom-Path: {B}\r\n-------tid2$\r\n");
+	pw_finish(w);
+}
+
 static void bind_prov13_content_waits_for_the_answer(void **state)
 {
 	static struct pw w;
@@ -807,6 +833,7 @@ int main(void)
 		cmocka_unit_test(bind_11_moves_on_its_connection),
 		cmocka_unit_test(bind_10_shadow_outlives_its_path),
 		cmocka_unit_test(bind_10_held_while_our_offer_is_open),
+		cmocka_unit_test(bind_10_held_though_nothing_is_bound),
 		cmocka_unit_test(bind_10_moved_before_it_was_bound),
 		cmocka_unit_test(bind_prov13_content_waits_for_the_answer),
 		cmocka_unit_test(bind_prov13_failed_set_up),

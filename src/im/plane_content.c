@@ -9,6 +9,10 @@
  * message there with '#' (UP-24).  Where the section is lost, broken or too long the inner type is nobody's and
  * counts as application/octet-stream: only who takes that, or everything, gets it.  All this is of the first 8 KiB of a
  * CPIM message at most; of anything else not one byte is looked at.
+ *
+ * Chunks of one message may come on two connections at once: its sender has a new path, and sends there again what is
+ * under way still on the old one (UPA-12, UPA-13).  What is kept back is one chunk's; the other one waits at its head
+ * until the message is judged, or the first chunk over.
  */
 #include "im/plane_int.h"
 
@@ -160,6 +164,7 @@ static unsigned judge_inside(struct plane_msg *m, const struct cpim *c, size_t n
 	unsigned code = 0;
 
 	m->judged = true;
+	plane_content_known(m);
 	m->kind = (uint8_t)kind_of(type);
 	plane_log(ps, IM_DEBUG, "msrp-cpim", "side=%c line=%u type=\"%" SPAN_FMT "\" imdn=\"%" SPAN_FMT "\"",
 		  side_name((enum side)e->side), e->line->index, SPAN_ARG(span_cut(type, 0, 64)),
@@ -173,6 +178,14 @@ static unsigned judge_inside(struct plane_msg *m, const struct cpim *c, size_t n
 	if (plane_adapt_way(e, SPAN("message/cpim")) == ADAPT_UNWRAP)
 		return c ? plane_adapt_unwrap(m, c, n) : 415;
 	return type_ok(ps, end_other(e)->path->peer, type, true) ? 0 : 415;
+}
+
+void plane_content_known(struct plane_msg *m)
+{
+	if (!m->judging)
+		return;
+	m->judging = NULL;
+	plane_conn_wake(&m->end->waiters);
 }
 
 /* What was kept back goes on, as the bytes just before `at`. */

@@ -178,18 +178,19 @@ struct plane_msg {
 	struct list on_idle; /* ps->idle while nothing of it is open */
 	uint64_t idle_due;
 	struct list nears, outs;
-	uint64_t near_path_id;           /* of the path it was last received on */
-	uint64_t path_id;                /* of the far path its forwarding began on; 0: not begun */
-	uint64_t next, total;            /* byte after the last one passed on */
-	uint64_t top;                    /* highest byte received */
-	uint64_t limit;                  /* bytes it may have (UP-36) */
-	struct msrp_cover *cover;        /* owned: success-reported; NULL: nothing */
-	struct plane_content *content;   /* owned; NULL for nearly all */
-	uint16_t code;                   /* failed: what its further chunks get */
-	uint16_t users;                  /* chunks being received, pieces held */
-	uint8_t failure;                 /* enum msrp_failure */
-	uint8_t kind;                    /* enum plane_kind */
-	bool judged;                     /* what is in it is allowed */
+	uint64_t near_path_id;         /* of the path it was last received on */
+	uint64_t path_id;              /* of the far path its forwarding began on; 0: not begun */
+	uint64_t next, total;          /* byte after the last one passed on */
+	uint64_t top;                  /* highest byte received */
+	uint64_t limit;                /* bytes it may have (UP-36) */
+	struct msrp_cover *cover;      /* owned: success-reported; NULL: nothing */
+	struct plane_content *content; /* owned; NULL for nearly all */
+	struct plane_conn *judging; /* brings the chunk its content is judged by, until it is; NULL: none */
+	uint16_t code;              /* failed: what its further chunks get */
+	uint16_t users;             /* chunks being received, pieces held */
+	uint8_t failure;            /* enum msrp_failure */
+	uint8_t kind;               /* enum plane_kind */
+	bool judged;                /* what is in it is allowed */
 	bool success, complete, waiting; /* waiting: for a success REPORT */
 	bool passed, aborted;            /* to the far side */
 	bool gap;                        /* a chunk came before one that precedes it */
@@ -463,6 +464,7 @@ unsigned plane_content_begin(struct plane_msg *m, const struct msrp_head *h, uin
 uint64_t plane_content_limit(struct plane_end *e); /* of messages received at e; UINT64_MAX: none */
 void plane_content_body(struct plane_conn *c, const struct msrp_event *ev); /* while not judged */
 void plane_content_end(struct plane_conn *c, const struct msrp_event *ev);
+void plane_content_known(struct plane_msg *m); /* judged, or its chunk over: another one may be received */
 void plane_content_count(const struct plane_msg *m); /* it is complete */
 void plane_content_free(struct plane_msg *m);
 

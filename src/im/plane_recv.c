@@ -28,6 +28,8 @@ void plane_recv_clear(struct plane_conn *c)
 {
 	struct plane_msg *m = c->in.msg;
 
+	if (m && m->judging == c)
+		plane_content_known(m);
 	if (c->in.out)
 		plane_relay_cut(c, '+');
 	if (c->in.held) {
@@ -129,6 +131,7 @@ static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct 
 	in_begin(c, IN_RELAY, path, m);
 	c->in.pos = r->start;
 	c->in.total = r->total;
+	m->judging = m->judged ? NULL : c;
 	if (h->failure == MSRP_FAILURE_NO)
 		return;
 	c->in.near = plane_near_open(c, h, m, path);
@@ -201,7 +204,7 @@ static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_pa
 		plane_recv_refuse(c, h, path, code);
 		return true;
 	}
-	if (too_many_open(e, far)) {
+	if (too_many_open(e, far) || (m && m->judging && m->judging != c)) {
 		plane_conn_wait(c, &e->waiters, true);
 		return false;
 	}

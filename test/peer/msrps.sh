@@ -14,7 +14,10 @@ near_via=$host:$sip
 # serve CLIENT CORE: a server that offers these transports to its two sides.
 serve() {
 	local i
-	[ -z "$server" ] || { kill $server && wait $server || true; }
+	if [ -n "$server" ]; then
+		kill "$server"
+		wait "$server" || true
+	fi
 	cat >"$dir/parley.yaml" <<-YAML
 	sip:
 	  listen: ["udp:$host:$sip", "tcp:$host:$sip"]

@@ -194,6 +194,7 @@ struct plane_msg {
 	bool success, complete, waiting; /* waiting: for a success REPORT */
 	bool passed, aborted;            /* to the far side */
 	bool gap;                        /* a chunk came before one that precedes it */
+	bool twice;  /* comes again on another path, maybe while it still comes on the first */
 	bool orphan; /* a SEND of it went unanswered, its connection gone: it may come again (UPA-13) */
 	uint8_t id_n;
 	char id[ID_MAX];
@@ -570,7 +571,8 @@ struct plane_msg *plane_msg_create(struct plane_end *e, const struct msrp_head *
 void plane_msg_destroy(struct plane_msg *m);
 void plane_msg_settle(struct plane_msg *m); /* something of it ended: may free it */
 void plane_msg_fail(struct plane_msg *m, unsigned code);
-struct plane_msg *plane_msg_over(struct plane_msg *m); /* a failed one that is complete is forgotten: NULL */
+/* A chunk from byte start on has come; a failed message that is complete and begins again is forgotten: NULL. */
+struct plane_msg *plane_msg_over(struct plane_msg *m, uint64_t start);
 /* The far side refused or lost bytes [start, start + n) that near (or NULL) waits for. */
 void plane_msg_far_error(struct plane_msg *m, const struct plane_near *near, uint64_t start, uint64_t n,
 			 unsigned code, bool timeout);

@@ -123,6 +123,7 @@ static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct 
 	}
 	m->complete = false;
 	m->gap |= r->start > m->top + 1;
+	m->twice |= m->near_path_id && m->near_path_id != path->id && r->start <= m->top;
 	m->near_path_id = path->id;
 	m->failure = (uint8_t)h->failure;
 	m->success = h->success;
@@ -177,7 +178,7 @@ static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_pa
 		plane_recv_refuse(c, h, path, 400);
 		return true;
 	}
-	m = path->peer ? plane_msg_over(plane_msg_find(e, h->message_id)) : NULL;
+	m = path->peer ? plane_msg_over(plane_msg_find(e, h->message_id), r.start) : NULL;
 	if (!h->has_body && (!m || m->complete)) { /* binding or keepalive: ours alone (UP-39) */
 		in_begin(c, IN_LOCAL, path, NULL);
 		c->in.code = 200;

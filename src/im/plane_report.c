@@ -124,13 +124,19 @@ void plane_msg_destroy(struct plane_msg *m)
 	list_push(&ps->pool_msg, &m->on_end);
 }
 
+/* It has failed, and ended on one path; on another the same may still be on its way, and is not a new message (UP-24). */
+static bool msg_failed_twice(const struct plane_msg *m)
+{
+	return m->code && m->twice;
+}
+
 void plane_msg_settle(struct plane_msg *m)
 {
 	struct planes *ps = end_planes(m->end);
 
 	if (msg_busy(m))
 		return;
-	if (m->complete && !m->waiting && !plane_resend_known(m)) {
+	if (m->complete && !m->waiting && !plane_resend_known(m) && !msg_failed_twice(m)) {
 		plane_msg_destroy(m);
 		return;
 	}
@@ -191,10 +197,10 @@ void plane_msg_fail(struct plane_msg *m, unsigned code)
 	plane_msg_settle(m);
 }
 
-/* Its sender begins it again under the same Message-ID. */
-struct plane_msg *plane_msg_over(struct plane_msg *m)
+/* Its sender begins it again under the same Message-ID.  What does not begin it is refused like the rest (UP-24). */
+struct plane_msg *plane_msg_over(struct plane_msg *m, uint64_t start)
 {
-	if (!m || !m->code || !m->complete || msg_busy(m))
+	if (!m || !m->code || !m->complete || start > 1 || msg_busy(m))
 		return m;
 	plane_msg_destroy(m);
 	return NULL;

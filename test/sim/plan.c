@@ -105,6 +105,9 @@ static void modify(struct ua *ua)
 		snprintf(word, sizeof(word), "port2=7001,path2");
 	else if (strcmp(word, "again2") == 0 || (strcmp(word, "zero2") == 0 && ua->d.sdp.n < 2))
 		snprintf(word, sizeof(word), "same");
+	else if ((strcmp(word, "chat") == 0 || strcmp(word, "audio") == 0) && ua->d.sdp.n == PSDP_LINES)
+		snprintf(word, sizeof(word),
+			 "path"); /* its own description is full: lines never go (RFC 3264 8) */
 	ua->s->rude |= ua_busy(ua);
 	if (ua->offer_out || ua->offer_in) /* rude, but not mad: what it offers is what it offered */
 		snprintf(word, sizeof(word), "same");

@@ -587,8 +587,9 @@ void leg_on_update(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 	l->update_out = NULL;
 	if (l->s->state >= SESS_ENDING)
 		return;
-	if (resp && resp->status / 100 == 2)
+	if (resp && resp->status / 100 == 2 && !l->update_early)
 		stimer_on_2xx(l, resp, now_us);
+	l->update_early = false;
 	if (refresh_is(l, SIP_UPDATE))
 		refresh_response(l, resp, end, false, now_us);
 	else

@@ -224,6 +224,7 @@ int modify_send(struct session *s, enum sip_method out, unsigned max_forwards, u
 	else
 		w_body_of(&w, m);
 	mod->out = out;
+	r->update_early = !invite && leg_is_early(r);
 	if (invite)
 		r->owes_answer = !mod->sent;
 	*slot = leg_start(r, out, branch, &to, &w, invite ? leg_on_invite : leg_on_update, r, now_us);

@@ -601,7 +601,7 @@ def _(d):
 
 @rule('answer-to-bye')
 def _(d):
-    return answers_bye(d) and (absent(d) or d.what == 'server')
+    return answers_bye(d) and (absent(d) or d.what in ('server', 'session-id'))
 
 
 @rule('503')
@@ -619,6 +619,11 @@ def _(d):
 @rule('session-timer')
 def _(d):
     return d.what in ('session-expires', 'min-se') and d.proxy is None
+
+
+@rule('said-again')
+def _(d):
+    return d.what in ('session-id', 'resource-priority') and d.proxy is None
 
 
 @rule('cancel-reason-phrase')

@@ -85,7 +85,7 @@ struct leg {
 	bool linked : 1;
 	bool trusted : 1; /* this peer's P- headers count (IMS-2) */
 	bool owes_answer : 1; /* our last INVITE had no offer: the ACK of its 2xx has to answer (RFC 3261 13.2.2.4) */
-	bool bye_wanted : 1;   /* waits for the ACK of our 2xx (RFC 3261 15) */
+	bool bye_wanted : 1; /* waits for the ACK of our 2xx (RFC 3261 15) */
 	bool update_early : 1; /* our UPDATE left before its dialog's 2xx: it agrees on no timer (RFC 4028 7.1) */
 	bool bye_passed : 1;   /* it is the other side's, with its headers */
 	uint8_t cema;          /* enum leg_cema */

@@ -718,6 +718,7 @@ void stimer_w_2xx(const struct leg *l, const struct sip_msg *req, struct wbuf *w
 /* A 2xx to an INVITE or UPDATE was given, or came: the timer starts anew, or is off (TIMER-7). */
 void stimer_given(struct leg *l, const struct sip_msg *req, uint64_t now_us);
 void stimer_on_2xx(struct leg *l, const struct sip_msg *resp, uint64_t now_us);
+void stimer_in_doubt(struct leg *l, uint64_t now_us); /* the same, to an UPDATE that left early */
 /* A 422 named a Min-SE: true, once, when the request should be made again, now with that (TIMER-5). */
 bool stimer_raise(struct leg *l, const struct sip_msg *resp);
 void stimer_stop(struct leg *l, uint64_t now_us); /* the session ends */

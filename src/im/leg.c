@@ -297,6 +297,8 @@ bool leg_own(struct leg *l, enum sip_method m, struct span offer, uint64_t now_u
 	w_end(&w, offer.n ? SPAN("application/sdp") : SPAN_EMPTY, offer);
 	if (invite)
 		l->owes_answer = false;
+	else
+		l->update_early = false;
 	*slot = leg_start(l, m, branch, &to, &w, invite ? leg_on_invite : leg_on_update, l, now_us);
 	return *slot != NULL;
 }
@@ -587,8 +589,8 @@ void leg_on_update(void *user, struct sip_ctxn *t, const struct sip_msg *resp, e
 	l->update_out = NULL;
 	if (l->s->state >= SESS_ENDING)
 		return;
-	if (resp && resp->status / 100 == 2 && !l->update_early)
-		stimer_on_2xx(l, resp, now_us);
+	if (resp && resp->status / 100 == 2)
+		(l->update_early ? stimer_in_doubt(l, now_us) : stimer_on_2xx(l, resp, now_us));
 	l->update_early = false;
 	if (refresh_is(l, SIP_UPDATE))
 		refresh_response(l, resp, end, false, now_us);

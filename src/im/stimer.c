@@ -211,6 +211,14 @@ void stimer_on_2xx(struct leg *l, const struct sip_msg *resp, uint64_t now_us)
 	run_pair(l, now_us);
 }
 
+/* The peer may have taken our early UPDATE before the 2xx of its INVITE, or after it and then for one that ends the timer:
+ * we cannot know.  So the refreshing is ours, and our first one agrees anew. */
+void stimer_in_doubt(struct leg *l, uint64_t now_us)
+{
+	if (stimer_running(l))
+		run(l, l->stimer->interval_s, true, now_us);
+}
+
 bool stimer_raise(struct leg *l, const struct sip_msg *resp)
 {
 	struct stimer *st;

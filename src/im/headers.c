@@ -73,33 +73,27 @@ static const char allow_line[] =
 
 #define PRECONDITION SPAN("precondition")
 
-static void drop(struct sip_hdr_set *set, const uint8_t *id, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		sip_set_drop(set, id[i]);
-}
-
 static struct sip_hdr_set pass_set(bool trusted)
 {
 	struct sip_hdr_set set;
 	memset(&set, 0xff, sizeof(set));
-	drop(&set, leg_local, sizeof(leg_local));
-	drop(&set, of_body, sizeof(of_body));
+	sip_set_drop_all(&set, leg_local, sizeof(leg_local));
+	sip_set_drop_all(&set, of_body, sizeof(of_body));
 	if (!trusted)
-		drop(&set, of_trust, sizeof(of_trust));
+		sip_set_drop_all(&set, of_trust, sizeof(of_trust));
 	return set;
 }
 
 void headers_drop_trusted(struct sip_hdr_set *set)
 {
-	drop(set, of_trust, sizeof(of_trust));
+	sip_set_drop_all(set, of_trust, sizeof(of_trust));
 }
 
 void w_pass(struct wbuf *w, const struct leg *l, const struct sip_msg *m, bool trusted)
 {
 	struct sip_hdr_set set = pass_set(trusted);
 	if (m->request)
-		drop(&set, of_dialogs, sizeof(of_dialogs));
+		sip_set_drop_all(&set, of_dialogs, sizeof(of_dialogs));
 	/* A 503 with Retry-After would make the neighbour avoid us (MOD-25). */
 	if (!m->request && m->status == 503)
 		sip_set_drop(&set, SIP_H_RETRY_AFTER);

@@ -16,17 +16,11 @@ static const uint8_t ends_here[] = { SIP_H_P_SERVED_USER,       SIP_H_P_PREFERRE
 /* Written by us, in a request. */
 static const uint8_t rewritten[] = { SIP_H_VIA, SIP_H_MAX_FORWARDS, SIP_H_ROUTE, SIP_H_RECORD_ROUTE };
 
-static void drop(struct sip_hdr_set *set, const uint8_t *id, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		set->bits[id[i] / 64] &= ~(1ull << (id[i] % 64));
-}
-
 static struct sip_hdr_set copied(bool trusted)
 {
 	struct sip_hdr_set set;
 	memset(&set, 0xff, sizeof(set));
-	drop(&set, ends_here, sizeof(ends_here));
+	sip_set_drop_all(&set, ends_here, sizeof(ends_here));
 	if (!trusted)
 		headers_drop_trusted(&set); /* IMS-2 */
 	return set;
@@ -135,7 +129,7 @@ static void w_request(struct wbuf *w, const struct proxy *px, const struct sip_m
 	if (!sip_has(m, SIP_H_MAX_BREADTH) && m->method != SIP_ACK && m->method != SIP_CANCEL)
 		w_hdr_u64(w, SIP_H_MAX_BREADTH, MAX_BREADTH); /* RFC 5393 5.3.3 */
 	w_proxy_routes(w, m, route);
-	drop(&set, rewritten, sizeof(rewritten));
+	sip_set_drop_all(&set, rewritten, sizeof(rewritten));
 	w_hdr_copy_set(w, m, &set);
 	w_tail(w, m);
 }
@@ -191,13 +185,13 @@ bool w_proxy_response(struct wbuf *w, const struct sip_msg *m, unsigned status, 
 {
 	struct sip_hdr_set set = copied(trusted);
 
-	drop(&set, (const uint8_t[]){ SIP_H_VIA }, 1);
+	sip_set_drop_all(&set, (const uint8_t[]){ SIP_H_VIA }, 1);
 	if (status == m->status) {
 		w_span(w, start_line(m));
 	} else { /* PX-10: a 503 would make the neighbour avoid us; so would its Retry-After */
 		w_str(w, "SIP/2.0 "), w_u64(w, status), w_chr(w, ' ');
 		w_span(w, sip_status_text(status)), w_str(w, "\r\n");
-		drop(&set, (const uint8_t[]){ SIP_H_RETRY_AFTER }, 1);
+		sip_set_drop_all(&set, (const uint8_t[]){ SIP_H_RETRY_AFTER }, 1);
 	}
 	if (!w_vias_below(w, m, sip_hdr(m, SIP_H_VIA))) {
 		if (!t)

@@ -23,6 +23,11 @@ static inline void sip_set_drop(struct sip_hdr_set *s, enum sip_hdr_id id)
 {
 	s->bits[id / 64] &= ~(1ull << (id % 64));
 }
+static inline void sip_set_drop_all(struct sip_hdr_set *s, const uint8_t *id, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sip_set_drop(s, (enum sip_hdr_id)id[i]);
+}
 static inline bool sip_set_has(const struct sip_hdr_set *s, enum sip_hdr_id id)
 {
 	return s->bits[id / 64] >> (id % 64) & 1;

@@ -17,7 +17,7 @@ for program in "$parleyd" "$load"; do
 	[ -x "$program" ] || { echo "no $program" && exit 77; }
 done
 
-acknowledge=end
+acknowledge=end core=same
 # Memory that AddressSanitizer holds back, and its shadow, is not the server's.
 rss=12M
 ! grep -q __asan_init "$parleyd" || rss=64M
@@ -36,6 +36,10 @@ updates) run=(--size "200,64K,1M" --chunk 100000 --total 32M --sessions 2 --dupl
 # All Failure-Report and Success-Report modes, drawn sizes and chunks, several messages interleaved, chunks cut short.
 modes) run=(--size mix --chunk mix --interleave 4 --interrupt --all-modes --total 12M --sessions 4 --duplex) ;;
 modes-hop) run=(--size mix --chunk mix --interleave 8 --interrupt --all-modes --total 12M --sessions 4 --duplex) acknowledge=hop ;;
+# MSRP over TLS on one side, on the other, on both.
+tls-client) run=(--tls client --size "200,64K,1M" --total 8M --sessions 2 --duplex --reports) core=tcp ;;
+tls-far) run=(--tls far --size "200,64K,1M" --total 8M --sessions 2 --duplex --reports) core=tls ;;
+tls-both) run=(--tls both --far-setup passive --size mix --chunk mix --interleave 4 --interrupt --all-modes --total 8M --sessions 2 --duplex) ;;
 # A receiver that does not read stops its own sender, without filling the server's memory, and nobody else.
 stall) run=(--size 64K --total 64M --sessions 3 --stall 1 --failure-report no) ;;
 # Two hundred sessions with both connections that say nothing, and ten that chat.
@@ -54,7 +58,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-port sip_port && port msrp_port && port far_port
+port sip_port && port msrp_port && port far_port && port tls_port
 cat >"$tmp/parleyd.yaml" <<YAML
 sip:
   listen: ["udp:127.0.0.1:$sip_port"]
@@ -62,7 +66,8 @@ sip:
 im:
   served_domains: ["example.com"]
 msrp:
-  listen: ["tcp:127.0.0.1:$msrp_port"]
+  listen: ["tcp:127.0.0.1:$msrp_port", "tls:127.0.0.1:$tls_port"]
+  transport: { client: same, core: $core }
   acknowledge: $acknowledge
 YAML
 "$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &

@@ -43,7 +43,7 @@ static void fail(struct world *w, const char *what)
 
 static bool is_paused(const struct load_conn *c)
 {
-	return c->gen && c->gen->end->paused;
+	return c->gen && c->gen->end->paused && !c->shaking;
 }
 
 static void watch(struct world *w, struct load_conn *c, int op)
@@ -192,9 +192,11 @@ static void serve(struct world *w, struct load_conn *c, uint32_t events)
 			conn_fail(c, "cannot connect");
 		c->connecting = false;
 		c->gen->bound = true;
+		if (c->gen->tls && !c->closed)
+			conn_tls_call(c);
 		conn_hello(c);
 	}
-	if (!c->closed && events & EPOLLIN && !paused)
+	if (!c->closed && (c->shaking || (events & EPOLLIN && !paused)))
 		conn_readable(c, bind_by_path, w);
 	if (!c->closed)
 		conn_writable(c);
@@ -233,11 +235,17 @@ static void step(struct world *w, int wait_ms)
 
 /* ---- sessions ---- */
 
+static bool side_has_tls(const struct msrp_run *r, bool far)
+{
+	return r->tls == (far ? TLS_FAR : TLS_CLIENT) || r->tls == TLS_BOTH;
+}
+
 static void media(void *u, unsigned i, bool far, struct sip_media *m)
 {
 	struct world *w = u;
 	m->port = port_of(w, i);
 	m->setup = !far ? "actpass" : w->r->far_active ? "active" : "passive";
+	m->fingerprint = side_has_tls(w->r, far) ? load_fingerprint() : NULL;
 	snprintf(m->path, sizeof(m->path), "%.*s", SIP_PATH_MAX - 1, w->end[2 * i + far].gen->self);
 }
 
@@ -247,6 +255,11 @@ static void peer(void *u, unsigned i, bool far, struct span sdp)
 	struct end *e = &w->end[2 * i + far];
 	struct span path = text_line(sdp, "a=path:"), setup = text_line(sdp, "a=setup:");
 	snprintf(e->gen->peer, sizeof(e->gen->peer), "%" SPAN_FMT, SPAN_ARG(path));
+	gen_set_tls(e->gen, text_line(sdp, "a=fingerprint:"));
+	if (e->gen->tls != side_has_tls(w->r, far))
+		end_wrong(e, "the path is %s", e->gen->peer);
+	if (e->gen->tls && !e->gen->fingerprint[0])
+		end_wrong(e, "TLS, and no fingerprint");
 	e->gen->active = far ? w->r->far_active : !span_eq(setup, SPAN("active"));
 }
 
@@ -266,9 +279,9 @@ static void make_ends(struct world *w)
 		e->totals = &w->r->totals;
 		e->sends = !far || w->r->duplex;
 		snprintf(e->name, sizeof(e->name), "session %u, %s", k / 2, far ? "far end" : "client");
-		snprintf(self, sizeof(self), "msrp://%s%s%s:%u/%s%06x%08" PRIx32 "parleyload;tcp",
-			 ip6 ? "[" : "", w->r->sip.host, ip6 ? "]" : "", port_of(w, k / 2),
-			 far ? "far" : "cli", k / 2, w->run);
+		snprintf(self, sizeof(self), "msrp%s://%s%s%s:%u/%s%06x%08" PRIx32 "parleyload;tcp",
+			 side_has_tls(w->r, far) ? "s" : "", ip6 ? "[" : "", w->r->sip.host, ip6 ? "]" : "",
+			 port_of(w, k / 2), far ? "far" : "cli", k / 2, w->run);
 		gen_create(e, self);
 		if (far)
 			end_pair(&w->end[k - 1], e);
@@ -282,6 +295,7 @@ static bool open_sessions(struct world *w)
 			struct end *e = &w->end[k];
 			snprintf(e->gen->peer, sizeof(e->gen->peer), "%s", w->end[k ^ 1].gen->self);
 			e->gen->active = !(k & 1);
+			e->gen->tls = side_has_tls(w->r, k & 1);
 		}
 	} else {
 		w->r->sip.hooks = (struct sip_hooks){ .u = w, .media = media, .peer = peer };

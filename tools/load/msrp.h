@@ -18,6 +18,7 @@ enum {
 	MSRP_BUF_SMALL = 64 * 1024,
 	MSRP_TID_MAX = 32,
 	MSRP_URI_MAX = 256,
+	FINGERPRINT_MAX = 128,
 	WINDOW_MAX = 4096,
 	MSRP_SIZES_MAX = 8,
 	INTERLEAVE_MAX = 16,
@@ -85,11 +86,13 @@ struct gen { /* one MSRP session of an end */
 	struct end *end;
 	struct load_conn *conn; /* NULL: not connected yet, or not any more */
 	char self[MSRP_URI_MAX], peer[MSRP_URI_MAX];
-	bool active;         /* makes the connection */
-	bool bound;          /* something came in on conn, or went out first */
-	bool heard;          /* something came in on it */
-	uint64_t over_ns;    /* since when it is not the present one; 0: it is */
-	unsigned unfinished; /* messages begun here and not over */
+	bool tls;
+	char fingerprint[FINGERPRINT_MAX]; /* of the peer's SDP; empty: any */
+	bool active;                       /* makes the connection */
+	bool bound;                        /* something came in on conn, or went out first */
+	bool heard;                        /* something came in on it */
+	uint64_t over_ns;                  /* since when it is not the present one; 0: it is */
+	unsigned unfinished;               /* messages begun here and not over */
 
 	uint64_t open[INTERLEAVE_MAX]; /* messages with bytes not yet in chunks */
 	unsigned n_open, turn;
@@ -173,7 +176,11 @@ void end_give_up(struct end *e, uint64_t now, uint64_t patience_ns);
 struct load_conn {
 	int fd;
 	bool connecting, closed, want_write;
-	bool fault; /* closed for what was read on it */
+	bool unknown;         /* accepted, and not yet seen whether it is TLS */
+	bool shaking;         /* in the TLS handshake */
+	struct tls_link *tls; /* NULL: TCP */
+	char words[200];      /* for why */
+	bool fault;           /* closed for what was read on it */
 	const char *why;
 	struct gen *gen; /* NULL: accepted, not spoken yet */
 	void *owner;
@@ -205,6 +212,24 @@ void conn_hello(struct load_conn *c);
 /* Bytes that go into the connection's answers. */
 void conn_control(struct load_conn *c, struct span bytes);
 void conn_fail(struct load_conn *c, const char *why);
+
+/* ---- msrp_tls.c ---- */
+struct iovec;
+const char *load_fingerprint(void); /* of our certificate, as a=fingerprint has it */
+/* Its peer's URI is known: what its connection has to be. */
+void gen_set_tls(struct gen *g, struct span fingerprint);
+void conn_tls_call(struct load_conn *c); /* it is connected, and is to be TLS */
+/* Of one that was accepted: false: nothing came yet. */
+bool conn_tls_look(struct load_conn *c);
+bool conn_tls_shake(struct load_conn *c); /* true: done */
+/* Is it TLS as g is, with the certificate that g's SDP named? */
+bool conn_tls_fits(const struct load_conn *c, const struct gen *g);
+ssize_t conn_recv(struct load_conn *c, void *p, size_t n); /* as recv() */
+ssize_t conn_send(struct load_conn *c, const struct iovec *iov, int n);
+/* Moves of the body under way what makes a full record. */
+void conn_tls_fill(struct load_conn *c, uint64_t now);
+bool conn_has_more(const struct load_conn *c); /* although the socket may not say so */
+void conn_tls_end(struct load_conn *c);
 
 /* ---- msrp_send.c ---- */
 /* Writes messages to the connection of g until it is full, the window is, or there is no more. */

@@ -23,6 +23,7 @@ struct load_conn *conn_create(int fd, struct gen *g, size_t buffer)
 	c->cap = buffer;
 	c->fd = fd;
 	c->gen = g;
+	c->unknown = !g;
 	if (g)
 		g->conn = c;
 	return c;
@@ -36,6 +37,7 @@ void conn_destroy(struct load_conn *c)
 		close(c->fd);
 	if (c->gen)
 		c->gen->conn = NULL;
+	conn_tls_end(c);
 	free(c->rbuf);
 	free(c->out);
 	free(c->ctl);
@@ -87,10 +89,12 @@ static bool write_some(struct load_conn *c, uint64_t now)
 	struct gen *g = c->gen;
 	struct iovec iov[3];
 	int n_iov = 0;
+	if (c->tls)
+		conn_tls_fill(c, now);
 	size_t waiting = c->o_n - c->o_at;
 	if (waiting)
 		iov[n_iov++] = (struct iovec){ c->out + c->o_at, waiting };
-	for (uint64_t k = 0; g && k < g->body_left && n_iov < 3;) {
+	for (uint64_t k = 0; g && !c->tls && k < g->body_left && n_iov < 3;) {
 		struct span s =
 			pattern_at(g->end->flow, g->body_k, g->body_off + k, (size_t)(g->body_left - k));
 		iov[n_iov++] = (struct iovec){ (char *)s.p, s.n };
@@ -98,7 +102,7 @@ static bool write_some(struct load_conn *c, uint64_t now)
 	}
 	if (n_iov == 0)
 		return false;
-	ssize_t n = writev(c->fd, iov, n_iov);
+	ssize_t n = conn_send(c, iov, n_iov);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			gone(c, strerror(errno));
@@ -130,6 +134,8 @@ static void interrupt(struct load_conn *c, uint64_t now)
 void conn_writable(struct load_conn *c)
 {
 	uint64_t now = now_ns();
+	if (c->unknown || c->shaking)
+		return;
 	c->want_write = false;
 	/* Room for the end of a message under way is always kept: end_fill() stops far below the end. */
 	do {
@@ -235,6 +241,10 @@ static void on_head(struct load_conn *c, const struct head *h, conn_bind_fn *bin
 	}
 	struct gen *g = c->gen;
 	struct end *e = g->end;
+	if (!g->bound && !conn_tls_fits(c, g)) {
+		conn_fail(c, "its transport or certificate is not the one in its SDP");
+		return;
+	}
 	bool status = h->method.n == 3 && h->method.p[0] >= '0' && h->method.p[0] <= '9';
 	g->bound = g->heard = true;
 	if (!span_eq(h->to, span_of(g->self)) || !span_eq(h->from, span_of(g->peer))) {
@@ -329,10 +339,13 @@ static void parse(struct load_conn *c, conn_bind_fn *bind, void *u)
 
 void conn_readable(struct load_conn *c, conn_bind_fn *bind, void *u)
 {
+	if ((c->unknown && !conn_tls_look(c)) || (c->shaking && !conn_tls_shake(c)))
+		return;
 	parse(c, bind, u); /* what a pause left */
-	/* A few rounds only: the other connections want their turn. */
-	for (int round = 0; round < 4 && !c->closed && !(c->gen && c->gen->end->paused); round++) {
-		ssize_t n = read(c->fd, c->rbuf + c->r_n, c->cap - c->r_n);
+	/* A few rounds only: the other connections want their turn.  Of TLS all that is already here. */
+	for (int round = 0; (round < 4 || conn_has_more(c)) && !c->closed && !(c->gen && c->gen->end->paused);
+	     round++) {
+		ssize_t n = conn_recv(c, c->rbuf + c->r_n, c->cap - c->r_n);
 		if (n == 0) {
 			gone(c, "the device closed the connection");
 			return;
@@ -344,7 +357,7 @@ void conn_readable(struct load_conn *c, conn_bind_fn *bind, void *u)
 		}
 		c->r_n += (size_t)n;
 		parse(c, bind, u);
-		if ((size_t)n < c->cap / 2)
+		if ((size_t)n < c->cap / 2 && !c->tls)
 			return;
 	}
 }

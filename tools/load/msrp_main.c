@@ -22,6 +22,7 @@ static const char tail[] =
 	"faults stand on stderr); 2 bad usage.\n";
 
 static const char *const failure_words[] = { "yes", "partial", "no", NULL };
+static const char *const tls_words[] = { "none", "client", "far", "both", NULL };
 static const char *const setup_words[] = { "passive", "active", NULL };
 
 static unsigned numbers(const char *what, uint64_t *out, const char *list, uint64_t min)
@@ -66,6 +67,8 @@ static void read_options(struct msrp_run *r, int argc, char **argv)
 			   "our own address (127.0.0.1)"),
 		OPT_ONE_OF("far-setup", "ROLE", &r->far_role, setup_words,
 			   "active: our far end connects to the server; passive:\nit listens (active)"),
+		OPT_ONE_OF("tls", "SIDES", &r->tls, tls_words,
+			   "whose connections are MSRP over TLS: none, client, far\nor both (none)"),
 		OPT_N32("sessions", &r->sip.sessions, 1, 10000, "sessions at once (1)"),
 		OPT_FN("size", "LIST", f, take_sizes,
 		       "bytes per message, K M G allowed; several, by commas,\n"

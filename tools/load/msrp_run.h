@@ -6,12 +6,15 @@
 #include "msrp.h"
 #include "sip.h"
 
+enum load_tls { TLS_NONE, TLS_CLIENT, TLS_FAR, TLS_BOTH };
+
 struct msrp_run {
 	/* asked */
 	struct sip_conf sip;                   /* to.ss_family 0: direct */
 	struct sockaddr_storage direct, local; /* where to connect; where to listen */
 	struct flow_conf flow;
 	unsigned far_role; /* 1: active */
+	unsigned tls;      /* enum load_tls: whose connections are TLS */
 	bool duplex, far_active, terse;
 	unsigned stall;     /* sessions whose far end does not read until all others are done */
 	uint64_t stall_max; /* bytes their senders may get rid of meanwhile */

@@ -18,7 +18,8 @@ enum { SIP_PATH_MAX = 192, SIP_REPORTED_MAX = 20 };
 
 struct sip_media { /* what one side says of its MSRP end */
 	uint16_t port;
-	const char *setup; /* static: "active", "passive", "actpass" */
+	const char *setup;       /* static: "active", "passive", "actpass" */
+	const char *fingerprint; /* of what it shows in TLS; NULL: TCP */
 	char path[SIP_PATH_MAX];
 };
 

@@ -36,17 +36,18 @@ size_t sip_sdp(const struct sip_load *s, unsigned i, bool far, char *buf, size_t
 			 "s=-\r\n"
 			 "c=IN %s %s\r\n"
 			 "t=0 0\r\n"
-			 "m=message %u TCP/MSRP *\r\n"
+			 "m=message %u TCP/%sMSRP *\r\n"
 			 "a=accept-types:message/cpim text/plain application/octet-stream%s\r\n"
 			 "a=accept-wrapped-types:text/plain\r\n"
 			 "a=path:%s\r\n"
 			 "a=setup:%s\r\n"
-			 "a=%s\r\n",
+			 "a=%s\r\n%s%s%s",
 			 1000 + i, (far ? x->far_version : x->version) + 1,
 			 s->conf.local.ss_family == AF_INET6 ? "IP6" : "IP4", s->conf.host,
 			 s->conf.local.ss_family == AF_INET6 ? "IP6" : "IP4", s->conf.host, m.port,
-			 wide_types(s, x->version) ? " text/html" : "", m.path, m.setup,
-			 direction_of(s, x->version, far));
+			 m.fingerprint ? "TLS/" : "", wide_types(s, x->version) ? " text/html" : "", m.path,
+			 m.setup, direction_of(s, x->version, far), m.fingerprint ? "a=fingerprint:" : "",
+			 m.fingerprint ? m.fingerprint : "", m.fingerprint ? "\r\n" : "");
 	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
 }
 

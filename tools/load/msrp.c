@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +105,9 @@ static void listen_at(struct world *w, const struct sockaddr_storage *at)
 static void make_listeners(struct world *w)
 {
 	const struct msrp_run *r = w->r;
-	unsigned n = r->far_active || r->sip.to.ss_family == 0 ? 1 : r->sip.sessions;
+	/* A relay has one connection to each address: a session each. */
+	bool one = r->sip.to.ss_family ? r->far_active : !r->relay;
+	unsigned n = one ? 1 : r->sip.sessions;
 	w->listener = calloc(n, sizeof(*w->listener));
 	w->port = calloc(n, sizeof(*w->port));
 	if (!w->listener || !w->port)
@@ -288,12 +291,31 @@ static void make_ends(struct world *w)
 	}
 }
 
+/* What comes before the peer's own URI in its path: the relay's, of this session. */
+static void relay_uri(const struct world *w, unsigned session, char out[MSRP_URI_MAX])
+{
+	char host[64];
+	out[0] = '\0';
+	if (!w->r->relay)
+		return;
+	if (getnameinfo((const struct sockaddr *)&w->r->direct, load_addr_len(&w->r->direct), host,
+			sizeof(host), NULL, 0, NI_NUMERICHOST))
+		load_die("--direct: not an address");
+	bool ip6 = w->r->direct.ss_family == AF_INET6;
+	snprintf(out, MSRP_URI_MAX, "msrp://%s%s%s:%u/relay%06x;tcp ", ip6 ? "[" : "", host, ip6 ? "]" : "",
+		 load_port_of(&w->r->direct), session);
+}
+
 static bool open_sessions(struct world *w)
 {
 	if (w->r->sip.to.ss_family == 0) {
 		for (unsigned k = 0; k < w->n_ends; k++) {
 			struct end *e = &w->end[k];
-			snprintf(e->gen->peer, sizeof(e->gen->peer), "%s", w->end[k ^ 1].gen->self);
+			char relay[MSRP_URI_MAX];
+			relay_uri(w, k / 2, relay);
+			if ((size_t)snprintf(e->gen->peer, sizeof(e->gen->peer), "%s%s", relay,
+					     w->end[k ^ 1].gen->self) >= sizeof(e->gen->peer))
+				load_die("a path of relay and peer is too long");
 			e->gen->active = !(k & 1);
 			e->gen->tls = side_has_tls(w->r, k & 1);
 		}

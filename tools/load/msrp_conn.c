@@ -215,6 +215,12 @@ static ssize_t read_head(struct head *h, struct span in)
 	}
 }
 
+/* Of a path the first URI: who sent us this, and whom an answer goes to (RFC 4975 7.2). */
+static struct span first_uri(struct span path)
+{
+	return span_cut(path, 0, span_chr(path, ' '));
+}
+
 static void copy(char *to, size_t cap, struct span s)
 {
 	snprintf(to, cap, "%" SPAN_FMT, SPAN_ARG(s));
@@ -229,7 +235,7 @@ static void on_empty_send(struct load_conn *c, const struct head *h)
 	int n = snprintf(text, sizeof(text),
 			 "MSRP %" SPAN_FMT " 200 OK\r\nTo-Path: %" SPAN_FMT
 			 "\r\nFrom-Path: %s\r\n-------%" SPAN_FMT "$\r\n",
-			 SPAN_ARG(h->tid), SPAN_ARG(h->from), c->gen->self, SPAN_ARG(h->tid));
+			 SPAN_ARG(h->tid), SPAN_ARG(first_uri(h->from)), c->gen->self, SPAN_ARG(h->tid));
 	conn_control(c, (struct span){ text, (size_t)n });
 }
 
@@ -246,8 +252,11 @@ static void on_head(struct load_conn *c, const struct head *h, conn_bind_fn *bin
 		return;
 	}
 	bool status = h->method.n == 3 && h->method.p[0] >= '0' && h->method.p[0] <= '9';
+	struct span peer = span_of(g->peer);
 	g->bound = g->heard = true;
-	if (!span_eq(h->to, span_of(g->self)) || !span_eq(h->from, span_of(g->peer))) {
+	if (status)
+		peer = first_uri(peer);
+	if (!span_eq(h->to, span_of(g->self)) || !span_eq(h->from, peer)) {
 		end_wrong(e,
 			  "%" SPAN_FMT " to %" SPAN_FMT " from %" SPAN_FMT
 			  "; negotiated: to %s from %s; now to %s from %s",

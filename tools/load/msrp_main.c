@@ -14,7 +14,7 @@ static const char head[] =
 	"Sends MSRP messages of known content from the client's end of each session to the far end and\n"
 	"checks every byte, every 200 and every REPORT.  With --to the sessions are set up by SIP (UDP)\n"
 	"through a server that anchors them; with --direct the bytes go through a plain TCP proxy that\n"
-	"listens at --direct and connects to --listen.\n"
+	"listens at --direct and connects to --listen, or with --relay through an MSRP relay.\n"
 	"\n";
 static const char tail[] =
 	"\n"
@@ -62,6 +62,9 @@ static void read_options(struct msrp_run *r, int argc, char **argv)
 		OPT_N16("far-port", &r->sip.far_port, 0, 65535,
 			"SIP port of our far end, where the server sends to\n(5080)"),
 		OPT_AT("direct", &r->direct, "where the TCP proxy listens"),
+		OPT_SET("relay", &r->relay,
+			"what listens at --direct is an MSRP relay (RFC 4976):\n"
+			"it stands in our paths, and answers for itself"),
 		OPT_AT("listen", &r->local, "where we listen for MSRP connections (127.0.0.1, any\nport)"),
 		OPT_STRING("bind", "ADDRESS", r->sip.host, sizeof(r->sip.host),
 			   "our own address (127.0.0.1)"),
@@ -117,6 +120,8 @@ static void read_options(struct msrp_run *r, int argc, char **argv)
 		load_die("msrp: either --to or --direct; see parley-load msrp --help");
 	if (r->stall >= r->sip.sessions && r->stall)
 		load_die("--stall: some session must be left that flows");
+	if (r->relay && !r->direct.ss_family)
+		load_die("--relay: say with --direct where it listens");
 	if (r->updates && !r->sip.to.ss_family)
 		load_die("--updates: there is no SIP with --direct");
 	r->sip.active = r->sip.sessions;

@@ -145,8 +145,8 @@ void end_on_send_end(struct end *e, struct load_conn *c, char flag)
 			  c->b_k, to, size, flag);
 	if (c->b_failure == FR_YES) {
 		int n = snprintf(text, sizeof(text),
-				 "MSRP %s 200 OK\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------%s$\r\n", c->tid,
-				 c->from, c->gen->self, c->tid);
+				 "MSRP %s 200 OK\r\nTo-Path: %.*s\r\nFrom-Path: %s\r\n-------%s$\r\n", c->tid,
+				 (int)strcspn(c->from, " "), c->from, c->gen->self, c->tid);
 		conn_control(c, (struct span){ text, (size_t)n });
 	}
 	if (full && whole)

@@ -15,6 +15,7 @@ struct msrp_run {
 	struct flow_conf flow;
 	unsigned far_role; /* 1: active */
 	unsigned tls;      /* enum load_tls: whose connections are TLS */
+	bool relay;        /* what stands at direct is an MSRP relay (RFC 4976), not a TCP proxy */
 	bool duplex, far_active, terse;
 	unsigned stall;     /* sessions whose far end does not read until all others are done */
 	uint64_t stall_max; /* bytes their senders may get rid of meanwhile */

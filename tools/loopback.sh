@@ -25,10 +25,10 @@ port() {
 	printf -v "$1" '%s' $port_next
 }
 
-# wait_open PID udp|tcp PORT: until it is open; fails when PID ends first, or after 10 s.
+# wait_open PID udp|tcp PORT: until it is open; fails when PID ends first, or after a minute (a busy machine).
 wait_open() {
 	local i
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		kill -0 "$1" 2>/dev/null || return 1
 		! taken "$2" "$3" || return 0
 		sleep 0.05

@@ -157,6 +157,16 @@ static void accept_all(struct world *w)
 			watch(w, add_conn(w, fd, NULL), EPOLL_CTL_ADD);
 }
 
+static void serve(struct world *w, struct load_conn *c, uint32_t events);
+
+/* The far end has the connection of a relay: now, and not before lest the relay make more, messages may flow. */
+static void let_flow(struct world *w, struct end *e)
+{
+	e->held = false;
+	if (e->gen->conn && !e->gen->conn->closed)
+		serve(w, e->gen->conn, 0);
+}
+
 /* An accepted connection is whose path its first request names. */
 static struct gen *bind_by_path(void *u, struct load_conn *c, struct span to_path)
 {
@@ -165,6 +175,8 @@ static struct gen *bind_by_path(void *u, struct load_conn *c, struct span to_pat
 		struct gen *g = w->end[k].gen;
 		if (!g->conn && span_eq(to_path, span_of(g->self))) {
 			g->conn = c;
+			if (g->end->other->held)
+				let_flow(w, g->end->other);
 			return g;
 		}
 	}
@@ -317,6 +329,7 @@ static bool open_sessions(struct world *w)
 					     w->end[k ^ 1].gen->self) >= sizeof(e->gen->peer))
 				load_die("a path of relay and peer is too long");
 			e->gen->active = !(k & 1);
+			e->held = w->r->relay && e->gen->active;
 			e->gen->tls = side_has_tls(w->r, k & 1);
 		}
 	} else {

@@ -226,6 +226,7 @@ static void line_destroy(struct plane_line *l, unsigned code)
 	for (e = l->end; e < l->end + 2; e++) {
 		plane_held_clear(e);
 		plane_report_clear(e);
+		plane_past_clear(e);
 		end_drop_next(e);
 		while (!list_empty(&e->old))
 			plane_path_destroy(container_of(e->old.next, struct plane_path, on_end), code);
@@ -566,7 +567,7 @@ struct planes *planes_create(const struct plane_conf *conf, const struct im_port
 	ps->wheel = wheel;
 	list_init(&ps->all), list_init(&ps->conns), list_init(&ps->dead), list_init(&ps->lost);
 	list_init(&ps->check), list_init(&ps->nicks), list_init(&ps->pool_held);
-	list_init(&ps->nears), list_init(&ps->outs_due), list_init(&ps->idle);
+	list_init(&ps->nears), list_init(&ps->outs_due), list_init(&ps->idle), list_init(&ps->pasts);
 	list_init(&ps->pool_near), list_init(&ps->pool_out), list_init(&ps->pool_msg);
 	if (tables_init(ps) < 0) {
 		tables_finish(ps);

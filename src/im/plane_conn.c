@@ -54,6 +54,7 @@ struct plane_conn *plane_conn_create(struct planes *ps)
 	if (!c)
 		return NULL;
 	c->ps = ps;
+	c->id = ++ps->conn_ids;
 	msrp_framer_init(&c->f);
 	list_init(&c->paths), list_init(&c->claims), list_init(&c->waiters), list_init(&c->wait),
 		list_init(&c->in_path);
@@ -302,6 +303,8 @@ static bool conn_event(struct plane_conn *c, int step, struct msrp_event *ev)
 	case MSRP_BODY:
 		if (c->in.mode == IN_RELAY)
 			plane_relay_body(c, ev);
+		else if (c->in.mode == IN_KNOWN)
+			c->in.pos += ev->body.n;
 		else if (ev->head->method != MSRP_SEND) {
 			if (c->in.small_n + ev->body.n > MSRP_SMALL_BODY_MAX)
 				return conn_broken(c, ev->head, -EMSGSIZE), false;

@@ -120,6 +120,7 @@ struct plane_end {
 	struct list msgs;         /* received here, oldest first */
 	struct list on_lost;      /* ps->lost: its session is to hear of it */
 	struct plane_late *late;  /* owned: REPORTs that wait for a connection (plane_report.c); NULL: none */
+	struct plane_past *past;  /* owned: messages answered a while ago (plane_past.c); NULL: none */
 	const char *why;
 	uint32_t held_bytes, kept_bytes; /* kept: copies of what was sent here and is not confirmed */
 	uint16_t n_near, n_out;          /* counted SENDs open: received, sent */
@@ -179,6 +180,7 @@ struct plane_msg {
 	uint64_t idle_due;
 	struct list nears, outs;
 	uint64_t near_path_id;         /* of the path it was last received on */
+	uint32_t conn_id;              /* and of the connection */
 	uint64_t path_id;              /* of the far path its forwarding began on; 0: not begun */
 	uint64_t next, total;          /* byte after the last one passed on */
 	uint64_t top;                  /* highest byte received */
@@ -192,6 +194,7 @@ struct plane_msg {
 	uint8_t kind;               /* enum plane_kind */
 	bool judged;                /* what is in it is allowed */
 	bool success, complete, waiting; /* waiting: for a success REPORT */
+	bool whole;                      /* complete, and not by '#' */
 	bool passed, aborted;            /* to the far side */
 	bool gap;                        /* a chunk came before one that precedes it */
 	bool twice;  /* comes again on another path, maybe while it still comes on the first */
@@ -250,7 +253,7 @@ struct plane_held {
 	char rest[];
 };
 
-enum in_mode { IN_NONE, IN_RELAY, IN_DROP, IN_REPORT, IN_LOCAL, IN_AGAIN, IN_NICK };
+enum in_mode { IN_NONE, IN_RELAY, IN_DROP, IN_REPORT, IN_LOCAL, IN_AGAIN, IN_KNOWN, IN_NICK };
 
 struct plane_in { /* the request a connection is receiving */
 	uint8_t mode;
@@ -265,6 +268,7 @@ struct plane_in { /* the request a connection is receiving */
 	struct plane_out *out;   /* the far chunk under way */
 	struct plane_held *held; /* or the piece it is held in */
 	uint64_t pos, total;
+	bool report; /* IN_KNOWN: its REPORT is to be said again */
 };
 
 struct plane_source { /* unbound connections of one address (UP-51) */
@@ -278,6 +282,7 @@ struct plane_conn {
 	void *wc;
 	struct plane_batch *batch; /* what this call writes to it; NULL: nothing yet */
 	struct list link;          /* ps->conns */
+	uint32_t id;               /* of those there were */
 	struct htab_link dest;     /* ps->dests: connections we opened, by where they go and to whom */
 	char *dest_name;           /* owned; NULL: accepted */
 	struct msrp_framer f;
@@ -316,7 +321,8 @@ struct planes {
 	struct htab paths, msgs, outs, dests, sources;
 	struct list all, conns, dead, lost, check;
 	struct list nears, outs_due, idle; /* ascending by due */
-	struct timer t_nears, t_outs, t_idle, t_lost;
+	struct list pasts;
+	struct timer t_nears, t_outs, t_idle, t_lost, t_pasts;
 	struct list pool_near, pool_out, pool_msg;
 	unsigned n_pool[3];
 	struct list pool_held;
@@ -324,6 +330,7 @@ struct planes {
 	unsigned depth; /* entry points under way */
 	uint64_t now_us;
 	uint64_t path_ids, held_order;
+	uint32_t conn_ids;
 	struct planes_stats stats;
 	struct plane_stats uncounted; /* what there was no memory to count in */
 	struct list nicks;            /* plane_nick.c: NICKNAMEs that wait for their answer */
@@ -546,9 +553,22 @@ bool plane_copy_again(struct plane_out *o); /* o is gone, what it carried goes o
 /* The peer does not know p where refused was sent: that and all that is open on p is to be sent again, or fails. */
 void plane_resend_path(struct plane_path *p, struct plane_out *refused);
 /* A SEND of m again, all of which was passed on: waits for what of it is not confirmed, and is not passed on. */
-bool plane_resend_known(const struct plane_msg *m);
+bool plane_resend_known(const struct plane_msg *m, const struct plane_conn *c);
+bool plane_resend_may_come(const struct plane_msg *m); /* it is kept for that */
 void plane_resend_adopt(struct plane_msg *m, struct plane_near *n);
 void plane_resend_confirmed(struct plane_msg *m); /* something of it was */
+
+/* ---- plane_past.c ---- */
+struct plane_known {
+	uint64_t bytes;
+	bool reported; /* its success REPORT was passed on */
+};
+void plane_past_add(const struct plane_msg *m); /* it was answered 200, all of it */
+/* What h brings on c is of a message that was, by another connection. */
+bool plane_past_knows(const struct plane_conn *c, const struct plane_end *e, const struct msrp_head *h,
+		      const struct msrp_range *r, struct plane_known *out);
+void plane_past_clear(struct plane_end *e);
+void plane_past_on_timer(struct timer *t, uint64_t now_us);
 
 /* ---- plane_repair.c ---- */
 void plane_repair_lost(struct plane_path *p, const char *why); /* its connection is gone */
@@ -566,6 +586,7 @@ void plane_nick_forget(struct plane_conn *c);               /* nobody is to be a
 /* ---- plane_report.c ---- */
 void plane_report_flush(struct plane_end *e); /* REPORTs that waited go out, if they can */
 void plane_report_clear(struct plane_end *e);
+uint64_t plane_msg_hash(const struct plane_end *e, struct span id);
 struct plane_msg *plane_msg_find(struct plane_end *e, struct span id);
 struct plane_msg *plane_msg_create(struct plane_end *e, const struct msrp_head *h);
 void plane_msg_destroy(struct plane_msg *m);
@@ -578,5 +599,7 @@ void plane_msg_far_error(struct plane_msg *m, const struct plane_near *near, uin
 			 unsigned code, bool timeout);
 void plane_msg_on_idle(struct timer *t, uint64_t now_us);
 void plane_report_end(struct plane_conn *c, const struct msrp_head *h, struct span body);
+/* To e: that of the whole message id, n bytes, which may have been lost, once more. */
+void plane_report_again(struct plane_end *e, struct span id, uint64_t n);
 
 #endif

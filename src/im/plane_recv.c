@@ -125,6 +125,8 @@ static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct 
 	m->gap |= r->start > m->top + 1;
 	m->twice |= m->near_path_id && m->near_path_id != path->id && r->start <= m->top;
 	m->near_path_id = path->id;
+	m->conn_id = c->id;
+	m->whole = false;
 	m->failure = (uint8_t)h->failure;
 	m->success = h->success;
 	if (r->total != MSRP_STAR)
@@ -158,6 +160,16 @@ static void recv_again(struct plane_conn *c, const struct msrp_head *h, struct p
 		respond(c, h, path, 408);
 }
 
+/* The same, of one that went out of the table since. */
+static void recv_known(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path,
+		       const struct msrp_range *r, const struct plane_known *known)
+{
+	in_begin(c, IN_KNOWN, path, NULL);
+	c->in.pos = r->start;
+	c->in.total = known->bytes;
+	c->in.report = known->reported && h->success;
+}
+
 /* Our offer is out on this end.  Who answers it may go by its answer at once (RFC 3264 5.1, 6.1), and the SEND may be here
  * before that answer: what is wrong by the terms of today is not refused before it is known what was agreed. */
 static bool answer_may_allow(const struct plane_end *e, unsigned code)
@@ -170,6 +182,7 @@ static bool answer_may_allow(const struct plane_end *e, unsigned code)
 static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_path *path)
 {
 	struct plane_end *e = path->end, *far = end_other(e);
+	struct plane_known known;
 	struct plane_msg *m;
 	struct msrp_range r;
 	unsigned code = 0;
@@ -188,6 +201,10 @@ static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_pa
 		plane_conn_wait(c, &e->waiters, false);
 		return false;
 	}
+	if (!m && plane_past_knows(c, e, h, &r, &known)) {
+		recv_known(c, h, path, &r, &known);
+		return true;
+	}
 	if (m && m->code)
 		code = m->code;
 	else if (!m)
@@ -198,6 +215,8 @@ static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_pa
 	}
 	if (!code && too_large(e, m, &r))
 		code = 413;
+	if (!code && m && r.total != MSRP_STAR && m->total != MSRP_STAR && r.total != m->total)
+		code = 400; /* it has one size (RFC 4975 7.1.1) */
 	if (!code && c->overdue)
 		code = 408;
 	if (code) {
@@ -209,7 +228,7 @@ static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_pa
 		plane_conn_wait(c, &e->waiters, true);
 		return false;
 	}
-	if (m && plane_resend_known(m)) {
+	if (m && plane_resend_known(m, c)) {
 		recv_again(c, h, path, m);
 		return true;
 	}
@@ -309,6 +328,16 @@ static void again_end(struct plane_conn *c)
 		plane_near_answer(n, 200);
 }
 
+static void known_end(struct plane_conn *c, const struct msrp_event *ev)
+{
+	const struct plane_in *in = &c->in;
+	bool fits = in->pos - 1 <= in->total;
+
+	respond(c, ev->head, in->path, fits ? 200 : 400);
+	if (fits && in->report && ev->flag == '$')
+		plane_report_again(in->path->end, ev->head->message_id, in->total);
+}
+
 void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev)
 {
 	switch (c->in.mode) {
@@ -320,6 +349,9 @@ void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev)
 		break;
 	case IN_AGAIN:
 		again_end(c);
+		break;
+	case IN_KNOWN:
+		known_end(c, ev);
 		break;
 	case IN_NICK:
 		plane_nick_forward(c, ev->head);

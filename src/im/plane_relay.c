@@ -209,6 +209,8 @@ void plane_relay_body(struct plane_conn *c, const struct msrp_event *ev)
 		return;
 	if (c->in.pos - 1 + ev->body.n > m->limit) /* the bytes that came count, whatever was announced */
 		plane_msg_fail(m, 413);
+	else if (m->total != MSRP_STAR && c->in.pos - 1 + ev->body.n > m->total)
+		plane_msg_fail(m, 400); /* its size was announced, to the far side too (UP-21) */
 	else if (m->judged)
 		plane_relay_pass(c, ev);
 	else
@@ -298,6 +300,7 @@ void plane_relay_end(struct plane_conn *c, const struct msrp_event *ev)
 	if (ev->flag != '+')
 		plane_file_over(m, ev->flag == '$');
 	if (ev->flag == '$' && !m->code) {
+		m->whole = true;
 		if (m->total == MSRP_STAR)
 			m->total = in->pos - 1;
 		plane_content_count(m);

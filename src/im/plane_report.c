@@ -33,7 +33,7 @@ static bool msg_eq(const struct htab_link *l, const void *key)
 	return m->end == k->end && m->id_n == k->id.n && memcmp(m->id, k->id.p, k->id.n) == 0;
 }
 
-static uint64_t msg_hash(const struct plane_end *e, struct span id)
+uint64_t plane_msg_hash(const struct plane_end *e, struct span id)
 {
 	return htab_hash(&end_planes(e)->msgs, id) ^ ((uint64_t)(uintptr_t)e >> 4) * 0x9e3779b97f4a7c15ull;
 }
@@ -45,7 +45,7 @@ struct plane_msg *plane_msg_find(struct plane_end *e, struct span id)
 
 	if (!e->n_msgs)
 		return NULL;
-	l = htab_get(&end_planes(e)->msgs, msg_hash(e, id), msg_eq, &k);
+	l = htab_get(&end_planes(e)->msgs, plane_msg_hash(e, id), msg_eq, &k);
 	return l ? container_of(l, struct plane_msg, link) : NULL;
 }
 
@@ -95,7 +95,7 @@ struct plane_msg *plane_msg_create(struct plane_end *e, const struct msrp_head *
 	list_init(&m->nears), list_init(&m->outs), list_init(&m->on_idle);
 	list_push(&e->msgs, &m->on_end);
 	e->n_msgs++;
-	htab_put(&ps->msgs, &m->link, msg_hash(e, h->message_id));
+	htab_put(&ps->msgs, &m->link, plane_msg_hash(e, h->message_id));
 	return m;
 }
 
@@ -130,13 +130,21 @@ static bool msg_failed_twice(const struct plane_msg *m)
 	return m->code && m->twice;
 }
 
+/* All of it came, and its sender was told 200. */
+static bool msg_answered(const struct plane_msg *m)
+{
+	return m->whole && !m->gap && !m->code && m->failure == MSRP_FAILURE_YES;
+}
+
 void plane_msg_settle(struct plane_msg *m)
 {
 	struct planes *ps = end_planes(m->end);
 
 	if (msg_busy(m))
 		return;
-	if (m->complete && !m->waiting && !plane_resend_known(m) && !msg_failed_twice(m)) {
+	if (m->complete && !m->waiting && !plane_resend_may_come(m) && !msg_failed_twice(m)) {
+		if (msg_answered(m))
+			plane_past_add(m);
 		plane_msg_destroy(m);
 		return;
 	}
@@ -293,8 +301,18 @@ static void report_failure(struct plane_msg *m, const struct msrp_range *r, unsi
 	char text[ID_MAX + 256];
 	struct wbuf w = wbuf_on(text, sizeof(text));
 
-	w_msrp_failure(&w, (struct span){ m->id, m->id_n }, r, code);
+	w_msrp_status(&w, (struct span){ m->id, m->id_n }, r, code);
 	report_send(m->end, w_span_of(&w));
+}
+
+void plane_report_again(struct plane_end *e, struct span id, uint64_t n)
+{
+	char text[ID_MAX + 256];
+	struct wbuf w = wbuf_on(text, sizeof(text));
+	struct msrp_range all = { 1, n, n };
+
+	w_msrp_status(&w, id, &all, 200);
+	report_send(e, w_span_of(&w));
 }
 
 static bool near_overlaps(const struct plane_msg *m, const struct msrp_range *r)

@@ -137,9 +137,15 @@ void plane_resend_path(struct plane_path *p, struct plane_out *refused)
 
 /* ---- the sender's was ---- */
 
-bool plane_resend_known(const struct plane_msg *m)
+bool plane_resend_may_come(const struct plane_msg *m)
 {
 	return m->orphan && m->complete && !m->gap && !m->code;
+}
+
+bool plane_resend_known(const struct plane_msg *m, const struct plane_conn *c)
+{
+	return plane_resend_may_come(m) ||
+	       (m->whole && !m->gap && !m->code && m->conn_id != c->id && m->failure == MSRP_FAILURE_YES);
 }
 
 /* Is anything of it still to be confirmed by the far side? */
@@ -158,6 +164,7 @@ static bool is_open(const struct plane_msg *m)
 
 void plane_resend_adopt(struct plane_msg *m, struct plane_near *n)
 {
+	m->orphan = true;
 	n->start = 1;
 	n->n = m->top;
 	n->again = true;

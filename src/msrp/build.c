@@ -73,7 +73,7 @@ void w_msrp_response(struct wbuf *w, struct span tid, unsigned code, struct span
 	w_msrp_end(w, tid, '$');
 }
 
-void w_msrp_failure(struct wbuf *w, struct span message_id, const struct msrp_range *r, unsigned code)
+void w_msrp_status(struct wbuf *w, struct span message_id, const struct msrp_range *r, unsigned code)
 {
 	w_span(w, SPAN("Message-ID: ")), w_span(w, message_id);
 	w_span(w, SPAN("\r\nByte-Range: ")), w_msrp_range(w, r);

@@ -14,8 +14,8 @@ void w_msrp_request(struct wbuf *w, struct span tid, struct span method, struct 
 void w_msrp_rest(struct wbuf *w, struct span rest, struct span range_line, const struct msrp_range *r);
 /* Seven dashes, tid, flag, CRLF; after a body put CRLF before it. */
 void w_msrp_end(struct wbuf *w, struct span tid, char flag);
-/* What a failure REPORT says after its paths, in namespace 000 (UP-26). */
-void w_msrp_failure(struct wbuf *w, struct span message_id, const struct msrp_range *r, unsigned code);
+/* What a REPORT says after its paths, in namespace 000 (UP-26). */
+void w_msrp_status(struct wbuf *w, struct span message_id, const struct msrp_range *r, unsigned code);
 
 const char *msrp_comment(unsigned code); /* "OK" for 200; "" when there is none */
 

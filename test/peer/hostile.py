@@ -164,7 +164,7 @@ def ids_in_bodies(w):
 
 
 def range_lies(w):
-    """UP-32: impossible ranges are 400, and the connection goes on; the bytes that come are what counts."""
+    """UP-32: impossible ranges are 400, and so is more than the whole was to be; the bytes that come are what counts."""
     with Pair(w) as pair:
         a = pair.a
         for i, lie in enumerate(("0-4/5", "6-6/5", "9223372036854775808-*/*", "1-9223372036854775808/*", "1-5/9223372036854775808",
@@ -175,7 +175,12 @@ def range_lies(w):
         pair.b.conn.quiet()
         a.conn.send(send("huge", a.theirs, a.mine, b"12345", byte_range="1-5/9223372036854775807"))
         must(a.conn.message().start.startswith("MSRP huge 413"), "a total of 2^63-1: 413")
-        for i, lie in enumerate(("1-3/10", "1-*/*", "1-10/4")):
+        failed = w.metric("parley_msrp_failed")
+        for i, lie in enumerate(("1-10/4", "1-*/9", "1-4/4")):  # more than the whole message has
+            a.conn.send(send(f"more{i}", a.theirs, a.mine, b"0123456789", byte_range=lie))
+            must(a.conn.message().start.startswith(f"MSRP more{i} 400"), f"{lie}: outgrew its size")
+        must(w.metric("parley_msrp_failed") == failed + 3, "what outgrew its size is counted")
+        for i, lie in enumerate(("1-3/10", "1-*/*", "1-3/*")):
             got, _, m = pair.relay(f"few{i}", b"0123456789", byte_range=lie)
             must(got == b"0123456789" and m.start == f"MSRP few{i} 200 OK", f"{lie}: {got} {m.start}")
         pair.bye()
@@ -214,22 +219,25 @@ def thieves(w):
 
 
 def too_large(w):
-    """UP-36: 413 as soon as it is known, an abort to who has a part of it, and later chunks go nowhere."""
+    """UP-32, UP-36: 413, or 400 where it said its size, as soon as it is known, an abort to who has a part of it, and later chunks go nowhere."""
     with Pair(w) as pair:
         a = pair.a
         a.conn.send(send("big1", a.theirs, a.mine, b"12345", byte_range=f"1-5/{LIMIT + 1}"))
         must(a.conn.message().start.startswith("MSRP big1 413"), "a total beyond the limit")
-        for tid, announced in (("big2", "*"), ("big3", "10")):
-            a.conn.send(send(tid, a.theirs, a.mine, b"z" * (LIMIT + 50_000), "+", f"1-*/{announced}"))
+        for tid, code, announced in (("big2", 413, "*"), ("big3", 400, "4000")):
+            a.conn.send(send(tid, a.theirs, a.mine, b"z" * 3000, "+", f"1-*/{announced}"))
+            must(len(pair.take().body) == 3000, "it begins well")
+            must(a.conn.message().start == f"MSRP {tid} 200 OK", "so far")
+            a.conn.send(send(f"{tid}-1", a.theirs, a.mine, b"z" * (LIMIT + 50_000), "+", f"3001-*/{announced}", message_id=tid))
             n, flag = 0, "+"
             while flag == "+":
                 m = pair.take()
                 must(m.head["Message-ID"] == tid, "nothing of what was refused")
                 n, flag = n + len(m.body), m.flag
-            must(flag == "#" and n <= LIMIT, f"{n} bytes went on, then {flag}")
-            must(a.conn.message().start.startswith(f"MSRP {tid} 413"), "413")
+            must(flag == "#" and 3000 + n <= (LIMIT if announced == "*" else 4000), f"{n} bytes more went on, then {flag}")
+            must(a.conn.message().start.startswith(f"MSRP {tid}-1 {code}"), "told")
             a.conn.send(send(f"{tid}-2", a.theirs, a.mine, b"and more", byte_range="11-18/*", message_id=tid))
-            must(a.conn.message().start.startswith(f"MSRP {tid}-2 413"), "413 for what follows")
+            must(a.conn.message().start.startswith(f"MSRP {tid}-2 {code}"), "and what follows is told the same")
         got, _, m = pair.relay("small1", b"fits")
         must(got == b"fits" and m.start == "MSRP small1 200 OK", "the next message goes through")
         pair.bye()

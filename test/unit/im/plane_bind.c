@@ -43,6 +43,7 @@ static void setup_6_answers(void **state)
 	assert_int_equal(plane_setup_answer(SDP_SETUP_HOLDCONN), SDP_SETUP_PASSIVE);
 }
 
+/* UP-2 */
 static void local_2_paths_differ(void **state)
 {
 	struct pw *w = up();
@@ -57,6 +58,30 @@ static void local_2_paths_differ(void **state)
 	assert_string_equal(a.path + 22 + 20, ";tcp");
 	plane_local(w->p, SIDE_A, 1, &a);
 	assert_false(a.known);
+	pw_finish(w);
+}
+
+/* UP-2: 120 bits in 20 characters that a session-id may have, each path's its own. */
+static void local_2_ids_differ(void **state)
+{
+	enum { N = 64 };
+	static char seen[N][21];
+	struct pw *w = up();
+
+	for (unsigned n = 0; n < N; n++) {
+		enum side from = n % 2 ? SIDE_A : SIDE_B;
+		struct plane_local at;
+		char uri[64];
+		snprintf(uri, sizeof(uri), "msrp://a.example:7001/move%u;tcp", n);
+		exchange(w, from, uri, "active", uri, "active");
+		plane_local(w->p, from, 0, &at);
+		memcpy(seen[n], at.path + 22, 20);
+		assert_int_equal(strspn(seen[n], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+						 "0123456789-_"),
+				 20);
+		for (unsigned k = 0; k < n; k++)
+			assert_string_not_equal(seen[k], seen[n]);
+	}
 	pw_finish(w);
 }
 
@@ -339,6 +364,7 @@ static void bind_16_nobody_comes(void **state)
 	pw_finish(&w);
 }
 
+/* UP-51 */
 static void bind_51_limits(void **state)
 {
 	static struct pw w;
@@ -360,6 +386,7 @@ static void bind_51_limits(void **state)
 	pw_finish(&w);
 }
 
+/* UP-9, UP-54 */
 static void bind_9_active_speaks_first(void **state)
 {
 	static struct pw w;
@@ -511,7 +538,7 @@ static void path_9_rollback_leaves_nothing(void **state)
 	}
 	assert_int_equal(plane_generation(w->p), 1);
 	assert_int_equal(planes_stats(w->ps)->sessions, sessions);
-	assert_true(w->wheel.n <= timers + 2); /* the lists' own */
+	assert_true(w->wheel.n <= timers + 3); /* the lists' own */
 	assert_true(plane_idle(w->p));
 	plane_rollback(w->p, w->now_us); /* nothing prepared: fine */
 	pw_finish(w);
@@ -705,6 +732,7 @@ static void path_off_bits(void **state)
 	pw_finish(&w);
 }
 
+/* UP-51 */
 static void path_51_lines_max(void **state)
 {
 	static struct pw w;
@@ -825,6 +853,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(setup_6_answers),
 		cmocka_unit_test(local_2_paths_differ),
+		cmocka_unit_test(local_2_ids_differ),
 		cmocka_unit_test(bind_10_unknown_session),
 		cmocka_unit_test(bind_3_compared_as_uri),
 		cmocka_unit_test(bind_10_elsewhere_gets_506),

@@ -104,9 +104,41 @@ static void oom_every_allocation(void **state)
 	assert_true(n > 20);
 }
 
+/* UPA-22: what commit needs was made by prepare: whichever allocation fails on the way, the new paths are in effect. */
+static void commit_22_cannot_fail(void **state)
+{
+	static struct pw w;
+	struct pw_sdp offer, answer;
+	struct plane_local next, now;
+	bool failed = true;
+	char moved[64];
+
+	pw_init(&w);
+	w.ps = planes_create(&w.conf, &w.port, &w.wheel);
+	w.p = plane_create(w.ps, &w, &hooks);
+	assert_true(exchange(&w, SIDE_A, A_URI, B_URI));
+	for (unsigned n = 0; failed; n++) {
+		snprintf(moved, sizeof(moved), "msrp://%c.example:7001/moved%u;tcp", n % 2 ? 'a' : 'b', n);
+		pw_sdp1(&offer, moved, "active", NULL);
+		pw_sdp1(&answer, moved, "active",
+			NULL); /* we connect to nobody: that may fail, and is repaired */
+		assert_int_equal(plane_prepare(w.p, SIDE_A, &offer.sdp, 0, w.now_us), 0);
+		plane_local(w.p, SIDE_A, 0, &next);
+		oom_fail_after(n);
+		plane_commit(w.p, SIDE_A, &offer.sdp, &answer.sdp, w.now_us);
+		failed = oom_end();
+		plane_local(w.p, SIDE_A, 0, &now);
+		assert_memory_equal(&next, &now, sizeof(now));
+		assert_int_equal(plane_generation(w.p), 2 + n);
+		planes_check(w.ps);
+	}
+	pw_finish(&w);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(oom_every_allocation) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(oom_every_allocation),
+					    cmocka_unit_test(commit_22_cannot_fail) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

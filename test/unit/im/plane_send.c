@@ -305,6 +305,7 @@ static void send_33_short_chunks_are_not_cut_at_once(void **state)
 	pw_finish(w);
 }
 
+/* UP-23 */
 static void send_25a_responses_leave_as_they_ripen(void **state)
 {
 	struct pw *w = setup_world(true);
@@ -513,6 +514,7 @@ static void send_19_direction(void **state)
 	pw_finish(w);
 }
 
+/* UP-22 */
 static void send_22_our_end_line_in_the_body(void **state)
 {
 	struct pw *w = setup_world(true);
@@ -529,6 +531,7 @@ static void send_22_our_end_line_in_the_body(void **state)
 	pw_finish(w);
 }
 
+/* UP-20 */
 static void send_20_broken_framing_ends_the_connection(void **state)
 {
 	struct pw *w = setup_world(true);

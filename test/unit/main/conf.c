@@ -25,6 +25,30 @@ static void one_fault(const char *text, const char *want)
 	conf_finish(&c);
 }
 
+/* UP-51: with nothing configured. */
+static void limits_are_those_that_are_asked_for(void **state)
+{
+	struct conf c;
+
+	parse(&c, "", 0);
+	assert_int_equal(c.im.sessions_max, 20000);
+	assert_int_equal(PLANE_LINES_MAX, 8);
+	assert_int_equal(c.im.plane.queue_max, 256 * 1024);
+	assert_int_equal(c.im.plane.unbound_per_source_max, 100);
+	assert_int_equal(c.im.plane.bind_wait_ms, 30000);
+	conf_finish(&c);
+	parse(&c,
+	      "im: { sessions_max: 7, media: { max_streams: 8 } }\n"
+	      "msrp: { queue_max: 4096, unbound_per_source_max: 3, bind_wait: 5s }\n",
+	      0);
+	assert_int_equal(c.im.sessions_max, 7);
+	assert_int_equal(c.im.max_streams, 8);
+	assert_int_equal(c.im.plane.queue_max, 4096);
+	assert_int_equal(c.im.plane.unbound_per_source_max, 3);
+	assert_int_equal(c.im.plane.bind_wait_ms, 5000);
+	conf_finish(&c);
+}
+
 /* What stands in the table and what im/ and net/ would do without it are the same. */
 static void defaults_agree_with_the_rooms_they_configure(void **state)
 {
@@ -587,6 +611,7 @@ static void the_manual_page_has_the_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limits_are_those_that_are_asked_for),
 		cmocka_unit_test(defaults_agree_with_the_rooms_they_configure),
 		cmocka_unit_test(the_contract_is_read),
 		cmocka_unit_test(a_file_replaces_lists_whole),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams into events: whatever the reads, the events tell the same; a body is what lies between, to the byte. */
+/* UP-18, UP-19, UP-20, UP-22.  Streams into events: whatever the reads, the events tell the same; a body is what lies between, to the byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

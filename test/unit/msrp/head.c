@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Heads as spans, and heads written. */
+/* Heads as spans, and heads written: UP-18, UP-20, UP-21, UP-23. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -159,7 +159,7 @@ static void build_26_report(void **state)
 	struct msrp_head h;
 
 	w_msrp_request(&w, SPAN("abcd"), SPAN("REPORT"), SPAN("msrp://b:2/y;tcp"), SPAN("msrp://a:1/x;tcp"));
-	w_msrp_failure(&w, SPAN("mid"), &r, 413);
+	w_msrp_status(&w, SPAN("mid"), &r, 413);
 	w_msrp_end(&w, SPAN("abcd"), '$');
 	assert_span(w_span_of(&w),
 		    "MSRP abcd REPORT\r\nTo-Path: msrp://b:2/y;tcp\r\nFrom-Path: msrp://a:1/x;tcp\r\n"

@@ -188,6 +188,7 @@ static void closing_is_bounded(void **state)
 	fixture_free(f);
 }
 
+/* UP-17 */
 static void connecting_by_address_and_by_name(void **state)
 {
 	static const char *const hosts[] = { "127.0.0.1", "localhost" };

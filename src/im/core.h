@@ -240,6 +240,13 @@ struct session {
 	uint32_t n_modified, n_refused;
 };
 
+struct overload {                       /* overload.c */
+	uint64_t seen_us;               /* when the world last said how long things wait */
+	uint64_t since_us, least_us;    /* of the window: all since then waited at least so long */
+	uint64_t began_us, shed_before; /* of the overload there is */
+	unsigned n;                     /* what was said in the window */
+};
+
 struct im {
 	struct im_conf conf;
 	struct im_conf *
@@ -260,6 +267,7 @@ struct im {
 	uint64_t n_uncounted[SESS_N_STATES]; /* of them, siblings of others (early.c) */
 	uint64_t next_id;
 	bool draining;
+	struct overload overload;
 	struct im_metrics mx;
 	struct sip_msg msg; /* the message being read */
 	char *out;          /* owned, SIP_MSG_MAX: the message being written */
@@ -615,6 +623,8 @@ bool modify_retry(struct session *s, const struct sip_msg *resp, unsigned status
 bool source_admits(struct im *im, const struct sip_src *src, const struct sip_msg *m, uint64_t now_us);
 /* 503 with a Retry-After of 5 to 15 s. */
 void limits_refuse(struct im *im, struct sip_stxn *t, uint64_t now_us);
+/* overload.c: nothing was handled for a while: what was known of the load is forgotten */
+void overload_expire(struct im *im, uint64_t now_us);
 struct sources;
 void sources_free(struct sources *all); /* NULL is fine */
 /* May a served user have one more session; it has: false when it is not counted; it has one less. */

@@ -19,6 +19,7 @@ void im_conf_defaults(struct im_conf *c)
 		.term_marker = "term",
 		.sessions_max = 20000,
 		.untrusted_rate = 100,
+		.overload_delay_ms = 250,
 		.server_token = "IM-serv/OMA1.0 parley/0.1",
 		.accept_types = "*",
 		.max_size = 10485760,
@@ -302,6 +303,8 @@ void im_sip_input(struct im *im, struct span bytes, const struct sip_src *src, u
 	int r;
 
 	im->mx.sip_received++;
+	if (im->mx.overload)
+		overload_expire(im, now_us);
 	/* WebSocket keeps messages apart by itself (RFC 7118 5). */
 	r = sip_msg_parse(m, bytes, src->tp == SIP_TCP || src->tp == SIP_TLS);
 	if (r == 0) {

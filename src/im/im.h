@@ -38,8 +38,9 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	char orig_marker[32], term_marker[32]; /* im.route_markers: "orig", "term" (ROLE-6) */
 	uint32_t sessions_max;                 /* im.sessions_max */
 	uint32_t sessions_per_user;            /* im.sessions_per_user; 0: as many as there may be */
-	uint32_t untrusted_rate; /* sip.untrusted_rate: requests a second of one address; 0: no limit */
-	char server_token[64];   /* im.server_token: "IM-serv/OMA1.0 parley/0.1" */
+	uint32_t untrusted_rate;    /* sip.untrusted_rate: requests a second of one address; 0: no limit */
+	uint32_t overload_delay_ms; /* sip.overload_delay: 250 (PARSE-18); 0: never */
+	char server_token[64];      /* im.server_token: "IM-serv/OMA1.0 parley/0.1" */
 	/* im.media.* */
 	char accept_types[512]; /* blank-separated */
 	uint64_t max_size, min_max_size;
@@ -86,6 +87,10 @@ void im_sip_unreachable(struct im *im, uint64_t token, uint64_t now_us);
 /* MSRP: see plane.h.  NULL from accept: over a limit, the world closes. */
 struct plane_conn *im_msrp_accept(struct im *im, void *wc, enum plane_tp tp, const struct addr *from,
 				  uint64_t now_us);
+
+/* How long what was handled just now had waited, or had others wait; from im.h's other inputs apart, as often as there was
+ * something to do (PARSE-18). */
+void im_lag(struct im *im, uint64_t lag_us, uint64_t now_us);
 
 uint64_t im_deadline(const struct im *im);    /* us; UINT64_MAX: none */
 void im_tick(struct im *im, uint64_t now_us); /* fires what is due */

@@ -75,6 +75,7 @@ void im_metrics(struct im *im, struct im_metrics *out)
 	out->transactions = tl->server + tl->client;
 	out->transaction_bytes = im->pool.n_slabs * (uint64_t)POOL_SLAB;
 	out->sip_retransmissions = tl->retrans_out;
+	out->shed = tl->shed;
 	out->over_limit += tl->refused + ps->over_limit;
 	out->msrp_sessions = ps->sessions;
 	out->msrp_connections = ps->connections;

@@ -53,6 +53,8 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	X(transaction_bytes, gauge, "Memory set apart for SIP transactions") \
 	X(sip_retransmissions, counter, "SIP messages repeated by us") \
 	X(over_limit, counter, "Requests or connections refused because a limit was reached") \
+	X(overload, gauge, "What is shed because messages wait too long: 0 nothing, 1 new dialogs, 2 requests inside dialogs too") \
+	X(shed, counter, "Requests refused because messages wait too long") \
 	X(msrp_sessions, gauge, "MSRP session-ids alive") \
 	X(msrp_connections, gauge, "MSRP connections open") \
 	X(msrp_messages, counter, "MSRP messages relayed to their end") \

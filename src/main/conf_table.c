@@ -53,6 +53,9 @@ const struct conf_item conf_items[] = {
 { "sip.untrusted_rate", CONF_INT, 0, 1000000, NULL, "100", FIELD(im.untrusted_rate), NULL,
   "Requests a second, outside of dialogs, from one address (or IPv6 /64) that is not in sip.trusted; above it 503. Twice as many "
   "may come at once. 0: no limit." },
+{ "sip.overload_delay", CONF_MS, 0, 10 * 1000, NULL, "250ms", FIELD(im.overload_delay_ms), NULL,
+  "When all that arrives has waited this long to be handled, for half a second, new dialogs get 503 until the wait is down to a half; "
+  "at four times as much the requests inside dialogs get 500, but for BYE and PRACK. 0: never." },
 { "sip.idle", CONF_MS, 10 * 1000, 24 * HOUR, NULL, "10m", FIELD(net.sip_idle_ms), NULL,
   "A SIP connection without traffic for this long is closed." },
 { "sip.message_wait", CONF_MS, 1000, 5 * MINUTE, NULL, "10s", FIELD(net.sip_header_ms), NULL,

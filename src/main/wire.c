@@ -245,6 +245,13 @@ static void on_tick(void *u, uint64_t now_us)
 	im_tick(w->im, now_us);
 }
 
+static void on_lag(void *u, uint64_t lag_us, uint64_t now_us)
+{
+	struct wire *w = u;
+
+	im_lag(w->im, lag_us, now_us);
+}
+
 static void on_trace(void *u, const struct net_trace *t)
 {
 	struct wire *w = u;
@@ -273,6 +280,7 @@ void wire_hooks(struct wire *w, struct net_hooks *out)
 		.msrp_closed = on_msrp_closed,
 		.deadline = on_deadline,
 		.tick = on_tick,
+		.lag = on_lag,
 		.trace = w->trace ? on_trace : NULL,
 		.event = on_event,
 	};

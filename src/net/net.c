@@ -46,6 +46,8 @@ uint64_t net_clock_us(void)
 void net_touch(struct net *n)
 {
 	n->now_us = net_clock_us();
+	if (!n->woke_us)
+		n->woke_us = n->now_us;
 }
 
 void net_fail_token(struct net *n, uint64_t token)
@@ -153,8 +155,24 @@ static void arm(struct net *n)
 	n->armed_us = at;
 }
 
+/* What came since the loop woke is handled: how long did it take, with what was put off to the end of the turn before? */
+static void tell_lag(struct net *n)
+{
+	uint64_t busy_us = n->turn_us;
+
+	if (n->woke_us) {
+		net_touch(n);
+		busy_us += n->now_us - n->woke_us;
+		n->stats.lag_us = busy_us > n->wait_us ? busy_us : n->wait_us;
+		if (n->hooks.lag)
+			n->hooks.lag(n->hooks.u, n->stats.lag_us, n->now_us);
+	}
+	n->wait_us = 0;
+}
+
 static void turn(struct net *n)
 {
+	tell_lag(n);
 	net_touch(n);
 	timers_run(&n->wheel, n->now_us);
 	if (n->hooks.tick && n->hooks.deadline && n->hooks.deadline(n->hooks.u) <= n->now_us)
@@ -167,6 +185,8 @@ static void turn(struct net *n)
 		if (!turn_is_due(n))
 			break;
 	}
+	n->turn_us = net_clock_us() - n->now_us;
+	n->woke_us = 0;
 }
 
 static void on_prepare(uv_prepare_t *p)

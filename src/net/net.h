@@ -93,6 +93,10 @@ struct net_hooks { /* NULL is fine for what is not used */
 	uint64_t (*deadline)(void *u);
 	void (*tick)(void *u, uint64_t now_us);
 
+	/* What was handled in this turn had waited so long, or had the rest wait: the oldest datagram in the kernel's queue, the turn
+	 * itself; a datagram lost there has its sender wait half a second.  Once per turn in which something came. */
+	void (*lag)(void *u, uint64_t lag_us, uint64_t now_us);
+
 	void (*trace)(void *u, const struct net_trace *t);
 	/* Something an operator may want to know, stable name: "accept-failed", "over-limit" ... */
 	void (*event)(void *u, const char *event, const char *detail);
@@ -107,6 +111,7 @@ struct net_hooks { /* NULL is fine for what is not used */
 	X(udp_dropped, counter, "Datagrams dropped because the socket took no more") \
 	X(udp_lost, counter, "Datagrams the kernel dropped because they were not read in time") \
 	X(udp_truncated, counter, "Datagrams dropped because they were larger than the receive buffer") \
+	X(lag_us, gauge, "Microseconds that what was handled last had waited, or had others wait") \
 	X(sip_connections, gauge, "SIP stream connections open") \
 	X(sip_connections_opened, counter, "SIP stream connections opened, both directions") \
 	X(sip_timeouts, counter, "SIP stream connections closed because idle or because a message never ended") \

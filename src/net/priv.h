@@ -29,6 +29,9 @@ struct net {
 	uv_timer_t timer;     /* only wakes the loop; what is due is decided in the turn */
 	uint64_t armed_us;    /* when timer will wake; UINT64_MAX: not set */
 	uint64_t now_us;
+	uint64_t woke_us; /* first callback of this turn; 0: there was none */
+	uint64_t wait_us; /* of the datagrams read since then the longest */
+	uint64_t turn_us; /* how long the last end of a turn took */
 	bool stopping;
 	struct net_conf conf;
 	struct net_hooks hooks;

@@ -85,6 +85,9 @@ static void udp_options(int fd, uint8_t family)
 		set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
 	else
 		set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+	/* When it arrived, and how many before it there was no room for: how long does what we read wait (PARSE-18)? */
+	set_int(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1);
+	set_int(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	/* Fragment rather than fail: the sender has already chosen the transport by size. */
 	if (family == 4)
 		set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);

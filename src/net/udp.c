@@ -14,6 +14,7 @@
 #include <netinet/ip_icmp.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/errqueue.h>
 
@@ -30,12 +31,14 @@ enum {
 	SENT_HASHED = 256, /* ICMP returns at least this much of a datagram (RFC 1812 4.3.2.3) */
 	KEEPALIVE_MAX = 4, /* CRLFCRLF */
 	ERRORS_MAX = 64,   /* of the error queue, per event */
+	WAIT_MAX_S = 60,   /* who waited longer did not: the clock was set */
 };
 
 struct udp_in { /* one for all sockets: what is received is handled before the next batch */
 	struct mmsghdr msg[BATCH];
 	struct iovec iov[BATCH];
 	struct sockaddr_storage from[BATCH];
+	char control[128]; /* of the first of a batch: when it arrived */
 	char *slots;
 };
 
@@ -52,7 +55,8 @@ struct udp_sock {
 	int fd;
 	uint64_t id;
 	struct addr at;
-	bool blocked; /* the socket took no more: waiting for POLLOUT */
+	uint32_t lost; /* as the kernel counted last */
+	bool blocked;  /* the socket took no more: waiting for POLLOUT */
 
 	unsigned n_out;
 	size_t arena_n;
@@ -300,6 +304,33 @@ static void deliver(struct udp_sock *u, const struct mmsghdr *m)
 		n->hooks.sip(n->hooks.u, bytes, &src, n->now_us);
 }
 
+/* The first of a batch has waited longest, and what was lost before it is said again by its sender after T1. */
+static void see_wait(struct udp_sock *u, struct msghdr *first)
+{
+	struct net *n = u->net;
+	uint64_t waited = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(first); c; c = CMSG_NXTHDR(first, c)) {
+		struct timespec at, now;
+		uint32_t lost;
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+			memcpy(&at, CMSG_DATA(c), sizeof(at));
+			clock_gettime(CLOCK_REALTIME, &now);
+			if (now.tv_sec - at.tv_sec < WAIT_MAX_S &&
+			    now.tv_sec >= at.tv_sec) /* else it was set */
+				waited = (uint64_t)((now.tv_sec - at.tv_sec) * (int64_t)US_PER_S +
+						    (now.tv_nsec - at.tv_nsec) / 1000);
+		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
+			memcpy(&lost, CMSG_DATA(c), sizeof(lost));
+			if (lost != u->lost && n->wait_us < SIP_T1_MS * US_PER_MS)
+				n->wait_us = SIP_T1_MS * US_PER_MS;
+			u->lost = lost;
+		}
+	}
+	if (waited > n->wait_us && waited < WAIT_MAX_S * US_PER_S)
+		n->wait_us = waited;
+}
+
 /* True: there may be more. */
 static bool receive_batch(struct udp_sock *u)
 {
@@ -308,6 +339,8 @@ static bool receive_batch(struct udp_sock *u)
 
 	for (unsigned i = 0; i < BATCH; i++)
 		in->msg[i].msg_hdr.msg_namelen = sizeof(in->from[i]);
+	in->msg[0].msg_hdr.msg_control = in->control;
+	in->msg[0].msg_hdr.msg_controllen = sizeof(in->control);
 	got = recvmmsg(u->fd, in->msg, BATCH, MSG_DONTWAIT, NULL);
 	if (got < 0) {
 		if (errno == EAGAIN || errno == EINTR)
@@ -317,6 +350,7 @@ static bool receive_batch(struct udp_sock *u)
 	}
 	u->net->stats.udp_receive_calls++;
 	u->net->stats.udp_received += (unsigned)got;
+	see_wait(u, &in->msg[0].msg_hdr);
 	for (int i = 0; i < got; i++)
 		deliver(u, &in->msg[i]);
 	return got == BATCH;

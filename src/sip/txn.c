@@ -181,6 +181,20 @@ static bool admit(const struct sip_tl *tl, enum sip_method method)
 	return tl->stats.open < max;
 }
 
+void sip_tl_shed(struct sip_tl *tl, enum sip_shed what)
+{
+	tl->shed = what;
+}
+
+static bool is_shed(struct sip_tl *tl, const struct sip_msg *m)
+{
+	if (m->method == SIP_BYE || m->method == SIP_PRACK ||
+	    tl->shed < (m->to_tag.n ? SIP_SHED_ALL : SIP_SHED_NEW))
+		return false;
+	tl->stats.shed++;
+	return true;
+}
+
 static void on_ack(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us)
 {
 	struct sip_stxn *t = sip_match_request(tl, m, SIP_INVITE, sip_match_hash(tl, m));
@@ -222,6 +236,10 @@ static void on_request(struct sip_tl *tl, const struct sip_msg *m, const struct 
 
 	if (t) {
 		sip_stxn_again(t, src);
+		return;
+	}
+	if (tl->shed && is_shed(tl, m)) {
+		refuse_busy(tl, m, src);
 		return;
 	}
 	if (!m->to_tag.n && sip_match_merged(tl, m, sip_match_merged_hash(tl, m))) {

@@ -86,7 +86,10 @@ struct sip_tl_stats {            /* gauges and counters, for metrics and idle ch
 	uint64_t server, client; /* alive now */
 	uint64_t open;           /* of them, without a final answer */
 	uint64_t retrans_in, retrans_out, timeouts, refused, stray;
+	uint64_t shed; /* of those refused, for overload */
 };
+
+enum sip_shed { SIP_SHED_NOTHING, SIP_SHED_NEW, SIP_SHED_ALL };
 
 /* wheel and hooks must outlive it.  NULL: no memory. */
 struct sip_tl *sip_tl_create(struct timers *wheel, const struct sip_tl_hooks *hooks,
@@ -94,6 +97,10 @@ struct sip_tl *sip_tl_create(struct timers *wheel, const struct sip_tl_hooks *ho
 void sip_tl_destroy(struct sip_tl *tl); /* no hook is called */
 const struct sip_tl_stats *sip_tl_stats(const struct sip_tl *tl);
 void sip_tl_fit(struct sip_tl *tl); /* tables as small as what is in them; not from inside a hook */
+
+/* There is too much to do: from now on new requests outside dialogs are told 503 (SIP_SHED_NEW), those inside 500 too
+ * (SIP_SHED_ALL); never ACK, CANCEL, BYE or PRACK (PARSE-18). */
+void sip_tl_shed(struct sip_tl *tl, enum sip_shed what);
 
 /* A parsed message (sip_msg_parse returned 0) arrived.  Retransmissions, ACKs to our errors, merged
  * requests (482, PARSE-7), CANCELs without a match (481, PARSE-12) end here.  A response whose top Via

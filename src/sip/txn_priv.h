@@ -31,6 +31,7 @@ struct sip_tl {
 	uint64_t tag_key[2];
 	uint64_t pool[TXN_POOL];
 	unsigned pool_left;
+	enum sip_shed shed;
 	char scratch[TXN_SCRATCH]; /* a message under construction, until it is sent */
 };
 

@@ -28,6 +28,7 @@ static const struct key {
 	{ "im.sessions_max", H_U32, AT(sessions_max), NULL },
 	{ "im.sessions_per_user", H_U32, AT(sessions_per_user), NULL },
 	{ "sip.untrusted_rate", H_U32, AT(untrusted_rate), NULL },
+	{ "sip.overload_delay", H_MS, AT(overload_delay_ms), NULL },
 	{ "im.server_token", H_TEXT, AT(server_token), NULL },
 	{ "im.route_markers.orig", H_TEXT, AT(orig_marker), NULL },
 	{ "im.route_markers.term", H_TEXT, AT(term_marker), NULL },

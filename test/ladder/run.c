@@ -231,8 +231,26 @@ static bool check_line(struct run *r, const struct line *l)
 	return pattern_check(&r->v, word, l->n_attr, why) || run_fail(r, "%s", why);
 }
 
+/* What is handled has waited so long, from now until then, told every 50 ms. */
+static bool lag_line(struct run *r, const struct line *l)
+{
+	uint64_t lag_us = l->n_attr ? wire_u64(l->attr[0].key) * US_PER_MS : 0;
+	uint64_t until_us = script_time(line_attr(l, "until"));
+
+	for (;;) {
+		world_enter(&r->w);
+		im_lag(r->w.im, lag_us, r->w.now_us);
+		world_leave(&r->w);
+		if (r->w.now_us + 50 * US_PER_MS > until_us)
+			return true;
+		world_run(&r->w, r->w.now_us + 50 * US_PER_MS);
+	}
+}
+
 static bool server_line(struct run *r, const struct line *l)
 {
+	if (span_eq(l->what, SPAN("lag")))
+		return lag_line(r, l);
 	world_enter(&r->w);
 	if (span_eq(l->what, SPAN("drain")))
 		im_drain(r->w.im);

@@ -168,7 +168,7 @@ static bool timed_line(struct script *s, struct line *l, struct span rest)
 		const char *word;
 		enum kind kind;
 	} verbs[] = { { "idle", K_IDLE }, { "none", K_NONE },    { "check", K_CHECK }, { "view", K_VIEW },
-		      { "log", K_LOG },   { "drain", K_SERVER }, { "end", K_SERVER } };
+		      { "log", K_LOG },   { "drain", K_SERVER }, { "end", K_SERVER },  { "lag", K_SERVER } };
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (span_eq(first, span_of(verbs[i].word))) {
 			l->kind = verbs[i].kind;

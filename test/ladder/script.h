@@ -23,7 +23,7 @@ enum kind {
 	K_CHECK,   /* [T] check A op B */
 	K_VIEW,    /* T view key=value ... */
 	K_LOG,     /* T log EVENT key=value ... */
-	K_SERVER,  /* T drain | T end CAUSE TEXT */
+	K_SERVER,  /* T drain | T end CAUSE TEXT | T lag MS until=TIME */
 };
 
 struct attr {

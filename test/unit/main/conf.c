@@ -61,6 +61,8 @@ static void defaults_agree_with_the_rooms_they_configure(void **state)
 	net_conf_defaults(&net);
 #define SAME(f) assert_int_equal(c.im.f, im.f)
 	SAME(sip_transactions_max);
+	SAME(untrusted_rate);
+	SAME(overload_delay_ms);
 	SAME(mode);
 	SAME(n_domains);
 	SAME(sessions_max);

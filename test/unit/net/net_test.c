@@ -35,6 +35,14 @@ static void on_sip(void *u, struct span bytes, const struct sip_src *src, uint64
 		f->on_sip(f, bytes, src);
 }
 
+static void on_lag(void *u, uint64_t lag_us, uint64_t now_us)
+{
+	struct fixture *f = u;
+
+	if (lag_us > f->seen.lag_us)
+		f->seen.lag_us = lag_us;
+}
+
 static void on_broken(void *u, struct span head, int err, const struct sip_src *src, uint64_t now_us)
 {
 	struct fixture *f = u;
@@ -125,6 +133,7 @@ struct fixture *fixture_new(const struct net_conf *conf, const char *ip)
 	f->seen.take_max = SIZE_MAX;
 	f->net = net_create(conf ? conf : &defaults, &(struct net_hooks){ .u = f,
 									  .sip = on_sip,
+									  .lag = on_lag,
 									  .sip_broken = on_broken,
 									  .sip_unreachable = on_unreachable,
 									  .msrp_accepted = on_accepted,

@@ -35,6 +35,7 @@ struct seen { /* what the hooks were told */
 	size_t in_n, in_cap, take_max; /* take_max: how many more are taken */
 	bool refuse;
 	unsigned events;
+	uint64_t lag_us; /* the longest */
 };
 
 struct fixture {

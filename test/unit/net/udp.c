@@ -211,6 +211,55 @@ static void a_host_that_is_no_name_is_refused(void **state)
 	fixture_free(f);
 }
 
+/* PARSE-18: a datagram has waited from its arrival on, not from when it was read. */
+static void what_waits_in_the_kernel_is_seen(void **state)
+{
+	struct fixture *f = fixture_new(NULL, "127.0.0.1");
+	struct addr at;
+	int fd = peer_udp("127.0.0.1", &at);
+	uint64_t since = net_now(f->net);
+
+	(void)state;
+	peer_send_to(fd, &f->udp, "waits");
+	while (net_now(f->net) - since < 20 * 1000)
+		usleep(1000);
+	run_until(f, f->seen.n_sip == 1);
+	run_until(f, f->seen.lag_us >= 19 * 1000);
+	assert_true(f->seen.lag_us < 60 * US_PER_S);
+	close(fd);
+	fixture_free(f);
+}
+
+static void forget(struct fixture *f, struct span bytes, const struct sip_src *src)
+{
+	(void)bytes, (void)src;
+	f->seen.n_sip = 0;
+}
+
+/* What the kernel had no room for is waited for by its sender: T1, or until it is said again. */
+static void what_was_lost_counts_as_waiting(void **state)
+{
+	struct fixture *f = fixture_new(NULL, "127.0.0.1");
+	struct addr at;
+	int fd = peer_udp("127.0.0.1", &at);
+	char text[1201];
+	unsigned sent = 0;
+
+	(void)state;
+	memset(text, '\r', sizeof(text) - 1); /* blanks are nobody's message */
+	text[sizeof(text) - 1] = '\0';
+	text[0] = 'x';
+	for (; sent < 100000 && net_stats(f->net)->udp_lost == 0; sent++)
+		peer_send_to(fd, &f->udp, text);
+	assert_true(net_stats(f->net)->udp_lost > 0);
+	f->on_sip = forget;
+	run_until(f, net_stats(f->net)->udp_received + net_stats(f->net)->udp_lost == sent);
+	peer_send_to(fd, &f->udp, text); /* the next one brings the count */
+	run_until(f, f->seen.lag_us >= 500 * 1000);
+	close(fd);
+	fixture_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +273,8 @@ int main(void)
 		cmocka_unit_test(a_name_is_resolved_once),
 		cmocka_unit_test(waiting_for_names_is_bounded),
 		cmocka_unit_test(a_host_that_is_no_name_is_refused),
+		cmocka_unit_test(what_waits_in_the_kernel_is_seen),
+		cmocka_unit_test(what_was_lost_counts_as_waiting),
 	};
 	return cmocka_run_group_tests_name("net/udp", tests, NULL, NULL);
 }

@@ -36,6 +36,7 @@ struct flow_conf {
 	uint64_t
 		total; /* bytes of content per session and direction, rounded up to whole messages; 0: no end */
 	uint64_t rate;                  /* messages a second; 0: as fast as they go */
+	uint64_t under_way; /* bytes of messages begun and not there, of all ends; 0: any (msrp_send.c) */
 	unsigned window;                /* SENDs without their 200 at once */
 	unsigned interleave;            /* messages under way at once on a connection */
 	bool interrupt;                 /* a chunk ends early, with '+', when answers wait to be written */
@@ -72,6 +73,7 @@ struct msrp_totals {
 	uint64_t answers, reports;                 /* 200s and success REPORTs received */
 	uint64_t wrong;
 	uint64_t interrupted; /* chunks that ended early */
+	uint64_t under_way;   /* bytes of messages begun, and neither there nor given up */
 	/* only where connections were cut (msrp_recv.c) */
 	uint64_t resent, again; /* bytes written again; received again */
 	uint64_t told, unsaid;  /* messages given up because of an error; lost without a word, as asked */
@@ -111,6 +113,7 @@ struct out_msg { /* a message begun */
 	bool homeless; /* its generation was cut, and bytes of it must go out (again) */
 	bool over;
 	bool given_up;     /* told that it failed, or nobody can tell */
+	bool under_way;    /* neither there nor given up */
 	uint64_t quiet_ns; /* when something last happened to it */
 	enum failure_report failure;
 };
@@ -240,6 +243,7 @@ void end_on_answer(struct end *e, struct load_conn *c, struct span tid, unsigned
 void end_on_report(struct end *e, struct span message_id, struct span range, struct span status);
 void out_settle(struct end *e, struct out_msg *m); /* something of it ended: is it over? */
 void out_give_up(struct end *e, struct out_msg *m);
+void out_landed(struct end *e, struct out_msg *m); /* it is there, or nobody waits for it */
 static inline struct out_msg *end_out(const struct end *e, uint64_t k)
 {
 	return &e->out[k & (e->ring - 1)];

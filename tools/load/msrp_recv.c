@@ -109,11 +109,13 @@ void end_in_advance(struct end *e)
 	}
 }
 
-static void complete(struct end *e, struct load_conn *c, struct in_msg *in, const struct out_msg *o,
+static void complete(struct end *e, struct load_conn *c, struct in_msg *in, struct out_msg *o,
 		     uint64_t size)
 {
 	bool first = !in->complete;
 	in->complete = true;
+	if (o->k == c->b_k)
+		out_landed(e->other, o);
 	if (first) {
 		e->totals->messages_in++;
 		e->totals->bytes_in += size;
@@ -128,7 +130,7 @@ void end_on_send_end(struct end *e, struct load_conn *c, char flag)
 {
 	char text[1024];
 	struct in_msg *in = end_in(e, c->b_k);
-	const struct out_msg *o = end_out(e->other, c->b_k);
+	struct out_msg *o = end_out(e->other, c->b_k);
 	uint64_t size = flow_message(e->other->conf, e->other->flow, c->b_k).size;
 	uint64_t to = c->b_start - 1 + c->b_got;
 	e->totals->chunks_in++;

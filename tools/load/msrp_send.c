@@ -56,11 +56,19 @@ static void not_open(struct out_msg *m)
 	}
 }
 
+void out_landed(struct end *e, struct out_msg *m)
+{
+	if (m->under_way)
+		e->totals->under_way -= m->size;
+	m->under_way = false;
+}
+
 void out_give_up(struct end *e, struct out_msg *m)
 {
 	if (m->given_up)
 		return;
 	m->given_up = true;
+	out_landed(e, m);
 	*(m->failure == FR_YES ? &e->totals->told : &e->totals->unsaid) += 1;
 	if (m->over)
 		return;
@@ -77,10 +85,18 @@ void out_give_up(struct end *e, struct out_msg *m)
 	out_settle(e, m);
 }
 
+/* Full speed is not a flood: what waits in front of a message is bounded, or else each would take as long as all ends
+ * together make it, and be too late for everybody's timers.  An end that has nothing under way goes before others. */
+static bool has_turn(const struct end *e)
+{
+	uint64_t most = e->conf->under_way;
+	return !most || e->totals->under_way < (e->k_base == e->k ? 2 * most : most);
+}
+
 static bool may_begin(const struct end *e, const struct gen *g, uint64_t now)
 {
 	if (!e->sends || e->stop || e->held || g != e->gen || e->k >= e->n_messages || e->n_homeless ||
-	    e->k - e->k_base >= e->ring || e->k - e->other->in_base >= e->ring)
+	    e->k - e->k_base >= e->ring || e->k - e->other->in_base >= e->ring || !has_turn(e))
 		return false;
 	return !e->conf->rate || now >= e->first_ns + e->k * 1000000000u / e->conf->rate;
 }
@@ -102,7 +118,9 @@ static uint64_t begin(struct end *e, struct gen *g, uint64_t now)
 		.gen = g,
 		.gen_id = g->id,
 		.cut = e->outage || e->other->outage,
+		.under_way = true,
 	};
+	e->totals->under_way += p.size;
 	g->unfinished++;
 	g->open[g->n_open++] = e->k;
 	return e->k++;

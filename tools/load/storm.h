@@ -89,7 +89,7 @@ struct storm_conf {
 	uint16_t far_port;
 	unsigned sessions, seconds, rate,
 		cuts; /* rate: per session and second; cuts: per session and minute */
-	unsigned timeout_s;
+	unsigned timeout_s, buffer;
 	uint64_t rss_max; /* per cent of what it was after the warm-up, plus 16 MiB */
 	int pid;
 	struct flow_conf flow;

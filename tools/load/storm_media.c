@@ -58,6 +58,11 @@ static int tcp_socket(const struct storm *s)
 	int fd = socket(s->conf.local.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		load_die("socket: %s", strerror(errno));
+	if (s->conf.buffer) {
+		int size = (int)s->conf.buffer;
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	}
 	return fd;
 }
 
@@ -312,8 +317,10 @@ void storm_cut(struct storm_session *x)
 
 void storm_media_tick(struct storm *s)
 {
+	static unsigned first;
+	first += s->conf.sessions / 3 + 1; /* whoever comes first finds room for messages */
 	for (unsigned i = 0; i < s->conf.sessions; i++) {
-		struct storm_session *x = &s->session[i];
+		struct storm_session *x = &s->session[(first + i) % s->conf.sessions];
 		for (unsigned bit = 0; bit < 2 * STORM_LINES; bit++) {
 			struct end *e = &x->line[bit / 2].end[bit % 2];
 			if (!e->gen)

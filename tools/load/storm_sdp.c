@@ -166,7 +166,7 @@ void storm_take_sdp(struct storm_session *x, unsigned side, bool answer, struct 
 			storm_wrong(x, "side %u: line %u is missing", side, i);
 			continue;
 		}
-		if (!x->line[i].used)
+		if (!x->line[i].used && said(x, side, i).on)
 			storm_line_init(x, i, x->line[i].file);
 		take_line(x, side, i, m, answer);
 	}

@@ -45,6 +45,8 @@ static SSL_CTX *context(const SSL_METHOD *m)
 	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				    SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(c, 1);
+	/* A ticket costs what a certificate costs, for OpenSSL reads back what it put in; one is what a client uses. */
+	SSL_CTX_set_num_tickets(c, 1);
 	if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) == 1 && SSL_CTX_set_cipher_list(c, ciphers) == 1)
 		return c;
 	SSL_CTX_free(c);
@@ -56,8 +58,10 @@ static int load_authorities(SSL_CTX *c, const char *ca, char why[256])
 	struct stat st;
 	int ok;
 
+	/* Not SSL_CTX_set_default_verify_paths(): with it comes a "store" that reads the whole directory, each file of
+	 * it, whenever a certificate has an issuer that is not known: so for every peer that goes by its fingerprint. */
 	if (!ca[0])
-		ok = SSL_CTX_set_default_verify_paths(c);
+		ok = SSL_CTX_set_default_verify_file(c) == 1 && SSL_CTX_set_default_verify_dir(c) == 1;
 	else if (stat(ca, &st) == 0 && S_ISDIR(st.st_mode))
 		ok = SSL_CTX_load_verify_dir(c, ca);
 	else

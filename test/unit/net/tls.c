@@ -2,6 +2,9 @@
 /* SIP over TLS: whom we let in, whom we believe, and that the bytes are those of a plain stream. */
 #include "tls_peer.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
+
 #define MESSAGE(body_n, body) "OPTIONS sip:a SIP/2.0\r\nContent-Length: " #body_n "\r\n\r\n" body
 
 static const char first[] = MESSAGE(5, "first");
@@ -29,12 +32,24 @@ static int free_identities(void **state)
 	return 0;
 }
 
+/* In front of the library's: who calls it? */
+static unsigned directories_read;
+
+DIR *opendir(const char *name)
+{
+	DIR *(*real)(const char *) = (DIR * (*)(const char *)) dlsym(RTLD_NEXT, "opendir");
+
+	directories_read++;
+	return real(name);
+}
+
 struct secure {
 	struct fixture *f;
 	struct addr at; /* its TLS listener */
 };
 
-static struct secure secure_new(const struct net_conf *conf, bool require_clients, bool verify_servers)
+static struct secure secure_with(const struct net_conf *conf, bool require_clients, bool verify_servers,
+				 const char *authorities)
 {
 	struct secure s = { .f = fixture_new(conf, "127.0.0.1") };
 	struct net_tls_conf tls = { .require_clients = require_clients, .verify_servers = verify_servers };
@@ -43,10 +58,15 @@ static struct secure secure_new(const struct net_conf *conf, bool require_client
 
 	snprintf(tls.certificate, sizeof(tls.certificate), "%s", here.cert_file);
 	snprintf(tls.key, sizeof(tls.key), "%s", here.key_file);
-	snprintf(tls.ca, sizeof(tls.ca), "%s", ca.cert_file);
+	snprintf(tls.ca, sizeof(tls.ca), "%s", authorities);
 	assert_int_equal(net_use_tls(s.f->net, &tls, why), 0);
 	assert_int_equal(net_listen_sip(s.f->net, SIP_TLS, &any, &s.at), 0);
 	return s;
+}
+
+static struct secure secure_new(const struct net_conf *conf, bool require_clients, bool verify_servers)
+{
+	return secure_with(conf, require_clients, verify_servers, ca.cert_file);
 }
 
 static struct tls_peer connected(struct secure *s, const struct identity *me)
@@ -208,6 +228,28 @@ static void unless_told_not_to_look(void **state)
 	fixture_free(s.f);
 }
 
+/* The system's authorities are looked up by the hash of their name; their directory is not read through, which for each
+ * unknown certificate would cost more than all of the handshake. */
+static void the_systems_authorities_are_found_by_hash(void **state)
+{
+	char dir[] = "/tmp/parley-ca-XXXXXX", hashed[64];
+	struct secure s;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(hashed, sizeof(hashed), "%s/%08lx.0", dir, X509_subject_name_hash(ca.cert));
+	assert_int_equal(symlink(ca.cert_file, hashed), 0);
+	setenv("SSL_CERT_DIR", dir, 1);
+	directories_read = 0;
+	s = secure_with(NULL, false, true, "");
+	assert_true(reaches(&s, &here, ""));
+	assert_false(reaches(&s, &stranger, ""));
+	assert_int_equal(directories_read, 0);
+	fixture_free(s.f);
+	unsetenv("SSL_CERT_DIR");
+	unlink(hashed);
+	rmdir(dir);
+}
+
 /* RFC 5922 7.3: what was shown for one name says nothing about another. */
 static void a_connection_serves_one_name(void **state)
 {
@@ -361,6 +403,7 @@ int main(void)
 		cmocka_unit_test(a_full_socket_keeps_the_order),
 		cmocka_unit_test(a_server_must_be_whom_we_called),
 		cmocka_unit_test(unless_told_not_to_look),
+		cmocka_unit_test(the_systems_authorities_are_found_by_hash),
 		cmocka_unit_test(a_connection_serves_one_name),
 		cmocka_unit_test(a_client_must_be_known_where_asked_for),
 		cmocka_unit_test(nothing_older_than_tls_1_2),

@@ -4,7 +4,7 @@
 # The storm: parleyd on loopback, sessions at full speed in both directions, each modified many times a second
 # (parley-load storm).  At the end nothing may be left in the server: no session, no connection, no transaction.
 #
-#	storm.sh PARLEYD PARLEY-LOAD [--acknowledge end|hop] [options of parley-load storm]
+#	storm.sh PARLEYD PARLEY-LOAD [--acknowledge end|hop] [--tls none|client|both] [options of parley-load storm]
 #
 # Exit: 0 good, 1 else.
 set -uo pipefail
@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tools/loopback.sh
 source "$here/../../tools/loopback.sh"
 [ $# -ge 2 ] || { sed -n '3,9p' "$0" >&2 && exit 2; }
-parleyd=$1 load=$2 acknowledge=end
+parleyd=$1 load=$2 acknowledge=end core=same
 shift 2
 for program in "$parleyd" "$load"; do
 	[ -x "$program" ] || { echo "no $program" && exit 77; }
@@ -22,6 +22,8 @@ if [ "${1-}" = --acknowledge ]; then
 	shift 2
 	[ "$acknowledge" = end ] || set -- --hop "$@"
 fi
+# With "client" the far side stays with TCP, whatever the client has.
+[[ " $* " != *" --tls client "* ]] || core=tcp
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=4
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-storm.XXXXXX") || exit 1
@@ -35,7 +37,7 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 ulimit -n "$(ulimit -Hn)" 2>/dev/null
-port sip_port && port msrp_port && port far_port && port mgmt_port
+port sip_port && port msrp_port && port tls_port && port far_port && port mgmt_port
 cat >"$tmp/parleyd.yaml" <<YAML
 sip:
   listen: ["udp:127.0.0.1:$sip_port"]
@@ -44,8 +46,10 @@ im:
   served_domains: ["example.com"]
   media:
     max_chats: 4
+    allow_downgrade: true
 msrp:
-  listen: ["tcp:127.0.0.1:$msrp_port"]
+  listen: ["tcp:127.0.0.1:$msrp_port", "tls:127.0.0.1:$tls_port"]
+  transport: { client: same, core: $core }
   acknowledge: $acknowledge
 mgmt:
   listen: "127.0.0.1:$mgmt_port"

@@ -35,12 +35,12 @@ struct flow_conf {
 	unsigned n_size, n_chunk;                             /* 0: drawn, to 5 MiB */
 	uint64_t
 		total; /* bytes of content per session and direction, rounded up to whole messages; 0: no end */
-	uint64_t rate;                  /* messages a second; 0: as fast as they go */
-	uint64_t under_way; /* bytes of messages begun and not there, of all ends; 0: any (msrp_send.c) */
-	unsigned window;                /* SENDs without their 200 at once */
-	unsigned interleave;            /* messages under way at once on a connection */
-	bool interrupt;                 /* a chunk ends early, with '+', when answers wait to be written */
-	bool hop;                       /* the device answers for itself, not for the far side */
+	uint64_t rate;       /* messages a second; 0: as fast as they go */
+	uint64_t under_way;  /* bytes of messages begun and not there, of all ends; 0: any (msrp_send.c) */
+	unsigned window;     /* SENDs without their 200 at once */
+	unsigned interleave; /* messages under way at once on a connection */
+	bool interrupt;      /* a chunk ends early, with '+', when answers wait to be written */
+	bool hop;            /* the device answers for itself, not for the far side */
 	bool success_report, all_modes; /* all_modes: drawn for each message */
 	enum failure_report failure_report;
 };
@@ -232,6 +232,7 @@ ssize_t conn_send(struct load_conn *c, const struct iovec *iov, int n);
 /* Moves of the body under way what makes a full record. */
 void conn_tls_fill(struct load_conn *c, uint64_t now);
 bool conn_has_more(const struct load_conn *c); /* although the socket may not say so */
+bool conn_tls_resumed(const struct load_conn *c);
 void conn_tls_end(struct load_conn *c);
 
 /* ---- msrp_send.c ---- */

@@ -109,8 +109,7 @@ void end_in_advance(struct end *e)
 	}
 }
 
-static void complete(struct end *e, struct load_conn *c, struct in_msg *in, struct out_msg *o,
-		     uint64_t size)
+static void complete(struct end *e, struct load_conn *c, struct in_msg *in, struct out_msg *o, uint64_t size)
 {
 	bool first = !in->complete;
 	in->complete = true;

@@ -13,7 +13,7 @@
 #include "msrp.h"
 #include "net/tls.h"
 
-enum { RECORD = 16384, HANDSHAKE = 22 /* RFC 8446 5.1 */ };
+enum { SESSIONS_KEPT = 200, RECORD = 16384, HANDSHAKE = 22 /* RFC 8446 5.1 */ };
 
 static struct tls *tls_of_all(void)
 {
@@ -49,10 +49,8 @@ static void begin(struct load_conn *c, struct tls_link *l)
 
 void conn_tls_call(struct load_conn *c)
 {
-	struct sockaddr_storage to;
-	/* All sessions of one server are resumed alike, whichever address its paths have. */
-	uint64_t key = text_path_addr(c->gen->peer, &to) ? load_port_of(&to) : 0;
-	begin(c, tls_call(tls_of_all(), c->fd, SPAN_EMPTY, key));
+	/* There is one server: any session with it may be resumed, and each end keeps one of its own. */
+	begin(c, tls_call(tls_of_all(), c->fd, SPAN_EMPTY, 1 + c->gen->end->flow % SESSIONS_KEPT));
 }
 
 bool conn_tls_look(struct load_conn *c)
@@ -137,6 +135,11 @@ void conn_tls_fill(struct load_conn *c, uint64_t now)
 bool conn_has_more(const struct load_conn *c)
 {
 	return c->tls && tls_has_more(c->tls);
+}
+
+bool conn_tls_resumed(const struct load_conn *c)
+{
+	return c->tls && tls_resumed(c->tls);
 }
 
 void conn_tls_end(struct load_conn *c)

@@ -36,6 +36,8 @@ static const char tail[] =
 	"Exit status: 0 every message arrived once, in order, and every REPORT; with --cuts: or its\n"
 	"sender was told, or had asked not to be; 1 not so; 2 bad usage.\n";
 
+static const char *const tls_words[] = { "none", "client", "both", NULL };
+
 static void say(struct storm *s, uint64_t start, uint64_t rss)
 {
 	static uint64_t bytes, changes, at;
@@ -58,10 +60,12 @@ static void invite(struct storm *s, unsigned i)
 {
 	struct storm_session *x = &s->session[i];
 	struct storm_change *c = &x->change;
+	bool tls = s->conf.tls && storm_draw_tls(s);
 	*c = (struct storm_change){ .op = OP_ADD, .on = true, .may = { true, true }, .began_ns = s->now };
 	for (unsigned side = 0; side < 2; side++) {
 		c->new_path[side] = true;
-		storm_new_path(x, side, 0, c->self[side]);
+		c->tls[side] = tls && (side == 0 || s->conf.tls == STORM_TLS_BOTH);
+		storm_new_path(x, side, 0, c->tls[side], c->self[side]);
 	}
 	storm_invite(x);
 }
@@ -242,8 +246,9 @@ static bool judge(const struct storm *s, const struct run *r, bool ok)
 	for (unsigned op = 0; op < OP_KINDS; op++)
 		printf(" %s %" PRIu64, storm_op_name(op), s->ops[op]);
 	printf("\nconnections       %" PRIu64 " made, %" PRIu64 " old ones closed by the server\n"
+	       "  TLS             %" PRIu64 ", %" PRIu64 " resumed\n"
 	       "SIP sent again    %" PRIu64 "\n",
-	       s->conns_made, s->early_closed, s->resent);
+	       s->conns_made, s->early_closed, s->shaken, s->resumed, s->resent);
 	hist_print("offer to answer   ", &s->modify);
 	hist_print("first to last byte", &t->delivery);
 	hist_print("SEND to its 200   ", &t->answer);
@@ -265,12 +270,15 @@ static void read_options(struct storm_conf *c, int argc, char **argv)
 		OPT_N32("rate", &c->rate, 0, 1000, "changes a second of each session (10)"),
 		OPT_FN("only", "LIST", c, storm_only,
 		       "kinds of change, by commas: path, answer-path,\nboth-paths, hold, resume, types, same, add, remove,\n"
-		       "refused-far, refused-here (all)"),
+		       "refused-far, refused-here, tls (all)"),
+		OPT_ONE_OF(
+			"tls", "SIDES", &c->tls, tls_words,
+			"whose paths change between TCP and TLS: none, client,\nboth (both), as msrp.transport has it"),
 		OPT_N32("cuts", &c->cuts, 0, 6000, "connections cut a minute in each session (6)"),
 		OPT_N64("seed", &c->flow.seed, 0, UINT64_MAX, "of what is drawn (1)"),
 		OPT_N32("window", &c->flow.window, 1, WINDOW_MAX, "SENDs without their 200 at once (64)"),
 		OPT_N64("under-way", &c->flow.under_way, 0, 1ull << 50,
-			"bytes of messages begun and not there, of all ends, at\nwhich others wait; 0: any (16M)"),
+			"bytes of messages begun and not there, of all ends, at\nwhich others wait; 0: any (32M)"),
 		OPT_N32("buffer", &c->buffer, 0, 1 << 30,
 			"bytes of each of our socket buffers; 0: as the system\nhas it (65536)"),
 		OPT_N32("interleave", &c->flow.interleave, 1, INTERLEAVE_MAX,
@@ -308,10 +316,11 @@ int load_storm_main(int argc, char **argv)
 			  .cuts = 6,
 			  .timeout_s = 45,
 			  .buffer = 65536,
+			  .tls = STORM_TLS_BOTH,
 			  .rss_max = 25,
 			  .flow = { .seed = 1,
 				    .window = 64,
-				    .under_way = 16 << 20,
+				    .under_way = 32 << 20,
 				    .interleave = 3,
 				    .interrupt = true,
 				    .all_modes = true } },

@@ -24,6 +24,7 @@ enum storm_op {
 	OP_REMOVE,       /* ends one that is idle */
 	OP_REFUSED_FAR,  /* a new path; whoever answers says 488: all stays */
 	OP_REFUSED_HERE, /* one that the server must refuse */
+	OP_TLS,          /* TCP becomes TLS, or TLS TCP */
 	OP_MEND,         /* after a cut: a new path for the side that was hit */
 	OP_KINDS,
 	OP_IDLE = OP_KINDS
@@ -34,6 +35,7 @@ struct storm_line {
 	bool file, wide, remove_soon;
 	uint8_t hold_soon; /* bit: that side is to fall silent, when what it began is known */
 	bool may[2];       /* side s may send */
+	bool tls[2];       /* the transport of each side */
 	struct end end[2];
 	char selector[96], transfer[40]; /* of a file */
 	unsigned serial[2];              /* of the path, per side */
@@ -45,7 +47,7 @@ struct storm_change { /* what is being negotiated */
 	unsigned line;    /* which line it is about */
 	bool new_path[2]; /* of that line, per side */
 	char self[2][STORM_URI];
-	bool may[2]; /* of that line */
+	bool may[2], tls[2]; /* of that line */
 	bool on, wide, answered, quiet;
 	uint64_t began_ns;
 };
@@ -83,6 +85,10 @@ struct storm_session {
 	unsigned mend; /* bit side + 2 * line: its connection was cut */
 };
 
+/* Whose transport changes: both sides' together, for the server offers the one what the other offered (msrp.transport
+ * same), or the client's alone (core: tcp). */
+enum storm_tls { STORM_TCP, STORM_TLS_CLIENT, STORM_TLS_BOTH };
+
 struct storm_conf {
 	struct sockaddr_storage to, local;
 	char host[48];
@@ -90,6 +96,7 @@ struct storm_conf {
 	unsigned sessions, seconds, rate,
 		cuts; /* rate: per session and second; cuts: per session and minute */
 	unsigned timeout_s, buffer;
+	unsigned tls;     /* enum storm_tls */
 	uint64_t rss_max; /* per cent of what it was after the warm-up, plus 16 MiB */
 	int pid;
 	struct flow_conf flow;
@@ -110,7 +117,7 @@ struct storm {
 	unsigned n_conn, conn_cap;
 	uint64_t now, tick_ns;
 	bool ending;
-	uint64_t wrong, ops[OP_KINDS], resent, cuts, early_closed, conns_made;
+	uint64_t wrong, ops[OP_KINDS], resent, cuts, early_closed, conns_made, shaken, resumed;
 	struct hist modify;
 };
 
@@ -132,7 +139,12 @@ void storm_take_sdp(struct storm_session *x, unsigned side, bool answer, struct 
 
 /* ---- storm_media.c ---- */
 void storm_listen(struct storm *s);
-void storm_new_path(struct storm_session *x, unsigned side, unsigned line, char out[STORM_URI]);
+/* A quarter of the lines has TLS: a handshake costs as much as four changes. */
+static inline bool storm_draw_tls(struct storm *s)
+{
+	return rng_below(&s->rng, 4) == 0;
+}
+void storm_new_path(struct storm_session *x, unsigned side, unsigned line, bool tls, char out[STORM_URI]);
 void storm_connect(struct storm_session *x, struct gen *g, unsigned side);
 void storm_serve(struct storm *s, int wait_ms);
 void storm_kick(struct gen *g); /* something may be written */

@@ -92,7 +92,7 @@ void storm_listen(struct storm *s)
 
 /* ---- paths ---- */
 
-void storm_new_path(struct storm_session *x, unsigned side, unsigned line, char out[STORM_URI])
+void storm_new_path(struct storm_session *x, unsigned side, unsigned line, bool tls, char out[STORM_URI])
 {
 	const struct storm *s = x->s;
 	unsigned serial = ++x->line[line].serial[side];
@@ -104,8 +104,8 @@ void storm_new_path(struct storm_session *x, unsigned side, unsigned line, char 
 		snprintf(host, sizeof(host), "127.%u.%u.%u", 128 + (x->i >> 4 & 127),
 			 (x->i & 15) << 4 | line << 2 | (serial >> 8 & 3), serial & 255);
 	bool ip6 = strchr(host, ':') != NULL;
-	snprintf(out, STORM_URI, "msrp://%s%s%s:%u/storm-%u-%u-%u-%u-%" PRIx32 ";tcp", ip6 ? "[" : "", host,
-		 ip6 ? "]" : "", s->port, x->i, side, line, serial, s->run);
+	snprintf(out, STORM_URI, "msrp%s://%s%s%s:%u/storm-%u-%u-%u-%u-%" PRIx32 ";tcp", tls ? "s" : "",
+		 ip6 ? "[" : "", host, ip6 ? "]" : "", s->port, x->i, side, line, serial, s->run);
 }
 
 static struct gen *bind_by_path(void *u, struct load_conn *c, struct span to_path)
@@ -252,10 +252,17 @@ static void serve(struct storm *s, struct load_conn *c, uint32_t events)
 		if (err)
 			conn_fail(c, strerror(err));
 		c->gen->bound = true;
+		if (c->gen->tls && !c->closed)
+			conn_tls_call(c);
 		conn_hello(c);
 	}
-	if (!c->closed && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+	bool shaking = c->shaking || c->unknown;
+	if (!c->closed && (shaking || events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
 		conn_readable(c, bind_by_path, s);
+		if (shaking && c->tls && !c->shaking && !c->closed) {
+			s->shaken++;
+			s->resumed += conn_tls_resumed(c);
+		}
 		struct end *e = c->gen ? c->gen->end : NULL;
 		if (e && e->outage && e->gen == c->gen && !c->closed) {
 			struct storm_session *x = session_of(s, c->gen);

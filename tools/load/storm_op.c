@@ -15,10 +15,10 @@ enum { OLD_PATHS = 4, MEND_WAIT_NS = 300000000 };
 
 static const char *const names[] = { "path",         "answer-path", "both-paths", "hold",   "resume",
 				     "types",        "same",        "add",        "remove", "refused-far",
-				     "refused-here", "mend",        "none" };
+				     "refused-here", "tls",         "mend",       "none" };
 
 /* How often each is chosen, of 100. */
-static uint8_t weight[] = { 20, 10, 8, 8, 12, 14, 5, 7, 5, 7, 4, 0 };
+static uint8_t weight[] = { 16, 9, 7, 8, 12, 12, 5, 7, 5, 7, 4, 8, 0 };
 
 static unsigned weight_sum = 100;
 
@@ -184,6 +184,22 @@ static bool choose_hold(struct storm_session *x, struct storm_line *l, struct st
 	return c->op != OP_HOLD;
 }
 
+static bool may_change_tls(const struct storm *s, unsigned by)
+{
+	return s->conf.tls == STORM_TLS_BOTH || (s->conf.tls == STORM_TLS_CLIENT && by == 0);
+}
+
+/* The other transport, which wants a new path. */
+static void change_tls(const struct storm *s, struct storm_change *c)
+{
+	for (unsigned side = 0; side < 2; side++) {
+		if (s->conf.tls != STORM_TLS_BOTH && side == 1)
+			continue;
+		c->tls[side] = !c->tls[side];
+		c->new_path[side] = true;
+	}
+}
+
 static bool choose_add(struct storm_session *x, struct storm_change *c)
 {
 	struct storm *s = x->s;
@@ -198,9 +214,11 @@ static bool choose_add(struct storm_session *x, struct storm_change *c)
 	l->file = draw(s, 2);
 	c->may[c->by] = true;
 	c->may[!c->by] = !l->file;
+	bool tls = may_change_tls(s, c->by) && storm_draw_tls(s);
 	for (unsigned side = 0; side < 2; side++) {
 		c->new_path[side] = true;
-		storm_new_path(x, side, i, c->self[side]);
+		c->tls[side] = tls && (side == 0 || s->conf.tls == STORM_TLS_BOTH);
+		storm_new_path(x, side, i, c->tls[side], c->self[side]);
 	}
 	if (l->file) {
 		/* The flow that storm_line_init() will take. */
@@ -222,8 +240,19 @@ static bool choose(struct storm_session *x, struct storm_change *c)
 		return false;
 	switch (c->op) {
 	case OP_PATH:
+		c->new_path[c->by] = true;
+		break;
 	case OP_REFUSED_FAR:
 		c->new_path[c->by] = true;
+		if (may_change_tls(s, c->by) && draw(s, 2)) {
+			change_tls(s, c);
+			c->new_path[!c->by] = false; /* never answered */
+		}
+		break;
+	case OP_TLS:
+		if (!may_change_tls(s, c->by) || (!c->tls[0] && draw(s, 3)))
+			return false;
+		change_tls(s, c);
 		break;
 	case OP_ANSWER_PATH:
 		c->new_path[!c->by] = true;
@@ -258,9 +287,8 @@ static bool choose(struct storm_session *x, struct storm_change *c)
 			continue;
 		if (!may_move(x, c->line, side))
 			return false;
-		storm_new_path(x, side, c->line, c->self[side]);
+		storm_new_path(x, side, c->line, c->tls[side], c->self[side]);
 	}
-	(void)s;
 	return true;
 }
 
@@ -274,6 +302,7 @@ static struct storm_change change_of(const struct storm_session *x, enum storm_o
 				      .on = l->on,
 				      .wide = l->wide,
 				      .may = { l->may[0], l->may[1] },
+				      .tls = { l->tls[0], l->tls[1] },
 				      .began_ns = x->s->now };
 }
 
@@ -324,6 +353,7 @@ static bool begin_mend(struct storm_session *x)
 		struct gen *again = gen_create(g->end, g->self);
 		snprintf(again->peer, sizeof(again->peer), "%s", g->peer);
 		again->active = true;
+		gen_set_tls(again, span_of(g->fingerprint));
 		storm_connect(x, again, side);
 		return true;
 	}
@@ -331,7 +361,7 @@ static bool begin_mend(struct storm_session *x)
 		return false;
 	struct storm_change c = change_of(x, OP_MEND, side, line);
 	c.new_path[side] = true;
-	storm_new_path(x, side, line, c.self[side]);
+	storm_new_path(x, side, line, c.tls[side], c.self[side]);
 	begin(x, &c);
 	return true;
 }
@@ -375,6 +405,7 @@ static void agreed(struct storm_session *x)
 	l->wide = c->wide;
 	for (unsigned side = 0; side < 2; side++) {
 		l->may[side] = c->may[side];
+		l->tls[side] = c->tls[side];
 		l->end[side].held = !c->may[side] || (l->hold_soon >> side & 1);
 	}
 }

@@ -12,7 +12,7 @@ static const char *direction(bool send, bool receive)
 
 /* What side says, or will say, about line i. */
 struct said {
-	bool on, wide;
+	bool on, wide, tls;
 	const bool *may;
 	const char *self;
 };
@@ -22,10 +22,10 @@ static struct said said(const struct storm_session *x, unsigned side, unsigned i
 	const struct storm_line *l = &x->line[i];
 	const struct storm_change *c = &x->change;
 	const struct gen *g = l->end[side].gen;
-	struct said out = { l->on, l->wide, l->may, g ? g->self : "" };
+	struct said out = { l->on, l->wide, l->tls[side], l->may, g ? g->self : "" };
 	if (c->op == OP_IDLE || c->line != i)
 		return out;
-	out = (struct said){ c->on, c->wide, c->may, out.self };
+	out = (struct said){ c->on, c->wide, c->tls[side], c->may, out.self };
 	if (c->new_path[side])
 		out.self = c->self[side];
 	return out;
@@ -72,7 +72,7 @@ size_t storm_sdp(struct storm_session *x, unsigned side, bool answer, char *buf,
 		const struct storm_line *l = &x->line[i];
 		struct said me = said(x, side, i);
 		bool bad = x->change.op == OP_REFUSED_HERE && i == 0 && !answer;
-		w_fmt(&w, "m=message %u TCP/MSRP *\r\n", me.on ? x->s->port : 0);
+		w_fmt(&w, "m=message %u TCP/%sMSRP *\r\n", me.on ? x->s->port : 0, me.tls ? "TLS/" : "");
 		if (!me.on)
 			continue;
 		struct span at = host_of(me.self);
@@ -81,7 +81,12 @@ size_t storm_sdp(struct storm_session *x, unsigned side, bool answer, char *buf,
 		      "a=accept-types:message/cpim text/plain application/octet-stream%s\r\n"
 		      "a=accept-wrapped-types:text/plain\r\n",
 		      me.wide ? " text/html" : "");
-		w_fmt(&w, "a=path:%s\r\n", bad ? "msrp://127.0.0.1/without-a-port;tcp" : me.self);
+		if (bad)
+			w_fmt(&w, "a=path:msrp%s://127.0.0.1/without-a-port;tcp\r\n", me.tls ? "s" : "");
+		else
+			w_fmt(&w, "a=path:%s\r\n", me.self);
+		if (me.tls)
+			w_fmt(&w, "a=fingerprint:%s\r\n", load_fingerprint());
 		w_fmt(&w, "a=setup:%s\r\n", !answer ? "actpass" : waits(x, side, i) ? "passive" : "active");
 		w_fmt(&w, "a=%s\r\n", direction(me.may[side], me.may[!side]));
 		if (l->file)
@@ -124,11 +129,17 @@ static void check(struct storm_session *x, unsigned side, unsigned i, struct spa
 }
 
 /* The connection of a path that is new on one of its ends. */
-static void renew(struct storm_session *x, unsigned side, unsigned i, const char *self, struct span path,
+static void renew(struct storm_session *x, unsigned side, unsigned i, const struct said *me, struct span m,
 		  bool active)
 {
-	struct gen *g = gen_create(&x->line[i].end[side], self);
+	struct gen *g = gen_create(&x->line[i].end[side], me->self);
+	struct span path = text_line(m, "a=path:"), print = text_line(m, "a=fingerprint:");
 	snprintf(g->peer, sizeof(g->peer), "%" SPAN_FMT, SPAN_ARG(path));
+	gen_set_tls(g, print);
+	if (g->tls != me->tls)
+		storm_wrong(x, "side %u, line %u: the path is %s", side, i, g->peer);
+	if (g->tls && !print.n)
+		storm_wrong(x, "side %u, line %u: TLS, and no fingerprint", side, i);
 	g->active = active;
 	if (active)
 		storm_connect(x, g, side);
@@ -150,7 +161,7 @@ static void take_line(struct storm_session *x, unsigned side, unsigned i, struct
 	check(x, side, i, m, &me);
 	bool passive = answer ? span_eq(setup, SPAN("active")) : waits(x, side, i);
 	if (fresh(x, side, i) || !e->gen || !span_eq(path, span_of(e->gen->peer)))
-		renew(x, side, i, me.self, path, !passive);
+		renew(x, side, i, &me, m, !passive);
 	e->held = !me.may[side] || (l->hold_soon >> side & 1);
 	if (!e->held && e->gen)
 		storm_kick(e->gen);

@@ -188,9 +188,9 @@ static void without_pages(void **state)
 	pool_finish(&p);
 }
 
+#ifdef __SANITIZE_ADDRESS__
 static void freed_is_poisoned(void **state)
 {
-#ifdef __SANITIZE_ADDRESS__
 	struct pool p;
 	struct world w;
 	char *a, *b;
@@ -209,17 +209,18 @@ static void freed_is_poisoned(void **state)
 	pool_free(&p, a);
 	pool_free(&p, b);
 	pool_finish(&p);
-#else
-	skip();
-#endif
 }
+#endif
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_size),    cmocka_unit_test(random_life),
-		cmocka_unit_test(used_again),    cmocka_unit_test(without_slabs),
-		cmocka_unit_test(without_pages), cmocka_unit_test(freed_is_poisoned),
+		cmocka_unit_test(every_size),        cmocka_unit_test(random_life),
+		cmocka_unit_test(used_again),        cmocka_unit_test(without_slabs),
+		cmocka_unit_test(without_pages),
+#ifdef __SANITIZE_ADDRESS__ /* not skip(): cmocka's TAP calls what was skipped "not ok" */
+		cmocka_unit_test(freed_is_poisoned),
+#endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

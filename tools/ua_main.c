@@ -103,7 +103,7 @@ static int init(struct ua *ua)
 	ua->failure_report = "yes";
 	ua->chunk = 65536;
 	ua->msrp_status = 200;
-	ua->expect_ms = 10000;
+	ua->expect_ms = 30000;
 	list_init(&ua->tids);
 	list_init(&ua->events);
 	for (unsigned i = 0; i < UA_LINES_MAX; i++) {

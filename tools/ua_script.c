@@ -21,7 +21,7 @@ static const struct command {
 	  "listen udp:H:P tcp:H:P msrp:H:P msrps:H:P ...   where we are reached; IPv6 as [::1]" },
 	{ "header", ua_cmd_header, "header \"Name: value\" | clear   a line for every request from here on" },
 	{ "save", ua_cmd_save, "save DIRECTORY                 keep received files there" },
-	{ "timeout", ua_cmd_timeout, "timeout MS                     how long `expect` waits (10000)" },
+	{ "timeout", ua_cmd_timeout, "timeout MS                     how long `expect` waits (30000)" },
 	{ "policy", ua_cmd_policy,
 	  "policy WORD ...                update | no-update, setup=active|passive|actpass|none,\n"
 	  "                               accept-types=\"...\", wrapped-types=\"...\", max-size=N, chunk=BYTES,\n"

@@ -19,15 +19,7 @@ for program in chromium-headless-shell chromium; do
 done
 [ -n "$chromium" ] || { echo "there is no Chromium: apt-get install chromium-headless-shell" && exit 77; }
 
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-browser.XXXXXX") || exit 1
-pids=()
-cleanup() {
-	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null
-	wait
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
+scratch browser
 
 # The page is told to believe this one certificate, by its key.
 openssl req -batch -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$tmp/key.pem" -out "$tmp/cert.pem" \
@@ -38,12 +30,12 @@ key=$(openssl x509 -in "$tmp/cert.pem" -noout -pubkey | openssl pkey -pubin -out
 
 mkfifo "$tmp/results"
 python3 "$here/browser/serve.py" "$here/browser" >"$tmp/results" 2>"$tmp/serve.log" &
-pids+=($!)
+others+=($!)
 exec 3<"$tmp/results"
-read -r -t 20 page <&3 || { echo "the page is not served:" && cat "$tmp/serve.log" && exit 1; }
+read -r -t 60 page <&3 || { echo "the page is not served:" && cat "$tmp/serve.log" && exit 1; }
 
 port sip && port sip_ws && port msrp && port msrp_ws && port far
-cat >"$tmp/parleyd.yaml" <<YAML
+parleyd_start tcp "$sip_ws" <<YAML || exit 1
 sip:
   listen: ["udp:127.0.0.1:$sip", "$scheme:127.0.0.1:$sip_ws"]
   next_hop: "sip:127.0.0.1:$far"
@@ -57,13 +49,9 @@ msrp:
   listen: ["tcp:127.0.0.1:$msrp", "$scheme:127.0.0.1:$msrp_ws"]
   transport: { core: tcp }
 YAML
-"$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
-server=$!
-pids+=("$server")
-wait_open $server tcp "$sip_ws" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
 
 cat >"$tmp/far.txt" <<'UA'
-timeout 20000
+timeout 60000
 policy accept-types="*"
 expect invite
 answer 200
@@ -86,16 +74,17 @@ UA
 sed -i "1i listen udp:127.0.0.1:$far msrp:127.0.0.1:0" "$tmp/far.txt"
 "$ua" -s "$tmp/far.stat" "$tmp/far.txt" >"$tmp/far.log" 2>&1 </dev/null &
 far_pid=$!
+others+=("$far_pid")
 wait_open $far_pid udp "$far" || { echo "parley-ua did not start:" && cat "$tmp/far.log" && exit 1; }
 
 "$chromium" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --no-proxy-server \
 	--user-data-dir="$tmp/profile" --remote-debugging-port=0 --ignore-certificate-errors-spki-list="$key" \
 	"http://127.0.0.1:$page/index.html?sip=$scheme://127.0.0.1:$sip_ws/" >"$tmp/chromium.log" 2>&1 </dev/null &
-pids+=($!)
+others+=($!)
 
 bad=0
 result='no word from the page'
-read -r -t 40 result <&3
+read -r -t 100 result <&3
 [ "$result" = ok ] || { echo "the page: $result" && bad=1; }
 # What it has sent and received, counted and as digests, is what the far side has received and sent.
 read -r -t 1 said <&3
@@ -106,8 +95,7 @@ done
 wait $far_pid || { echo "the far side did not see what it should" && bad=1; }
 stat=$(tr ' ' '\n' <"$tmp/far.stat" | sed -n 's/^\(messages\|bytes\|digest\)_\(in\|out\)=/&/p' | sort | tr '\n' ' ')
 [ $bad != 0 ] || [ "$stat" = "$said " ] || { echo "the page has: $said; the far side: $stat" && bad=1; }
-kill -TERM $server
-wait $server || { echo "parleyd did not end cleanly" && bad=1; }
+parleyd_end || bad=1
 if [ $bad != 0 ]; then
 	for log in parleyd far chromium; do
 		echo "--- $log.log" && tail -n 60 "$tmp/$log.log"

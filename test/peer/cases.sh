@@ -141,11 +141,13 @@ scenario() {
 }
 
 # sipp_pair TRANSPORT PORT: client.xml against far.xml through 127.0.0.1:PORT, both of this folder, with the caller's `common`
-# options and ports; client_rc and far_rc say how they ended, far is the far side's pid meanwhile.  Fails when it did not start.
+# options and ports; client_rc and far_rc say how they ended.  Fails when the far side did not start.
 sipp_pair() {
+	local far
 	sipp "${common[@]}" -sf far.xml -p "$far_port" -error_file far.err -message_file far.msg \
 		127.0.0.1:"$2" >far.out 2>&1 </dev/null &
 	far=$!
+	others+=("$far")
 	wait_open $far "$1" "$far_port" || { echo "SIPp (far) did not start:" && cat far.out && return 1; }
 	sipp "${common[@]}" -sf client.xml -p "$client_port" -error_file client.err -message_file client.msg -r 40 -l 8 \
 		127.0.0.1:"$2" >client.out 2>&1 </dev/null
@@ -154,5 +156,5 @@ sipp_pair() {
 	[ $client_rc = 0 ] || { sleep 1 && kill $far 2>/dev/null; }
 	wait $far
 	far_rc=$?
-	far=''
+	unset 'others[-1]'
 }

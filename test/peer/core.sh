@@ -25,16 +25,7 @@ modules=/usr/lib/x86_64-linux-gnu/kamailio/modules
 [ -e $modules/tls.so ] || { echo "no Kamailio with TLS here" && exit 77; }
 [ "$family" != 6 ] || [ -e /proc/net/if_inet6 ] || { echo "no IPv6 here" && exit 77; }
 
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-core.XXXXXX") || exit 1
-server='' core='' devices=()
-cleanup() {
-	# shellcheck disable=SC2086  # those that are not running are no argument
-	kill $server $core "${devices[@]}" 2>/dev/null
-	wait
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
+scratch core
 
 port core_port && port core_tls && port as_port && port msrp_port && port alice_port && port alice_msrp
 port bob1_port && port bob1_msrp && port bob2_port && port bob2_msrp && port bob3_port && port bob3_msrp
@@ -63,6 +54,7 @@ sed "s|@MODULES@|$modules|; s|@DIR@|$tmp|; s|@CORE@|$core_ip|g; s|@PORT@|$core_p
 	s|@SOURCE@|$source|; s|@ODI@|$core_hop|g; s|@AS@|$as|g" "$here/core/scscf.cfg" >"$tmp/scscf.cfg"
 kamailio -DD -E -m 64 -M 8 -f "$tmp/scscf.cfg" -w "$tmp" -Y "$tmp" >"$tmp/core.log" 2>&1 </dev/null &
 core=$!
+others+=("$core")
 wait_open $core tcp "$core_tls" || { echo "Kamailio did not start:" && cat "$tmp/core.log" && exit 1; }
 
 listen="\"$transport:$as_ip:$as_port\"" tls='' msrp="msrp: { listen: [\"tcp:$as_ip:$msrp_port\"] }"
@@ -70,7 +62,7 @@ listen="\"$transport:$as_ip:$as_port\"" tls='' msrp="msrp: { listen: [\"tcp:$as_
 [ "$mode" = anchored ] || msrp=''
 [ "$transport" != tls ] ||
 	tls="  tls: { certificate: \"$tmp/parley.pem\", key: \"$tmp/parley.key\", ca: \"$tmp/ca.pem\", require_clients: true }"
-cat >"$tmp/parleyd.yaml" <<YAML
+parleyd_start "${transport/tls/tcp}" "$as_port" <<YAML || exit 1
 sip:
   listen: [$listen]
   trusted: ["$bare"]
@@ -82,9 +74,6 @@ $([ "$mode" = proxy ] || echo "  profile: $profile")
 $msrp
 log: { level: info }
 YAML
-"$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
-server=$!
-wait_open $server "${transport/tls/tcp}" "$as_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
 
 contact() {
 	[ $device = udp ] && echo "sip:bob@$dev_ip:$1" || echo "sip:bob@$dev_ip:$1;transport=tcp"
@@ -92,7 +81,7 @@ contact() {
 python3 "$here/core/register.py" "$bare" "$core_port" sip:bob@example.com "$(contact "$bob1_port")" \
 	"$(contact "$bob2_port")" "$(contact "$bob3_port")" || { cat "$tmp/core.log" && exit 1; }
 
-bad=0 n=0
+bad=0 n=0 devices=()
 # device NAME SIP-PORT MSRP-PORT: the script of standard input.
 device() {
 	{
@@ -101,7 +90,7 @@ device() {
 		cat
 	} >"$tmp/$1.ua"
 	"$ua" -u -D VIA="$device:$core_ip:$core_port" "$tmp/$1.ua" >"$tmp/$1.log" 2>&1 </dev/null &
-	devices+=($!)
+	devices+=($!) others+=($!)
 	wait_open $! $device "$2" || { echo "$1 did not start:" && cat "$tmp/$1.log"; }
 }
 
@@ -232,10 +221,7 @@ expect 480
 UA
 played "nobody is registered"
 
-kill -0 $server 2>/dev/null || { echo "parleyd is gone" && bad=1; }
-kill -TERM $server
-wait $server || { echo "parleyd did not end well on SIGTERM" && bad=1; }
-server=''
+parleyd_end || bad=1
 if [ "$mode" != proxy ] && ! grep -q 'registration .*status=200' "$tmp/parleyd.log"; then
 	echo "the core told of a registration, and parleyd took none"
 	bad=1

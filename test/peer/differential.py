@@ -26,7 +26,7 @@ import sys
 import time
 
 DOC = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'doc', 'differential.md')
-ANSWER_S = 5.0  # longest wait for what must come
+ANSWER_S = 30.0  # longest wait for what must come
 QUIET_S = 0.15  # for what must not, at the end of a dialog
 
 COMPACT = {'a': 'accept-contact', 'b': 'referred-by', 'c': 'content-type', 'd': 'request-disposition',

@@ -14,19 +14,10 @@ shift
 command -v kamailio >/dev/null || { echo "no kamailio here" && exit 77; }
 command -v python3 >/dev/null || { echo "no python3 here" && exit 77; }
 
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-differential.XXXXXX") || exit 1
-server='' proxy=''
-cleanup() {
-	[ -z "$server" ] || kill "$server" 2>/dev/null
-	[ -z "$proxy" ] || kill "$proxy" 2>/dev/null
-	wait
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
+scratch differential
 
 port sip_port && port msrp_port && port proxy_port
-cat >"$tmp/parleyd.yaml" <<YAML
+parleyd_start udp "$sip_port" <<YAML || exit 1
 sip:
   listen: ["udp:127.0.0.1:$sip_port"]
 im:
@@ -36,20 +27,14 @@ msrp:
   bind_wait: "10m"
 drain_s: 0
 YAML
-"$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
-server=$!
 sed "s/PORT\$/$proxy_port/" "$here/differential.cfg" >"$tmp/kamailio.cfg"
 kamailio -f "$tmp/kamailio.cfg" -m 64 -M 16 -DD -E -Y "$tmp" -P "$tmp/kamailio.pid" >"$tmp/kamailio.log" 2>&1 </dev/null &
 proxy=$!
-wait_open $server udp "$sip_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
+others+=("$proxy")
 wait_open $proxy udp "$proxy_port" || { echo "kamailio did not start:" && tail -n 20 "$tmp/kamailio.log" && exit 1; }
 sleep 0.5 # its workers
 python3 "$here/differential.py" --parley "127.0.0.1:$sip_port" --proxy "127.0.0.1:$proxy_port" "$@"
 rc=$?
-kill -TERM $server
-wait $server
-ended=$?
-server=''
-[ $ended = 0 ] || { echo "parleyd ended with $ended on SIGTERM" && rc=1; }
+parleyd_end || rc=1
 [ $rc = 0 ] || { grep -v notice "$tmp/parleyd.log" | tail -n 20 && tail -n 5 "$tmp/kamailio.log"; }
 exit $rc

@@ -64,7 +64,7 @@ else
 	"$impair" --loss "$loss" --delay "$delay" --seed "$seed" $near_ip $far_ip >"$tmp/network.log" 2>&1 &
 fi
 network=$!
-for ((i = 0; i < 100; i++)); do
+for ((i = 0; i < 1200; i++)); do
 	! grep -q ^far "$tmp/network.log" 2>/dev/null || break
 	if ! kill -0 $network 2>/dev/null; then
 		wait $network
@@ -111,7 +111,7 @@ drain_s: 0
 YAML
 nsenter --net="$far" "$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
 server=$!
-for ((i = 0; i < 100; i++)); do
+for ((i = 0; i < 1200; i++)); do
 	! grep -q '^ready$' "$tmp/parleyd.log" 2>/dev/null || break
 	kill -0 $server 2>/dev/null || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
 	sleep 0.05
@@ -197,7 +197,7 @@ for name in "${chosen[@]}"; do
 done
 [ $plays -gt 0 ] || { echo "no case is called $only" && exit 2; }
 # Until all far sides are open: UDP sockets, and TCP ones that listen.
-for ((i = 0; i < 200; i++)); do
+for ((i = 0; i < 600; i++)); do
 	n=$(in_near cat /proc/net/udp /proc/net/tcp | awk '($4 == "07" || $4 == "0A") && substr($2, 10) ~ /^4[EF]/ { n++ } END { print n + 0 }')
 	[ "$n" -lt $plays ] || break
 	sleep 0.1

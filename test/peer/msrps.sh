@@ -13,12 +13,7 @@ near_via=$host:$sip
 
 # serve CLIENT CORE: a server that offers these transports to its two sides.
 serve() {
-	local i
-	if [ -n "$server" ]; then
-		kill "$server"
-		wait "$server" || true
-	fi
-	cat >"$dir/parley.yaml" <<-YAML
+	parleyd_start udp "$sip" <<-YAML
 	sip:
 	  listen: ["udp:$host:$sip", "tcp:$host:$sip"]
 	  next_hop: "sip:$host:${port[2]}"
@@ -28,28 +23,6 @@ serve() {
 	  transport: { client: $1, core: $2 }
 	log: { level: info }
 	YAML
-	"$parleyd" -c "$dir/parley.yaml" >"$dir/server.log" 2>&1 &
-	server=$!
-	for ((i = 0; i < 200; i++)); do
-		! grep -q '^ready' "$dir/server.log" || return 0
-		kill -0 $server 2>/dev/null || break
-		sleep 0.05
-	done
-	sed 's/^/# /' "$dir/server.log"
-	return 1
-}
-
-check() {
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@"; then
-		echo "ok $n - $name"
-	else
-		echo "not ok $n - $name"
-		bad=1
-		tail -n 40 "$dir/server.log" | sed 's/^/# /'
-	fi
 }
 
 # talk: two messages each way, short ones and one of several chunks; every one answered before it goes on.
@@ -66,111 +39,42 @@ expect message
 fill application/octet-stream 200000
 expect msrp 200'
 
+# session NAME INVITE NEAR FAR [MODIFICATION...]: INVITE is said of the client's invitation, NEAR and FAR are lines in front of
+# the two scripts; both sides talk, and again after each modification by the client.
+session() {
+	local name=$1 invite=$2 change
+	local near=$3$'\n'"invite sip:bob@example.net via \$VIA $invite"$'\nexpect 200\n'$near_talk
+	local far=$4$'\nexpect invite within 60000\nanswer 200\n'$far_talk
+	shift 4
+	for change; do
+		near+=$'\n'$change$'\nexpect 200\n'$near_talk
+		far+=$'\n'"expect ${change%% *}"$'\n'$far_talk
+	done
+	play "$name" $host udp <<-SCRIPT
+	policy accept-types="*"
+	$near
+	check bytes
+	bye
+	expect 200
+	----
+	policy accept-types="*"
+	$far
+	expect bye within 60000
+	check bytes
+	SCRIPT
+}
+tls="listen msrps:$host:0"
+
 serve same same
-play "TLS on both legs, offered by the client" $host udp <<SCRIPT
-listen msrps:$host:0
-policy accept-types="*"
-invite sip:bob@example.net via \$VIA proto=TCP/TLS/MSRP
-expect 200
-$near_talk
-check bytes
-bye
-expect 200
-----
-listen msrps:$host:0
-policy accept-types="*"
-expect invite within 20000
-answer 200
-$far_talk
-expect bye within 20000
-check bytes
-SCRIPT
-
-play "the client waits for us to connect" $host udp <<SCRIPT
-listen msrps:$host:0
-policy accept-types="*" setup=passive
-invite sip:bob@example.net via \$VIA proto=TCP/TLS/MSRP
-expect 200
-$near_talk
-check bytes
-bye
-expect 200
-----
-listen msrps:$host:0
-policy accept-types="*" setup=active
-expect invite within 20000
-answer 200
-$far_talk
-expect bye within 20000
-check bytes
-SCRIPT
-
-play "TCP to TLS and back, twice" $host udp <<SCRIPT
-listen msrps:$host:0
-policy accept-types="*"
-invite sip:bob@example.net via \$VIA
-expect 200
-$near_talk
-update proto=TCP/TLS/MSRP newpath
-expect 200
-$near_talk
-reinvite proto=TCP/MSRP newpath
-expect 200
-$near_talk
-update proto=TCP/TLS/MSRP newpath
-expect 200
-$near_talk
-check bytes
-bye
-expect 200
-----
-listen msrps:$host:0
-policy accept-types="*"
-expect invite within 20000
-answer 200
-$far_talk
-expect update
-$far_talk
-expect reinvite
-$far_talk
-expect update
-$far_talk
-expect bye within 20000
-check bytes
-SCRIPT
-
+session "TLS on both legs, offered by the client" proto=TCP/TLS/MSRP "$tls" "$tls"
+session "the client waits for us to connect" proto=TCP/TLS/MSRP "$tls
+policy setup=passive" "$tls
+policy setup=active"
+session "TCP to TLS and back, twice" '' "$tls" "$tls" 'update proto=TCP/TLS/MSRP newpath' 'reinvite proto=TCP/MSRP newpath' \
+	'update proto=TCP/TLS/MSRP newpath'
 serve tls tcp
-play "TLS to the client, TCP to the core, and the client changes" $host udp <<SCRIPT
-listen msrps:$host:0
-policy accept-types="*"
-invite sip:bob@example.net via \$VIA proto=TCP/TLS/MSRP
-expect 200
-$near_talk
-update proto=TCP/MSRP newpath
-expect 200
-$near_talk
-update proto=TCP/TLS/MSRP newpath
-expect 200
-$near_talk
-check bytes
-bye
-expect 200
-----
-policy accept-types="*"
-expect invite within 20000
-answer 200
-$far_talk
-expect update
-$far_talk
-expect update
-$far_talk
-expect bye within 20000
-check bytes
-SCRIPT
-
-kill -TERM $server
-rc=0 && wait $server || rc=$?
-server=''
-check "the server ends with status 0" test $rc = 0
+session "TLS to the client, TCP to the core, and the client changes" proto=TCP/TLS/MSRP "$tls" '' \
+	'update proto=TCP/MSRP newpath' 'update proto=TCP/TLS/MSRP newpath'
+check "the server ends with status 0" parleyd_end
 echo "1..$n"
 exit "$bad"

@@ -9,14 +9,12 @@ here=$(dirname "$(readlink -f "$0")")/../../tools/demo
 source "$here/play.sh"
 sip=${port[4]} msrp=${port[5]}
 
-# serve HOST TRANSPORT [CONFIGURATION-LINES]: one server for the plays that follow.
+# serve HOST TRANSPORT [ACKNOWLEDGE]: one server for the plays that follow.
 serve() {
 	local host=$1 tp=$2
-	if [ -n "$server" ]; then
-		kill -TERM "$server"
-		wait "$server" || { echo "not ok $((n = n + 1)) - the server ends cleanly" && bad=1; }
-	fi
-	cat >"$dir/parley.yaml" <<-YAML
+	[ -z "$server" ] || parleyd_end || bad=1
+	near_via=$host:$sip
+	parleyd_start "$tp" "$sip" <<-YAML
 		sip:
 		  listen: ["udp:$host:$sip", "tcp:$host:$sip"]
 		  trusted: ["127.0.0.0/8", "::1/128"]
@@ -29,18 +27,10 @@ serve() {
 		  listen: ["tcp:$host:$msrp"]
 		  acknowledge: ${3:-end}
 	YAML
-	"$parleyd" -c "$dir/parley.yaml" >"$dir/server.log" 2>&1 &
-	server=$!
-	for _ in $(seq 200); do
-		! grep -q '^ready$' "$dir/server.log" || break
-		kill -0 "$server" 2>/dev/null || { cat "$dir/server.log" && exit 1; }
-		sleep 0.05
-	done
-	near_via=$host:$sip
 }
 
-head -c 70000 /dev/urandom >"$dir/photo.jpg"
-head -c 3000 /dev/urandom >"$dir/notes.txt"
+head -c 70000 /dev/urandom >"$tmp/photo.jpg"
+head -c 3000 /dev/urandom >"$tmp/notes.txt"
 echo 1..23
 serve 127.17.0.1 udp
 play "UPDATE becomes re-INVITE where UPDATE is not allowed (MOD-14)" 127.17.0.1 udp <<'UA'
@@ -453,16 +443,5 @@ expect message
 check bytes received=300000
 expect bye
 UA
-rc=0
-kill -TERM "$server"
-wait "$server" || rc=$?
-server=''
-n=$((n + 1))
-if [ $rc = 0 ]; then
-	echo "ok $n - the server ends cleanly"
-else
-	echo "not ok $n - the server ends cleanly"
-	sed 's/^/# /' "$dir/server.log"
-	bad=1
-fi
+check "the server ends cleanly" parleyd_end
 exit "$bad"

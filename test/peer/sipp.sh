@@ -18,7 +18,6 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tools/loopback.sh
 source "$here/../../tools/loopback.sh"
-
 # shellcheck source=test/peer/certificates.sh
 source "$here/certificates.sh"
 # shellcheck source=test/peer/cases.sh
@@ -34,17 +33,7 @@ case_load "$name" || exit 2
 command -v sipp >/dev/null || { echo "no sipp here" && exit 77; }
 [ -x "$parleyd" ] || { echo "no $parleyd" && exit 77; }
 
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-sipp.XXXXXX") || exit 1
-server='' far='' core=''
-cleanup() {
-	[ -z "$core" ] || kill "$core" 2>/dev/null
-	[ -z "$far" ] || kill "$far" 2>/dev/null
-	[ -z "$server" ] || kill "$server" 2>/dev/null
-	wait
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
+scratch sipp
 
 # descriptions: a scenario of this mode, from that of an anchored server.
 descriptions() {
@@ -73,8 +62,8 @@ start_core() {
 	sed "s|@MODULES@|$modules|; s|@UDP@|$core_port|; s|@TLS@|$core_tls_port|; s|@DIR@|$tmp|
 		s|@FAR@|$far_port|; s|@PARLEY@|$sip_port|" "$here/sipp/core.cfg" >"$tmp/core.cfg"
 	kamailio -DD -E -m 64 -M 8 -f "$tmp/core.cfg" -w "$tmp" -Y "$tmp" >"$tmp/core.log" 2>&1 </dev/null &
-	core=$!
-	wait_open $core tcp "$core_tls_port" || { echo "Kamailio did not start:" && cat "$tmp/core.log" && exit 1; }
+	others+=($!)
+	wait_open $! tcp "$core_tls_port" || { echo "Kamailio did not start:" && cat "$tmp/core.log" && exit 1; }
 }
 
 port sip_port && port msrp_port && port client_port && port far_port
@@ -86,7 +75,9 @@ if [ "$transport" = tls ]; then
 	tls="  tls: { certificate: \"$tmp/parley.pem\", key: \"$tmp/parley.key\", ca: \"$tmp/ca.pem\", require_clients: true }"
 	near_port=$core_port peers=udp
 fi
-cat >"$tmp/parleyd.yaml" <<YAML
+msrp=''
+[ "$mode" != anchored ] || msrp="msrp: { listen: [\"tcp:127.0.0.1:$msrp_port\"] }"
+parleyd_start "${transport/tls/tcp}" "$sip_port" <<YAML || exit 1
 sip:
   listen: [$listen]
   next_hop: "$next_hop"
@@ -94,15 +85,12 @@ $tls
 im:
   mode: $mode
   served_domains: ["example.com"]
+$msrp
 YAML
-[ "$mode" != anchored ] || printf 'msrp:\n  listen: ["tcp:127.0.0.1:%s"]\n' "$msrp_port" >>"$tmp/parleyd.yaml"
-"$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
-server=$!
-wait_open $server "${transport/tls/tcp}" "$sip_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
 
 calls=20
-common=(-i 127.0.0.1 -mi 127.0.0.1 -t "${peers:0:1}1" -m "$calls" -nostdin -timeout 40 -timeout_error
-	-trace_err -trace_msg -recv_timeout 15000)
+common=(-i 127.0.0.1 -mi 127.0.0.1 -t "${peers:0:1}1" -m "$calls" -nostdin -timeout 240 -timeout_error
+	-trace_err -trace_msg -recv_timeout 60000)
 cd "$tmp" || exit 1
 sipp_pair "$peers" "$near_port" || exit 1
 
@@ -113,12 +101,7 @@ complain() {
 }
 [ "$client_rc" = 0 ] || complain "the client's SIPp ended with $client_rc"
 [ "$far_rc" = 0 ] || complain "the far side's SIPp ended with $far_rc"
-kill -0 $server 2>/dev/null || complain "parleyd is gone"
-kill -TERM $server
-wait $server
-rc=$?
-server=''
-[ $rc = 0 ] || complain "parleyd ended with $rc on SIGTERM"
+parleyd_end || bad=1
 if [ $bad = 1 ]; then
 	for f in client.err far.err parleyd.log core.log; do
 		[ ! -s $f ] || { echo "--- $f" && head -n 60 $f; }

@@ -17,15 +17,7 @@ source "$here/certificates.sh"
 parleyd=$(readlink -f "$1")
 command -v openssl >/dev/null || { echo "no openssl here" && exit 77; }
 
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-tls.XXXXXX") || exit 1
-server=''
-cleanup() {
-	[ -z "$server" ] || kill "$server" 2>/dev/null
-	wait
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
+scratch tls
 cd "$tmp" || exit 1
 
 # An expired certificate needs the ca command: req dates all of them from now.
@@ -43,17 +35,14 @@ if ! { authority ours && authority theirs && identity parley ours 127.0.0.1 && i
 fi
 
 port sip_port
-cat >parleyd.yaml <<YAML
+parleyd_start tcp "$sip_port" <<YAML || exit 1
 sip:
   listen: ["tls:127.0.0.1:$sip_port"]
   tls: { certificate: "$tmp/parley.pem", key: "$tmp/parley.key", ca: "$tmp/ours.pem", require_clients: true }
   message_wait: 2s
 im: { served_domains: ["example.com"] }
+log: { level: info }
 YAML
-printf 'log: { level: info }\n' >>parleyd.yaml
-"$parleyd" -c parleyd.yaml >parleyd.log 2>&1 </dev/null &
-server=$!
-wait_open $server tcp "$sip_port" || { echo "parleyd did not start:" && cat parleyd.log && exit 1; }
 
 options() {
 	printf 'OPTIONS sip:127.0.0.1:%s SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:5061;branch=z9hG4bK%s\r\nMax-Forwards: 70\r\n' "$sip_port" "$1"
@@ -120,7 +109,5 @@ result $? "silence and half a handshake: closed"
 exec {idle}>&- {half}>&-
 
 taken_in "who did nothing wrong, after all that" "${core[@]}" -tls1_3
-kill -TERM $server
-wait $server || { echo "parleyd did not end well" && bad=1; }
-server=''
+parleyd_end || bad=1
 exit $bad

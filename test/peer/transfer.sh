@@ -48,18 +48,9 @@ stall-acknowledged) run=(--size 64K --total 64M --sessions 3 --stall 1 --window 
 *) echo "no such case: $name" >&2 && exit 2 ;;
 esac
 
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-transfer.XXXXXX") || exit 1
-server=''
-cleanup() {
-	[ -z "$server" ] || kill "$server" 2>/dev/null
-	wait
-	rm -rf "$tmp"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
+scratch transfer
 port sip_port && port msrp_port && port far_port && port tls_port
-cat >"$tmp/parleyd.yaml" <<YAML
+parleyd_start udp "$sip_port" <<YAML || exit 1
 sip:
   listen: ["udp:127.0.0.1:$sip_port"]
   next_hop: "sip:127.0.0.1:$far_port"
@@ -70,17 +61,9 @@ msrp:
   transport: { client: same, core: $core }
   acknowledge: $acknowledge
 YAML
-"$parleyd" -c "$tmp/parleyd.yaml" >"$tmp/parleyd.log" 2>&1 </dev/null &
-server=$!
-wait_open $server udp "$sip_port" || { echo "parleyd did not start:" && cat "$tmp/parleyd.log" && exit 1; }
 
 bad=0
-"$load" "${how[@]}" --to 127.0.0.1:"$sip_port" --far-port "$far_port" --pid $server "${run[@]}" || bad=1
-kill -0 $server 2>/dev/null || { echo "parleyd is gone" && bad=1; }
-kill -TERM $server
-wait $server
-rc=$?
-server=''
-[ $rc = 0 ] || { echo "parleyd ended with $rc on SIGTERM" && bad=1; }
+"$load" "${how[@]}" --to 127.0.0.1:"$sip_port" --far-port "$far_port" --pid "$server" "${run[@]}" || bad=1
+parleyd_end || bad=1
 [ $bad = 0 ] || { echo "--- parleyd.log" && head -n 80 "$tmp/parleyd.log"; }
 exit $bad

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cut client|cf again|path     the connection of this peer is cut at every byte of a short exchange, in either direction
- *                              and in either mode of msrp.acknowledge; the peer connects again, or offers a new path
- * cut cf theirs                the same where it is the server that had connected
- * cut kill all                 a peer dies at every step of a modification
+ * cut cuts|changes|kills client|cf [again|path|theirs] [WORD...]
+ *   cuts      the connection of this peer is cut at every byte of a short exchange, in either direction
+ *   changes   it is cut at every step of a modification that takes the line to a new path, while messages flow
+ *   kills     this peer dies at every step of such a modification
+ *   again, path, theirs   it connects again, or offers a new path, or the server, which had connected, does so again
+ *   end, hop              msrp.acknowledge (without: both)
+ *   partial, no, success  what is asked for: Failure-Report, and Success-Report for all messages
+ *   tls, ws, far-tls      over what the client's line goes, and the controlling side's
+ *   file                  a file beside the chat; what broke off is resumed by a=file-range
+ *   none                  the server keeps nothing to send it again (msrp.resend_max 0)
+ *   twice                 the connection that came instead is cut too, and twice-far: one of the other peer
+ *   step=N                not every byte, but every Nth (of cuts)
  *
  * The first run of a kind is not disturbed and counts the places.  A failure prints its place, and the run as a ladder.
  * What is promised is in doc/guide/user-plane.md (UPA-13, UP-12, UP-25a).
@@ -50,13 +58,21 @@ static void on_check(void *u)
 
 void run_step(struct run *r)
 {
-	if (!r->counting || r->kill_us)
-		return;
-	if (!r->plan.kills || r->steps++ != r->plan.at)
+	struct peer *p = &r->peer[r->plan.side];
+	if (!r->counting || r->kill_us || r->steps++ != r->plan.at)
 		return;
 	r->kill_us = r->w.now_us;
-	run_say(r, "%s DIES", r->peer[r->plan.side].p.name);
-	media_die(&r->peer[r->plan.side]);
+	run_say(r, "%s %s", p->p.name, r->plan.kind == KILLS ? "DIES" : "LOSES its connections");
+	if (r->plan.kind == KILLS)
+		media_die(p);
+	else
+		media_break(p, r->plan.all);
+}
+
+static const char *first_words(const struct plan *p)
+{
+	static const char *const words[PLANE_N_TP] = { "same", "tls", "ws", "ws,tls" };
+	return words[p->tp[CLIENT]];
 }
 
 static void begin(struct run *r)
@@ -67,6 +83,10 @@ static void begin(struct run *r)
 	if (!cidr_parse(&r->w.conf.trusted[0], SPAN("10.0.0.0/8")))
 		abort();
 	r->w.conf.plane.ack_end = !r->plan.hop;
+	r->w.conf.plane.transport[SIDE_B] = 1 + r->plan.tp[CF];
+	r->w.conf.allow_downgrade = true;
+	if (r->plan.keep_none)
+		r->w.conf.plane.resend_max = 0;
 	r->w.pipe_delay_us = 1000;
 	r->w.pipe_segment = 97; /* so that answers cross what is still being sent */
 	media_plan(r);
@@ -74,8 +94,8 @@ static void begin(struct run *r)
 	peer_init(r, CF, r->plan.way == THEIRS ? "passive" : "active");
 	if (!world_start(&r->w))
 		abort();
-	r->peer[CLIENT].talks = r->peer[CF].talks = !r->plan.kills;
-	peer_request(&r->peer[CLIENT], "INVITE", "same");
+	r->peer[CLIENT].talks = r->peer[CF].talks = r->plan.kind == CUTS;
+	peer_request(&r->peer[CLIENT], "INVITE", first_words(&r->plan));
 }
 
 static void check_nothing_left(struct run *r)
@@ -84,14 +104,8 @@ static void check_nothing_left(struct run *r)
 		run_fail(r, "something is left when all is over");
 }
 
-static void play_cut(struct run *r)
+static void hang_up(struct run *r)
 {
-	world_run(&r->w, 45 * US_PER_S);
-	if (r->plan.at != NEVER && !r->cut_us)
-		run_fail(r, "the place of the cut was not reached");
-	if (r->peer[CLIENT].over || r->peer[CF].over)
-		run_fail(r, "the session ended, although everybody came back");
-	media_check_end(r, true);
 	r->bye = true;
 	peer_request(&r->peer[CLIENT], "BYE", NULL);
 	world_run(&r->w, SETTLE_S * US_PER_S);
@@ -100,48 +114,96 @@ static void play_cut(struct run *r)
 	check_nothing_left(r);
 }
 
-static void play_kill(struct run *r)
+static void check_all_well(struct run *r)
 {
-	struct peer *left = &r->peer[!r->plan.side];
+	if (r->peer[CLIENT].over || r->peer[CF].over)
+		run_fail(r, "the session ended, although everybody came back");
+	reckon_end(r, true);
+}
+
+static void offer_file(struct run *r)
+{
+	world_run(&r->w, US_PER_S / 5);
+	if (r->plan.file)
+		peer_request(&r->peer[CLIENT], "UPDATE", "file=60");
+}
+
+static void play_cut(struct run *r)
+{
+	offer_file(r);
+	world_run(&r->w, 45 * US_PER_S);
+	if (r->plan.n_cuts == 1 && !r->cut_us[r->plan.cut[0].side])
+		run_fail(r, "the place of the cut was not reached");
+	check_all_well(r);
+	hang_up(r);
+}
+
+static void begin_change(struct run *r)
+{
+	offer_file(r);
 	world_run(&r->w, US_PER_S);
 	for (unsigned i = 0; i < 2; i++) {
-		if (!r->peer[i].bound)
+		if (!r->peer[i].line[CHAT].bound)
 			run_fail(r, "%s is not bound before the modification", r->peer[i].p.name);
 		r->peer[i].talks = true;
 		media_talk(&r->peer[i]);
 	}
-	peer_request(&r->peer[r->plan.by], r->plan.method, "path");
+	peer_request(&r->peer[r->plan.by], r->plan.method, "path1");
 	r->counting = true;
 	run_step(r);
 	world_run(&r->w, 5 * US_PER_S);
 	r->counting = false;
+	if (r->plan.at != NEVER && !r->kill_us)
+		run_fail(r, "the step was not reached");
+}
+
+static void play_change(struct run *r)
+{
+	begin_change(r);
+	world_run(&r->w, 45 * US_PER_S);
+	check_all_well(r);
+	hang_up(r);
+}
+
+static void play_kill(struct run *r)
+{
+	struct peer *left = &r->peer[!r->plan.side];
+	begin_change(r);
 	if (r->plan.at == NEVER) {
-		media_check_end(r, true);
+		reckon_end(r, true);
 		r->bye = true;
 		peer_request(left, "BYE", NULL);
-	} else if (!r->kill_us) {
-		run_fail(r, "the step was not reached");
 	}
 	world_run(&r->w, (5 + T1_64_S + REPAIR_S + 1) * US_PER_S);
 	if (!left->over && r->plan.at != NEVER)
 		run_fail(r, "%s was not told that the session is over", left->p.name);
-	media_check_end(r, false);
+	reckon_end(r, false);
 	world_run(&r->w, (5 + 2 * T1_64_S + REPAIR_S + SETTLE_S) * US_PER_S);
 	check_nothing_left(r);
 }
 
+static const char *side_word(unsigned side)
+{
+	return side == CLIENT ? "client" : "cf";
+}
+
 static const char *place(const struct plan *p)
 {
-	static char text[200];
+	static char text[300];
 	static const char *const ways[] = { "again", "path", "theirs" };
-	const char *side = p->side == CLIENT ? "client" : "cf", *mode = p->hop ? "hop" : "end";
-	if (p->kills)
-		snprintf(text, sizeof(text), "acknowledge=%s, %s by %s, %s dies after step %u", mode,
-			 p->method, p->by == CLIENT ? "client" : "cf", side, p->at);
-	else
-		snprintf(text, sizeof(text),
-			 "acknowledge=%s, comes back: %s, %s's connection cut %s after byte %u", mode,
-			 ways[p->way], side, p->dir == TO_PEER ? "from the server" : "to the server", p->at);
+	struct wbuf w = wbuf_on(text, sizeof(text) - 1);
+	w_fmt(&w, "acknowledge=%s, comes back: %s", p->hop ? "hop" : "end", ways[p->way]);
+	for (unsigned i = 0; i < p->n_cuts; i++)
+		w_fmt(&w, ", connection %u of %s cut %s after byte %u", p->cut[i].nth,
+		      side_word(p->cut[i].side),
+		      p->cut[i].dir == TO_PEER ? "from the server" : "to the server", p->cut[i].at);
+	if (p->kind != CUTS)
+		w_fmt(&w, ", %s by %s, %s %s after step %u", p->method, side_word(p->by), side_word(p->side),
+		      p->kind == KILLS ? "dies"
+		      : p->all         ? "loses all connections"
+				       : "loses its connection",
+		      p->at);
+	text[w.n] = 0;
 	return text;
 }
 
@@ -161,11 +223,10 @@ static bool run_one(const struct plan *plan, struct run *out, bool verbose)
 		}
 		return false;
 	}
+	static void (*const play[])(
+		struct run *) = { [CUTS] = play_cut, [KILLS] = play_kill, [CHANGES] = play_change };
 	begin(r);
-	if (plan->kills)
-		play_kill(r);
-	else
-		play_cut(r);
+	play[plan->kind](r);
 	for (unsigned i = 0; i < 2; i++)
 		pup_dialog_finish(&r->peer[i].d);
 	if (out) {
@@ -178,62 +239,124 @@ static bool run_one(const struct plan *plan, struct run *out, bool verbose)
 	return true;
 }
 
-static unsigned n_tried, n_failed;
+enum { FAILURES_MOST = 3 };
 
-static void try_one(const struct plan *p, struct run *out)
+struct tally {
+	unsigned tried, failed, step;
+	bool twice, twice_far;
+};
+
+static bool try_one(struct tally *t, const struct plan *p, struct run *out)
 {
-	n_tried += p->at != NEVER;
-	n_failed += !run_one(p, out, false);
+	t->tried += p->kind == CUTS ? p->n_cuts != 0 : p->at != NEVER;
+	t->failed += !run_one(p, out, false);
+	return t->failed < FAILURES_MOST;
 }
 
-static void all_cuts(unsigned side, enum way way)
+/* After the first cut, a second: of the connection that came instead, or of one of the other peer. */
+static bool again_cut(struct tally *t, struct plan *p)
+{
+	struct run *once = calloc(1, sizeof(*once));
+	struct cut *k = &p->cut[1];
+	bool go = once && try_one(t, p, once);
+	k->side = t->twice_far ? !p->cut[0].side : p->cut[0].side;
+	k->nth = t->twice_far ? 0 : 1;
+	p->n_cuts = 2;
+	for (k->dir = 0; go && k->dir < 2; k->dir++)
+		for (k->at = 0; go && k->at < once->flowed[k->side][k->nth][k->dir]; k->at += t->step)
+			go = try_one(t, p, NULL);
+	p->n_cuts = 1;
+	free(once);
+	return go;
+}
+
+static void all_cuts(struct tally *t, struct plan p)
 {
 	struct run *whole = calloc(1, sizeof(*whole));
-	struct plan p = { .cuts = true, .way = way, .side = side };
-	for (unsigned hop = 0; whole && hop < 2; hop++) {
-		p.hop = hop;
-		p.at = NEVER;
-		try_one(&p, whole);
-		for (unsigned dir = 0; dir < 2 && n_failed < 3; dir++) {
-			p.dir = dir;
-			for (p.at = 0; p.at < whole->flowed[side][dir] && n_failed < 3; p.at++)
-				try_one(&p, NULL);
-		}
-		printf("acknowledge=%s: %zu bytes to the server, %zu from it\n", hop ? "hop" : "end",
-		       whole->flowed[side][TO_SERVER], whole->flowed[side][TO_PEER]);
+	unsigned side = p.side;
+	size_t *flowed = whole ? whole->flowed[side][0] : NULL;
+	bool go = whole && try_one(t, &p, whole);
+	p.n_cuts = 1;
+	p.cut[0].side = side;
+	for (unsigned dir = 0; go && dir < 2; dir++) {
+		p.cut[0].dir = dir;
+		for (p.cut[0].at = 0; go && p.cut[0].at < flowed[dir]; p.cut[0].at += t->step)
+			go = t->twice || t->twice_far ? again_cut(t, &p) : try_one(t, &p, NULL);
 	}
+	printf("acknowledge=%s: %zu bytes to the server, %zu from it\n", p.hop ? "hop" : "end",
+	       flowed[TO_SERVER], flowed[TO_PEER]);
 	free(whole);
 }
 
-static void all_kills(void)
+static void all_steps(struct tally *t, struct plan p)
 {
 	static const char *const methods[] = { "INVITE", "UPDATE" };
 	struct run *whole = calloc(1, sizeof(*whole));
-	for (unsigned i = 0; whole && i < 16; i++) {
-		struct plan p = { .kills = true, .hop = i & 1, .by = i >> 1 & 1, .side = i >> 2 & 1 };
-		p.method = methods[i >> 3];
+	for (unsigned i = 0; whole && i < 8; i++) {
+		p.method = methods[i & 1];
+		p.by = i >> 1 & 1;
+		p.all = i >> 2;
 		p.at = NEVER;
-		try_one(&p, whole);
-		for (p.at = 0; p.at < whole->steps && n_failed < 3; p.at++)
-			try_one(&p, NULL);
+		if (p.all && p.kind == KILLS)
+			break;
+		bool go = try_one(t, &p, whole);
+		for (p.at = 0; go && p.at < whole->steps; p.at++)
+			go = try_one(t, &p, NULL);
 	}
 	free(whole);
+}
+
+static bool word_is(const char *w, struct plan *p, struct tally *t, unsigned *modes)
+{
+#define WORD(name, act)             \
+	if (strcmp(w, name) == 0) { \
+		act;                \
+		return true;        \
+	}
+	WORD("cuts", p->kind = CUTS)
+	WORD("kills", p->kind = KILLS)
+	WORD("changes", p->kind = CHANGES)
+	WORD("client", p->side = CLIENT)
+	WORD("cf", p->side = CF)
+	WORD("again", p->way = AGAIN)
+	WORD("path", p->way = NEW_PATH)
+	WORD("theirs", p->way = THEIRS)
+	WORD("end", *modes = 1)
+	WORD("hop", *modes = 2)
+	WORD("partial", p->failure = PARTIAL)
+	WORD("no", p->failure = NO)
+	WORD("success", p->success = true)
+	WORD("tls", p->tp[CLIENT] = PLANE_TLS)
+	WORD("ws", p->tp[CLIENT] = PLANE_WS)
+	WORD("far-tls", p->tp[CF] = PLANE_TLS)
+	WORD("file", p->file = true)
+	WORD("none", p->keep_none = true)
+	WORD("twice", t->twice = true)
+	WORD("twice-far", t->twice_far = true)
+#undef WORD
+	return sscanf(w, "step=%u", &t->step) == 1 && t->step;
 }
 
 int main(int argc, char **argv)
 {
-	static const char *const ways[] = { "again", "path", "theirs" };
-	const char *what = argc > 1 ? argv[1] : "", *way = argc > 2 ? argv[2] : "";
-	if (strcmp(what, "kill") == 0)
-		all_kills();
-	for (unsigned i = 0; i < ARRAY_LEN(ways); i++)
-		if (strcmp(way, ways[i]) == 0 && (strcmp(what, "client") == 0 || strcmp(what, "cf") == 0))
-			all_cuts(what[1] == 'f' ? CF : CLIENT, i);
-	if (n_tried == 0)
-		return fprintf(stderr, "cut client|cf again|path|theirs, or cut kill all\n"), 2;
-	printf("%u %s tried, %u failures\n", n_tried, *what == 'k' ? "kills" : "cuts", n_failed);
+	struct plan p = { 0 };
+	struct tally t = { .step = 1 };
+	unsigned modes = 3; /* of msrp.acknowledge */
+	bool good = argc > 2;
+	for (int i = 1; i < argc; i++)
+		good &= word_is(argv[i], &p, &t, &modes);
+	if (!good)
+		return fprintf(stderr,
+			       "cut cuts|changes|kills client|cf [again|path|theirs] [WORD...]: see cut.c\n"),
+		       2;
+	for (unsigned hop = 0; hop < 2; hop++) {
+		p.hop = hop;
+		if ((modes >> hop & 1) && t.failed < FAILURES_MOST)
+			(p.kind == CUTS ? all_cuts : all_steps)(&t, p);
+	}
+	printf("%u %s tried, %u failures\n", t.tried, p.kind == KILLS ? "kills" : "cuts", t.failed);
 	fflush(stdout);
-	if (n_failed)
+	if (t.failed)
 		_exit(1); /* what a failed run left behind is no leak of the server */
 	return 0;
 }

@@ -5,7 +5,7 @@
 
 #include "cut.h"
 
-enum { HOP_US = 1000, RETRY_US = 1500000 };
+enum { HOP_US = 1000, RETRY_US = 1200000 };
 
 struct packet {
 	struct peer *p;
@@ -58,6 +58,7 @@ void peer_request(struct peer *p, const char *method, const char *sdp)
 	if (p->dead || p->over)
 		return;
 	if (sdp) {
+		p->open = true;
 		p->before = p->d.sdp;
 		if (!psdp_apply(&p->d.sdp, sdp, bad))
 			abort();
@@ -75,28 +76,29 @@ static void answer(struct peer *p, const struct wire *m)
 	struct span offer = m->body;
 	struct sip_src back;
 	const char *why = "";
+	unsigned status = offer.n && p->open ? 491 : 200;
 	snprintf(name, sizeof(name), "%.*s", (int)m->method.n, m->method.p);
 	if (strcmp(name, "ACK") == 0)
 		return;
 	if (strcmp(name, "INVITE") == 0 && offer.n == 0)
 		run_fail(p->r, "%s got an INVITE without an offer", p->p.name);
-	if (offer.n) {
+	if (offer.n && status == 200) {
 		psdp_answer_to(&p->d.sdp, offer);
 		psdp_write(&p->d.sdp, &w, false);
 		o.body = w_span_of(&w);
 	}
-	up(p, pup_response(&p->p, &p->d, name, 200, &o, out, &back, &why));
+	up(p, pup_response(&p->p, &p->d, name, status, &o, out, &back, &why));
 	if (strcmp(name, "BYE") == 0)
 		p->over = true;
-	else if (offer.n)
+	else if (offer.n && status == 200)
 		media_commit(p, offer, false);
 }
 
 static void on_retry(struct world *w, void *arg, uint64_t n)
 {
 	struct peer *p = arg;
-	if (p->conn == NULL)
-		peer_request(p, "INVITE", "path");
+	if (p->conn == NULL && !p->open && p->r->plan.way == NEW_PATH)
+		peer_request(p, "INVITE", "path1");
 }
 
 static void take_answer(struct peer *p, const struct wire *m)
@@ -107,16 +109,19 @@ static void take_answer(struct peer *p, const struct wire *m)
 	bool invite = span_eq(m->method, SPAN("INVITE"));
 	if (m->status < 200)
 		return;
+	p->open &= !invite && !span_eq(m->method, SPAN("UPDATE"));
 	if (invite)
 		up(p, pup_request(&p->p, &p->d, "ACK", &o, out, &why));
 	if (m->status < 300 && (invite || span_eq(m->method, SPAN("UPDATE")))) {
 		media_commit(p, m->body, true);
 	} else if (m->status >= 300 && !span_eq(m->method, SPAN("BYE"))) {
 		memcpy(p->d.sdp.line, p->before.line, sizeof(p->before.line));
+		p->d.sdp.n = p->before.n;
 		if (m->status == 481 || m->status == 408)
 			p->over = true;
-		else if (p->r->plan.cuts)
-			world_at(&p->r->w, p->r->w.now_us + RETRY_US, on_retry, p, 0);
+		else if (p->r->plan.kind != KILLS)
+			world_at(&p->r->w, p->r->w.now_us + RETRY_US * (1 + p->side), on_retry, p, 0),
+				media_refused(p);
 	}
 }
 

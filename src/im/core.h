@@ -76,6 +76,20 @@ enum leg_cema {
 	CEMA_OFF,    /* it has had that */
 };
 
+/* The session timer of a leg (stimer.c).  A member, so that no session goes without for want of memory. */
+struct stimer {
+	struct timer t;      /* our refresh, its next try, or the end of the session */
+	uint32_t interval_s; /* 0: off */
+	uint32_t min_se_s;   /* largest Min-SE the peer has named in this dialog; 0: none */
+	/* In one word, since each idle session has two of these. */
+	uint64_t since_ms : 52; /* the 2xx that agreed on it */
+	uint64_t tries : 8;     /* of this refresh, so far */
+	uint64_t ours : 1;      /* we refresh, not the peer */
+	uint64_t raised : 1;    /* a 422 was taken; the next one is a failure */
+	/* Our refresh is under way, in the leg's invite_out or update_out. */
+	uint64_t open : 1, by_update : 1;
+};
+
 struct leg {
 	struct session *s;          /* owner */
 	const struct im_listen *at; /* listening point our Via and Contact name */
@@ -99,7 +113,7 @@ struct leg {
 	struct sip_ctxn *update_out;   /* our UPDATE, until its final answer */
 	struct sip_stxn *update_in;    /* peer's UPDATE, until our final answer */
 	struct target_try *target_try; /* owned: modify_target.c; NULL: none */
-	struct stimer *stimer;         /* owned: stimer.c; NULL: never ran one */
+	struct stimer stimer;
 	struct sip_ctxn *bye_out;
 	char *bye_extra;  /* owned: its Reason lines, or what crosses of the other side's BYE */
 	uint64_t flow;    /* the WebSocket connection its peer speaks over; 0: none */
@@ -294,6 +308,8 @@ const struct im_listen *im_listen_for(const struct im *im, enum sip_transport tp
 MUST_CHECK int im_keep(char **out, size_t *n, struct span s);
 
 /* ---- request.c ---- */
+/* There is no memory for its transaction: a dialog can end all the same.  false: nothing was done. */
+bool request_bye_alone(struct im *im, const struct sip_msg *m, uint64_t now_us);
 void request_input(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
 /* The SDP of a request or response into im->sdp[slot]: 0; 1: there is none; -status: refuse with it, *fault. */
 int request_sdp(struct im *im, const struct sip_msg *m, unsigned slot, char fault[96], struct sdp **out);
@@ -324,6 +340,7 @@ void session_hang_up(struct session *s, const char *extra,
 		     uint64_t now_us); /* all of session_end() but the last step */
 void session_over_check(struct session *s, uint64_t now_us);
 void session_free(struct session *s, uint64_t now_us);
+/* t: NULL, it is answered by who calls. */
 void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
 void session_on_ack(struct leg *l, const struct sip_msg *m, uint64_t now_us);
 void session_acked(struct leg *l, const struct sip_msg *m,

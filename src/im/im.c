@@ -182,6 +182,11 @@ static void on_cancel(void *u, struct sip_stxn *t, const struct sip_msg *m, uint
 		modify_cancel(l->s, m, now_us);
 }
 
+static bool on_bye(void *u, const struct sip_msg *m, uint64_t now_us)
+{
+	return request_bye_alone(u, m, now_us);
+}
+
 static void on_no_ack(void *u, struct sip_stxn *t, uint64_t now_us)
 {
 	struct leg *l = sip_stxn_user(t);
@@ -225,6 +230,7 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 	im->port = *port;
 	hooks.u = im;
 	hooks.elsewhere = port_elsewhere;
+	hooks.bye = conf->mode == IM_PROXY ? NULL : on_bye;
 	hooks.pool = &im->pool;
 	pool_init(&im->pool, &port->pages);
 	if (conf->mode == IM_PROXY) {

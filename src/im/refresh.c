@@ -17,12 +17,12 @@ enum {
 
 bool refresh_open(const struct leg *l)
 {
-	return l->stimer && l->stimer->open;
+	return l->stimer.open;
 }
 
 bool refresh_is(const struct leg *l, enum sip_method out)
 {
-	return refresh_open(l) && l->stimer->by_update == (out == SIP_UPDATE);
+	return refresh_open(l) && l->stimer.by_update == (out == SIP_UPDATE);
 }
 
 static bool invite_open(const struct leg *l)
@@ -58,9 +58,10 @@ static bool send_refresh(struct leg *l, enum sip_method out, uint64_t now_us)
 /* RFC 3261 14.1: our band on this leg, by who made its Call-ID, in steps of 10 ms. */
 static void try_later(struct stimer *st, unsigned tries_max, uint64_t now_us)
 {
-	unsigned wait_ms = leg_back_off_ms(st->l);
+	unsigned wait_ms = leg_back_off_ms(stimer_leg(st));
 
-	if (invite_open(st->l) || ++st->tries < tries_max) /* refused for the INVITE's sake, perhaps */
+	if (invite_open(stimer_leg(st)) ||
+	    ++st->tries < tries_max) /* refused for the INVITE's sake, perhaps */
 		stimer_wait(st, now_us + wait_ms * US_PER_MS);
 	else
 		stimer_wait(st, UINT64_MAX); /* TIMER-8: it goes on until it expires */
@@ -68,7 +69,7 @@ static void try_later(struct stimer *st, unsigned tries_max, uint64_t now_us)
 
 void refresh_start(struct leg *l, uint64_t now_us)
 {
-	struct stimer *st = l->stimer;
+	struct stimer *st = &l->stimer;
 
 	enum sip_method out = sip_dialog_allows(&l->dlg, SIP_UPDATE) ? SIP_UPDATE : SIP_INVITE;
 
@@ -122,7 +123,7 @@ static void take_answer(struct leg *l, const struct sip_msg *resp, uint64_t now_
 		       side_name(l->side), v.text);
 		sdp_oa_abort(&l->oa);
 		if (!modify_lead_back(l, now_us))
-			stimer_wait(l->stimer, now_us + BUSY_WAIT_MS * US_PER_MS); /* asked anew, then */
+			stimer_wait(&l->stimer, now_us + BUSY_WAIT_MS * US_PER_MS); /* asked anew, then */
 		return;
 	}
 	pass_not(l, answer);
@@ -149,7 +150,7 @@ static void on_2xx(struct leg *l, const struct sip_msg *resp, bool invite, uint6
 static void on_failure(struct leg *l, const struct sip_msg *resp, unsigned status, bool invite,
 		       uint64_t now_us)
 {
-	struct stimer *st = l->stimer;
+	struct stimer *st = &l->stimer;
 	char reason[64];
 
 	if (resp)
@@ -182,7 +183,7 @@ void refresh_response(struct leg *l, const struct sip_msg *resp, enum sip_end en
 		leg_learn(l, resp);
 		return;
 	}
-	l->stimer->open = false;
+	l->stimer.open = false;
 	if (status < 300)
 		on_2xx(l, resp, invite, now_us);
 	else

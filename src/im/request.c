@@ -303,3 +303,18 @@ void request_input(struct im *im, struct sip_stxn *t, const struct sip_msg *m, u
 	}
 	in_dialog(im, l, t, m, now_us);
 }
+
+/* Whoever hangs up does so once, and takes any answer for the end (RFC 3261 15.1.1): refused, it would leave a session behind. */
+bool request_bye_alone(struct im *im, const struct sip_msg *m, uint64_t now_us)
+{
+	struct refusal r = { 0 };
+	struct leg *l;
+
+	if (bad_target(m, &r))
+		return false;
+	l = leg_find(im, m);
+	if (!l || l->state == LEG_NONE || bad_require(l, m, &r) || sip_dialog_in_order(&l->dlg, m) != 0)
+		return false;
+	session_on_bye(l, NULL, m, now_us);
+	return true;
+}

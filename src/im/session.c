@@ -143,9 +143,10 @@ void session_on_bye(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, 
 	char extra[8192];
 	struct wbuf w = wbuf_on(extra, sizeof(extra) - 1);
 
-	w_bye(&w, leg_other(l), m, leg_trusts(l, t));
+	w_bye(&w, leg_other(l), m, t && leg_trusts(l, t));
 	extra[w_ok(&w) ? w.n : 0] = '\0';
-	leg_reply(l, t, 200, SPAN_EMPTY, "", now_us);
+	if (t)
+		leg_reply(l, t, 200, SPAN_EMPTY, "", now_us);
 	session_close(s, now_us);
 	leg_bye_received(l, now_us);
 	leg_other(l)->bye_passed = true;

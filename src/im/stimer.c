@@ -35,12 +35,12 @@ static uint32_t preferred(const struct leg *l)
 
 bool stimer_running(const struct leg *l)
 {
-	return l->stimer && l->stimer->interval_s;
+	return l->stimer.interval_s;
 }
 
 static uint32_t min_se(const struct leg *l)
 {
-	return l->stimer ? l->stimer->min_se_s : 0;
+	return l->stimer.min_se_s;
 }
 
 static bool lists_timer(const struct sip_msg *m)
@@ -76,13 +76,6 @@ unsigned stimer_check(const struct im *im, const struct sip_msg *m, char extra[6
 
 /* ---- the timer of a leg ---- */
 
-static struct stimer *stimer_of(struct leg *l)
-{
-	if (!l->stimer && (l->stimer = calloc(1, sizeof(*l->stimer))))
-		l->stimer->l = l;
-	return l->stimer;
-}
-
 /* TIMER-8, RFC 4028 10: a little early, so that the BYE is there before the peer has forgotten. */
 uint64_t stimer_end_us(const struct stimer *st)
 {
@@ -93,14 +86,14 @@ uint64_t stimer_end_us(const struct stimer *st)
 static void on_due(struct timer *t, uint64_t now_us)
 {
 	struct stimer *st = container_of(t, struct stimer, t);
-	struct session *s = st->l->s;
+	struct session *s = stimer_leg(st)->s;
 
 	if (now_us < stimer_end_us(st)) {
-		refresh_start(st->l, now_us);
+		refresh_start(stimer_leg(st), now_us);
 		return;
 	}
 	im_log(s->im, IM_NOTICE, "session-expired", "sess=%lu side=%c interval_s=%u", (unsigned long)s->id,
-	       side_name(st->l->side), st->interval_s);
+	       side_name(stimer_leg(st)->side), st->interval_s);
 	s->im->mx.sessions_expired++;
 	session_end(s, "Reason: SIP;cause=408;text=\"session expired\"\r\n", now_us);
 }
@@ -109,15 +102,13 @@ static void on_due(struct timer *t, uint64_t now_us)
 void stimer_wait(struct stimer *st, uint64_t at_us)
 {
 	uint64_t end_us = stimer_end_us(st);
-	timer_set(&st->l->s->im->wheel, &st->t, at_us < end_us ? at_us : end_us, on_due);
+	timer_set(&stimer_leg(st)->s->im->wheel, &st->t, at_us < end_us ? at_us : end_us, on_due);
 }
 
 static void run(struct leg *l, uint32_t interval_s, bool ours, uint64_t now_us)
 {
-	struct stimer *st = stimer_of(l);
+	struct stimer *st = &l->stimer;
 
-	if (!st)
-		return; /* no memory: this leg goes without, as with a peer that wants none */
 	st->interval_s = interval_s;
 	st->ours = ours;
 	st->tries = 0;
@@ -128,10 +119,8 @@ static void run(struct leg *l, uint32_t interval_s, bool ours, uint64_t now_us)
 
 static void off(struct leg *l)
 {
-	if (!l->stimer)
-		return;
-	timer_stop(&l->s->im->wheel, &l->stimer->t);
-	l->stimer->interval_s = 0;
+	timer_stop(&l->s->im->wheel, &l->stimer.t);
+	l->stimer.interval_s = 0;
 }
 
 void stimer_stop(struct leg *l, uint64_t now_us)
@@ -139,15 +128,13 @@ void stimer_stop(struct leg *l, uint64_t now_us)
 	off(l);
 	if (refresh_is(l, SIP_INVITE) && l->invite_out)
 		sip_ctxn_cancel(l->invite_out, SPAN_EMPTY, now_us);
-	if (l->stimer)
-		l->stimer->open = false;
+	l->stimer.open = false;
 }
 
 void stimer_drop(struct leg *l)
 {
 	off(l);
-	free(l->stimer);
-	l->stimer = NULL;
+	l->stimer = (struct stimer){ 0 };
 }
 
 /* TIMER-9: with nobody else to do it, we refresh. */
@@ -179,7 +166,7 @@ void stimer_w_invite(const struct leg *l, struct wbuf *w)
 /* RFC 4028 7.4: who refreshes stays who it was. */
 void stimer_w_request(const struct leg *l, struct wbuf *w)
 {
-	const struct stimer *st = l->stimer;
+	const struct stimer *st = &l->stimer;
 
 	if (!stimer_running(l) || l->unwanted & TAG_TIMER)
 		return; /* refreshed all the same: for our own sake */
@@ -195,8 +182,8 @@ void stimer_on_2xx(struct leg *l, const struct sip_msg *resp, uint64_t now_us)
 
 	if (l->s->state >= SESS_ENDING || (first && resp->method != SIP_INVITE))
 		return;
-	if (first && l->stimer)
-		l->stimer->min_se_s = 0; /* of before the dialog: forgotten (RFC 4028 7.4) */
+	if (first)
+		l->stimer.min_se_s = 0; /* of before the dialog: forgotten (RFC 4028 7.4) */
 	if (sip_session_expires(resp, &given) == 0) {
 		/* Named or not: unless the peer takes it upon itself, the refreshing is ours. */
 		uint32_t s = larger(given.seconds, LEAST_S);
@@ -216,17 +203,16 @@ void stimer_on_2xx(struct leg *l, const struct sip_msg *resp, uint64_t now_us)
 void stimer_in_doubt(struct leg *l, uint64_t now_us)
 {
 	if (stimer_running(l))
-		run(l, l->stimer->interval_s, true, now_us);
+		run(l, l->stimer.interval_s, true, now_us);
 }
 
 bool stimer_raise(struct leg *l, const struct sip_msg *resp)
 {
-	struct stimer *st;
+	struct stimer *st = &l->stimer;
 	uint32_t least;
 
 	/* TIMER-5, once: a second 422 is the word of somebody who does not mean what he says. */
-	if (resp->status != 422 || sip_min_se(resp, &least) != 0 || least > MOST_S || !(st = stimer_of(l)) ||
-	    st->raised)
+	if (resp->status != 422 || sip_min_se(resp, &least) != 0 || least > MOST_S || st->raised)
 		return false;
 	st->raised = true;
 	st->min_se_s = larger(st->min_se_s, least);
@@ -259,7 +245,7 @@ static bool grant(const struct leg *l, const struct sip_msg *req, struct grant *
 		/* Below ours, and no 422: an element on the way asked, and another would have raised it (8.1). */
 		g->seconds = larger(g->seconds, l->s->im->conf.min_se_s);
 	} else {
-		g->seconds = larger(stimer_running(l) ? l->stimer->interval_s : preferred(l), least);
+		g->seconds = larger(stimer_running(l) ? l->stimer.interval_s : preferred(l), least);
 	}
 	if (g->seconds > MOST_S)
 		g->seconds = MOST_S;
@@ -287,7 +273,7 @@ void stimer_given(struct leg *l, const struct sip_msg *req, uint64_t now_us)
 		return;
 	run(l, g.seconds, g.ours, now_us);
 	/* Of a refresh, not of the INVITE that made the dialog (RFC 4028 7.4). */
-	if (req->to_tag.n && l->stimer && sip_min_se(req, &least) == 0)
-		l->stimer->min_se_s = larger(l->stimer->min_se_s, least < MOST_S ? least : MOST_S);
+	if (req->to_tag.n && sip_min_se(req, &least) == 0)
+		l->stimer.min_se_s = larger(l->stimer.min_se_s, least < MOST_S ? least : MOST_S);
 	run_pair(l, now_us);
 }

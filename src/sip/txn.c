@@ -247,6 +247,10 @@ static void on_request(struct sip_tl *tl, const struct sip_msg *m, const struct 
 		return;
 	}
 	t = admit(tl, m->method) ? sip_stxn_open(tl, m, src, hash, now_us) : NULL;
+	if (!t && m->method == SIP_BYE && tl->hooks.bye && tl->hooks.bye(tl->hooks.u, m, now_us)) {
+		answer(tl, m, src, 200, SPAN_EMPTY, SPAN_EMPTY, SPAN_EMPTY);
+		return;
+	}
 	if (!t) {
 		refuse_busy(tl, m, src);
 		return;

@@ -66,6 +66,9 @@ struct sip_tl_hooks {
 	/* A request for a host failed: could it go to another server of that name, under a new branch (RFC 3263 4.3)?  NULL:
 	 * never. */
 	bool (*elsewhere)(void *u, const struct sip_dest *to, struct span request);
+	/* A BYE that there is no room, or no memory, for: its dialog can end all the same.  true: it has, and gets its 200; one that
+	 * is repeated is not known as such.  NULL, or false: refused like any other request. */
+	bool (*bye)(void *u, const struct sip_msg *m, uint64_t now_us);
 	struct pool *pool; /* borrowed: for what lives as long as a transaction; NULL: malloc */
 };
 

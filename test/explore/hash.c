@@ -298,9 +298,6 @@ static void put_oa(struct hasher *h, const struct leg *l, const struct peer *p)
 
 static void put_stimer(struct hasher *h, const struct stimer *st)
 {
-	put(h, "stimer", st != NULL);
-	if (!st)
-		return;
 	put(h, "interval", st->interval_s), put(h, "min", st->min_se_s), put(h, "tries", st->tries);
 	put(h, "flags", st->ours | st->raised << 1 | st->open << 2 | (st->open && st->by_update) << 3);
 	put_timer(h, "t", &st->t);
@@ -343,7 +340,7 @@ static void put_leg(struct hasher *h, const struct leg *l)
 		put(h, "status", l->target_try->status), put(h, "txn", l->target_try->txn != NULL);
 		put(h, "out", l->target_try->out != NULL), put_timer(h, "wait", &l->target_try->t_wait);
 	}
-	put_stimer(h, l->stimer);
+	put_stimer(h, &l->stimer);
 }
 
 static void put_modify(struct hasher *h, const struct session *s)

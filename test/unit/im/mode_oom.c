@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each allocation fails in turn: where it was one of the user plane the session is set up without, if policy allows
- * (MODE-7), else it is refused with 503; and a relayed MESSAGE is answered all the same (ROAD-1).
+ * (MODE-7), else it is refused with 503; a relayed MESSAGE is answered all the same (ROAD-1), and a BYE ends both legs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +19,7 @@ struct world {
 	struct im *im;
 	uint64_t now_us, seed;
 	char near[64];  /* start line of what was sent to the near side last */
+	char tag[64];   /* ours, on that side */
 	char far[4096]; /* what was sent to the far side last */
 	size_t n_far;
 	unsigned n_unanchored;
@@ -31,7 +32,11 @@ static int on_send(void *u, const struct sip_dest *to, struct span bytes, uint64
 	(void)token;
 	if (to->ip.ip[3] != 20) {
 		struct span line = span_split(&bytes, '\r');
+		size_t to_tag = span_find(bytes, SPAN("example.net>;tag="));
+		struct span tag = to_tag == SPAN_NONE ? SPAN_EMPTY : span_skip(bytes, to_tag + 17);
+		tag = span_split(&tag, '\r');
 		snprintf(w->near, sizeof(w->near), "%" SPAN_FMT, SPAN_ARG(line));
+		snprintf(w->tag, sizeof(w->tag), "%" SPAN_FMT, SPAN_ARG(tag));
 		return 0;
 	}
 	w->n_far = bytes.n < sizeof(w->far) ? bytes.n : sizeof(w->far);
@@ -187,11 +192,71 @@ static void road_1_each_allocation_fails_once(void **state)
 	}
 }
 
+/* In a dialog with us: a session of its own makes up neither. */
+static void in_dialog(struct world *w, const char *method, unsigned cseq)
+{
+	char text[1024];
+	int n = snprintf(
+		text, sizeof(text),
+		"%s sip:parley@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK%s%u\r\n"
+		"From: <sip:alice@example.com>;tag=a\r\nTo: <sip:bob@example.net>;tag=%s\r\nCall-ID: c\r\n"
+		"CSeq: %u %s\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+		method, method, cseq, w->tag, cseq, method);
+	feed(w, "192.0.2.10", (struct span){ text, (size_t)n });
+}
+
+/* The far side accepts: what was asked, with a tag, a contact and a description of its own. */
+static void accept_call(struct world *w)
+{
+	char text[8000], body[1000];
+	struct span rest = { w->far, w->n_far }, line;
+	struct wbuf b = wbuf_on(text, sizeof(text));
+
+	span_split(&rest, '\n');
+	w_str(&b, "SIP/2.0 200 OK\r\n");
+	while ((line = span_split(&rest, '\n')).n > 1) {
+		bool to = span_starts(line, SPAN("To:"));
+		line.n--;
+		if (!span_starts(line, SPAN("Content-")) && !span_starts(line, SPAN("Contact:")))
+			w_span(&b, line), w_str(&b, to ? ";tag=b\r\n" : "\r\n");
+	}
+	snprintf(body, sizeof(body), "%sa=setup:active\r\n", sdp); /* so that nobody connects here */
+	w_str(&b, "Contact: <sip:bob@192.0.2.20>\r\nContent-Type: application/sdp\r\nContent-Length: ");
+	w_u64(&b, strlen(body)), w_str(&b, "\r\n\r\n"), w_str(&b, body);
+	feed(w, "192.0.2.20", w_span_of(&b));
+}
+
+/* TERM-1: who hangs up does so once.  Memory for a transaction or not, the session ends on both sides. */
+static void term_1_a_bye_is_never_in_vain(void **state)
+{
+	static struct world w;
+	bool failed = true;
+
+	for (unsigned long n = 0; failed; n++) {
+		w = (struct world){ .now_us = US_PER_S };
+		w.im = server(&w, false);
+		ask(&w, "INVITE", "application/sdp", sdp);
+		accept_call(&w);
+		assert_string_equal(w.near, "SIP/2.0 200 OK");
+		in_dialog(&w, "ACK", 1);
+		oom_fail_after(n);
+		in_dialog(&w, "BYE", 2);
+		failed = oom_end();
+		assert_string_equal(w.near, "SIP/2.0 200 OK");
+		assert_true(span_starts((struct span){ w.far, w.n_far }, SPAN("BYE ")));
+		im_check(w.im);
+		answer(&w, "200 OK");
+		run_out(&w);
+		im_destroy(w.im);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mode_7_without_its_user_plane),
 		cmocka_unit_test(road_1_each_allocation_fails_once),
+		cmocka_unit_test(term_1_a_bye_is_never_in_vain),
 	};
 	return cmocka_run_group_tests_name("im/mode_oom", tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
 # that goes at the end with all that runs, and parleyd.  Tests run side by side, so each process looks for its ports in
 # a range of its own; they run on busy machines, so what is waited for may take a minute.
 
+PATH=$PATH:/usr/sbin:/sbin # kamailio and dnsmasq are there, which is not on a user's path
+
 # taken udp|tcp PORT: does something listen there, in either family?
 taken() {
 	local hex
@@ -46,6 +48,18 @@ wait_open() {
 	kill -0 "$1" 2>/dev/null && taken "$2" "$3"
 }
 open_or_gone() { taken "$2" "$3" || ! kill -0 "$1" 2>/dev/null; }
+
+# http_get PORT PATH: what a server says there.
+http_get() {
+	local fd
+	exec {fd}<>"/dev/tcp/127.0.0.1/$1" || return 1
+	printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&$fd
+	tr -d '\r' <&$fd
+	exec {fd}>&-
+}
+
+# metric PORT NAME: of the parleyd whose management port that is.
+metric() { http_get "$1" /metrics | sed -n "s/^parley_$2 //p"; }
 
 # scratch NAME: the folder $tmp.  When the script ends it goes, and before it what $server and $others name (-PID: a process group).
 tmp='' server='' others=()

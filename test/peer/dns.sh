@@ -16,7 +16,7 @@ source "$here/../../tools/loopback.sh"
 [ $# = 3 ] || { sed -n '3,12p' "$0" >&2 && exit 2; }
 transport=$1 parleyd=$2 ua=$3
 modules=/usr/lib/x86_64-linux-gnu/kamailio/modules
-dnsmasq=$(PATH=$PATH:/usr/sbin command -v dnsmasq) || { echo "no dnsmasq here" && exit 77; }
+command -v dnsmasq >/dev/null || { echo "no dnsmasq here" && exit 77; }
 [ -e $modules/tm.so ] || { echo "no Kamailio here" && exit 77; }
 
 scratch dns
@@ -49,7 +49,7 @@ srv-host=_sip._$transport.full.test,edge.core.test,$busy,10,0
 srv-host=_sip._$transport.full.test,edge.core.test,$two,20,0
 srv-host=_sip._$transport.loop.test,edge.core.test,$as_port,10,0
 CONF
-"$dnsmasq" -k -C "$tmp/dnsmasq.conf" --user="$(id -un)" --pid-file= >"$tmp/dnsmasq.log" 2>&1 </dev/null &
+dnsmasq -k -C "$tmp/dnsmasq.conf" --user="$(id -un)" --pid-file= >"$tmp/dnsmasq.log" 2>&1 </dev/null &
 others+=($!)
 wait_open $! tcp "$ns" || { cat "$tmp/dnsmasq.log" && exit 77; }
 

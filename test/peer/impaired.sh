@@ -15,6 +15,16 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=test/peer/cases.sh
 source "$here/cases.sh"
 
+# as_root ARGUMENT...: this script anew, as root by sudo or in a user namespace; returns when neither is to be had.
+as_root() {
+	if sudo -n true 2>/dev/null; then
+		exec sudo -n env PATH="$PATH" ASAN_OPTIONS="${ASAN_OPTIONS-}" UBSAN_OPTIONS="${UBSAN_OPTIONS-}" "$0" "$@"
+	elif unshare -Ur true 2>/dev/null; then
+		exec unshare -Ur "$0" "$@"
+	fi
+}
+
+given=("$@")
 calls=4 loss=5 delay=50 seed=1 only=. keep=''
 while [ $# -gt 2 ]; do
 	case $1 in
@@ -30,6 +40,7 @@ while [ $# -gt 2 ]; do
 done
 [ $# = 2 ] || { sed -n '3,13p' "$0" >&2 && exit 2; }
 parleyd=$1 impair=$2
+[ "$(id -u)" = 0 ] || as_root "${given[@]}"
 for program in sipp nsenter unshare; do
 	command -v $program >/dev/null || { echo "no $program here" && exit 77; }
 done

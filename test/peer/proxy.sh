@@ -72,14 +72,8 @@ for name in "$@"; do
 	play "$name" || bad=1
 done
 
-# metric NAME
-metric() {
-	curl -s "http://127.0.0.1:$mgmt_port/metrics" | sed -n "s/^parley_$1 //p"
-}
-if command -v curl >/dev/null; then
-	[ "$(curl -s "http://127.0.0.1:$mgmt_port/api/v1/sessions")" = '[]' ] || { echo "a proxy has sessions" && bad=1; }
-	[ "$(metric proxied)" -gt 0 ] || { echo "nothing was counted" && bad=1; }
-fi
+[ "$(http_get "$mgmt_port" /api/v1/sessions | tail -n 1)" = '[]' ] || { echo "a proxy has sessions" && bad=1; }
+[ "$(metric "$mgmt_port" proxied)" -gt 0 ] || { echo "nothing was counted" && bad=1; }
 parleyd_end || bad=1
 [ $bad = 0 ] || { echo "--- parleyd" && cat parleyd.log; }
 exit $bad

@@ -24,6 +24,8 @@ if [ "${1-}" = --acknowledge ]; then
 fi
 # With "client" the far side stays with TCP, whatever the client has.
 [[ " $* " != *" --tls client "* ]] || core=tcp
+# What AddressSanitizer keeps of freed memory, and its shadow, is not the server's.
+! grep -q __asan_init "$parleyd" || set -- --memory 512M "$@"
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=4
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/parley-storm.XXXXXX") || exit 1

@@ -67,7 +67,16 @@ size_t pattern_match(uint32_t f, uint64_t k, uint64_t offset, struct span in);
 struct end;
 struct load_conn;
 
+/* Only where a connection was cut, and only for what was under way then (msrp_recv.c). */
+enum lost {
+	LOST_TOLD, /* the device said so: a response other than 200, or a REPORT */
+	LOST_OWN,  /* the sender's own connection was cut, which it sees, and it had asked for no 200 */
+	LOST_MUTE, /* the receiver's was, and the sender had asked for no word at all (Failure-Report: no) */
+	LOST_KINDS
+};
+
 struct msrp_totals {
+	uint64_t begun;                            /* messages */
 	uint64_t sends, messages, bytes;           /* written, complete with their end-line */
 	uint64_t chunks_in, messages_in, bytes_in; /* received and checked */
 	uint64_t answers, reports;                 /* 200s and success REPORTs received */
@@ -76,9 +85,12 @@ struct msrp_totals {
 	uint64_t under_way;   /* bytes of messages begun, and neither there nor given up */
 	/* only where connections were cut (msrp_recv.c) */
 	uint64_t resent, again; /* bytes written again; received again */
-	uint64_t told, unsaid;  /* messages given up because of an error; lost without a word, as asked */
-	uint64_t reports_cut;   /* REPORTs that went down with a connection */
-	uint64_t doubted;       /* SENDs of "partial" whose arrival the device doubts */
+	uint64_t lost
+		[LOST_KINDS]; /* messages begun that never were whole at the other end, by how that is known */
+	uint64_t told_there;  /* messages whose sender was told of a failure, and that were there */
+	uint64_t twice;       /* messages whole once more, under the same Message-ID */
+	uint64_t reports_cut;         /* REPORTs that went down with a connection */
+	uint64_t doubted;             /* SENDs of "partial" whose arrival the device doubts */
 	struct hist delivery, answer; /* first byte begun to last byte there; SEND written to its 200 */
 };
 
@@ -110,10 +122,13 @@ struct out_msg { /* a message begun */
 	bool success, reported;
 	bool written;  /* its last chunk is, as far as is known */
 	bool cut;      /* it was under way when a connection was cut */
+	bool own_cut;  /* and that was its sender's */
 	bool homeless; /* its generation was cut, and bytes of it must go out (again) */
 	bool over;
 	bool given_up;     /* told that it failed, or nobody can tell */
 	bool under_way;    /* neither there nor given up */
+	bool lost;         /* counted as such */
+	enum lost why;     /* given_up: how its sender knows */
 	uint64_t quiet_ns; /* when something last happened to it */
 	enum failure_report failure;
 };
@@ -142,7 +157,7 @@ struct end {
 	bool sends, paused; /* has content to send; does not read */
 	bool stop, held;    /* begins no more messages at all; for now */
 	bool outage;        /* a connection of its was cut, and the session is not yet mended */
-	bool was_cut;       /* one of either end ever was */
+	uint64_t cut_ns;    /* when one of either end was, last; 0: never */
 
 	/* sending */
 	uint64_t n_messages, total;         /* of all there are to send */
@@ -243,7 +258,7 @@ void end_body_done(struct gen *g, uint64_t now); /* the body from the pattern is
 void end_on_answer(struct end *e, struct load_conn *c, struct span tid, unsigned status);
 void end_on_report(struct end *e, struct span message_id, struct span range, struct span status);
 void out_settle(struct end *e, struct out_msg *m); /* something of it ended: is it over? */
-void out_give_up(struct end *e, struct out_msg *m);
+void out_give_up(struct end *e, struct out_msg *m, enum lost why);
 void out_landed(struct end *e, struct out_msg *m); /* it is there, or nobody waits for it */
 static inline struct out_msg *end_out(const struct end *e, uint64_t k)
 {
@@ -254,6 +269,8 @@ static inline struct out_msg *end_out(const struct end *e, uint64_t k)
 bool end_on_send(struct end *e, struct load_conn *c, struct span message_id, struct span range);
 /* Past what is whole, and what is known to be lost. */
 void end_in_advance(struct end *e);
+/* Is message k of the other end whole here? */
+bool end_has(const struct end *e, uint64_t k);
 void end_on_send_end(struct end *e, struct load_conn *c, char flag);
 static inline struct in_msg *end_in(const struct end *e, uint64_t k)
 {

@@ -125,7 +125,7 @@ bool end_receive_done(const struct end *e)
 
 /* Messages of e that are begun and not yet there: whatever was on its way may be gone.  Answered hop by hop, also those
  * that are there: the 200s of the receiving end may be what was on its way, and the device then has to say 408. */
-static void mark(struct end *e, uint64_t now)
+static void mark(struct end *e, const struct gen *g, uint64_t now)
 {
 	uint64_t from = e->other->in_base < e->k_base ? e->other->in_base : e->k_base;
 	if (e->conf->hop)
@@ -133,6 +133,7 @@ static void mark(struct end *e, uint64_t now)
 	for (uint64_t k = from; e->sends && k < e->k; k++) {
 		struct out_msg *m = end_out(e, k);
 		m->cut = true;
+		m->own_cut = m->own_cut || (e == g->end && m->gen_id == g->id);
 		m->quiet_ns = now;
 	}
 }
@@ -167,7 +168,7 @@ static void give_back(struct gen *g)
 			m->written = true;
 			out_settle(e, m);
 		} else if (m->failure != FR_YES) {
-			out_give_up(e, m);
+			out_give_up(e, m, LOST_OWN);
 		} else {
 			m->homeless = true;
 			e->n_homeless++;
@@ -177,13 +178,21 @@ static void give_back(struct gen *g)
 
 void gen_cut(struct gen *g, uint64_t now)
 {
-	g->end->was_cut = g->end->other->was_cut = true;
-	mark(g->end, now);
-	mark(g->end->other, now);
+	g->end->cut_ns = g->end->other->cut_ns = now;
+	mark(g->end, g, now);
+	mark(g->end->other, g, now);
 	if (g->end->gen == g)
 		g->end->outage = true;
 	if (g->end->sends)
 		give_back(g);
+}
+
+/* Nothing has been heard of m for long, and it is not there. */
+static void miss(struct end *e, struct out_msg *m)
+{
+	if (m->failure == FR_PARTIAL && !m->own_cut)
+		end_wrong(e, "message %" PRIu64 " is lost, and its sender was to be told (partial)", m->k);
+	out_give_up(e, m, m->own_cut ? LOST_OWN : LOST_MUTE);
 }
 
 void end_give_up(struct end *e, uint64_t now, uint64_t patience_ns)
@@ -195,18 +204,18 @@ void end_give_up(struct end *e, uint64_t now, uint64_t patience_ns)
 		from = e->other->in_base;
 	for (uint64_t k = from; k < e->k; k++) {
 		struct out_msg *m = end_out(e, k);
-		const struct in_msg *in = end_in(e->other, k);
-		bool there = in->k == k && in->known && in->complete;
 		if (m->k != k || !m->cut || !m->written || m->unanswered || m->given_up ||
 		    now - m->quiet_ns < patience_ns)
 			continue;
-		if (there && !m->over && m->success && !m->reported) {
+		if (end_has(e->other, k)) {
+			if (m->over || !m->success || m->reported)
+				continue;
 			e->totals->reports_cut++;
 			e->reports_wanted--;
 			m->reported = true;
 			out_settle(e, m);
-		} else if (!there && m->failure != FR_YES) {
-			out_give_up(e, m);
+		} else if (m->failure != FR_YES) {
+			miss(e, m);
 		}
 	}
 	end_in_advance(e->other);

@@ -96,15 +96,23 @@ static void send_report(struct end *e, struct load_conn *c, uint64_t size)
 	conn_control(c, (struct span){ text, (size_t)n });
 }
 
+bool end_has(const struct end *e, uint64_t k)
+{
+	const struct in_msg *in = end_in(e, k);
+	return in->known && in->k == k && in->complete;
+}
+
 void end_in_advance(struct end *e)
 {
 	while (e->in_base < e->other->k) {
-		const struct in_msg *next = end_in(e, e->in_base);
-		const struct out_msg *sent = end_out(e->other, e->in_base);
-		bool there = next->known && next->k == e->in_base && next->complete;
-		bool lost = sent->k == e->in_base && sent->given_up;
-		if (!there && !lost)
-			break;
+		struct out_msg *sent = end_out(e->other, e->in_base);
+		bool given_up = sent->k == e->in_base && sent->given_up;
+		if (!end_has(e, e->in_base)) {
+			if (!given_up)
+				break;
+			sent->lost = true;
+			e->totals->lost[sent->why]++;
+		}
 		e->in_base++;
 	}
 }
@@ -113,8 +121,15 @@ static void complete(struct end *e, struct load_conn *c, struct in_msg *in, stru
 {
 	bool first = !in->complete;
 	in->complete = true;
-	if (o->k == c->b_k)
+	if (o->k == c->b_k) {
 		out_landed(e->other, o);
+		if (o->lost) /* late, but there */
+			e->totals->lost[o->why]--;
+		e->totals->told_there += o->lost && o->why == LOST_TOLD;
+		o->lost = false;
+	}
+	if (!first)
+		e->totals->twice++;
 	if (first) {
 		e->totals->messages_in++;
 		e->totals->bytes_in += size;

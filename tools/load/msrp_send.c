@@ -11,6 +11,7 @@
 #include "msrp.h"
 
 enum { SMALL_BODY = 8192, OUT_ENOUGH = 64 * 1024 };
+#define ANSWER_NS 25000000000u /* msrp.end_bound, and what a full device takes */
 
 static void tid_of(const struct end *e, uint64_t seq, char tid[MSRP_TID_MAX])
 {
@@ -63,13 +64,14 @@ void out_landed(struct end *e, struct out_msg *m)
 	m->under_way = false;
 }
 
-void out_give_up(struct end *e, struct out_msg *m)
+void out_give_up(struct end *e, struct out_msg *m, enum lost why)
 {
 	if (m->given_up)
 		return;
 	m->given_up = true;
+	m->why = why;
+	e->totals->told_there += why == LOST_TOLD && end_has(e->other, m->k);
 	out_landed(e, m);
-	*(m->failure == FR_YES ? &e->totals->told : &e->totals->unsaid) += 1;
 	if (m->over)
 		return;
 	if (m->success && m->written && !m->reported)
@@ -121,6 +123,7 @@ static uint64_t begin(struct end *e, struct gen *g, uint64_t now)
 		.under_way = true,
 	};
 	e->totals->under_way += p.size;
+	e->totals->begun++;
 	g->unfinished++;
 	g->open[g->n_open++] = e->k;
 	return e->k++;
@@ -263,7 +266,29 @@ static void failed(struct end *e, struct out_msg *m, const char *what, unsigned 
 {
 	if (!m->cut)
 		end_wrong(e, "message %" PRIu64 ": %s %u", m->k, what, status);
-	out_give_up(e, m);
+	out_give_up(e, m, LOST_TOLD);
+}
+
+/* A failure of something that asked for no 200: can it be?  Nobody knows what arrived of what was on its way to a connection
+ * that was cut, so the device says 408 for all that it passed on lately (RFC 4975 7.1.2): for as long as it waits for
+ * answers, and at once. */
+static bool in_doubt(const struct end *e, const struct out_msg *m, uint64_t written_ns, uint64_t now)
+{
+	if (m && m->cut)
+		return true;
+	return e->cut_ns && now - e->cut_ns < ANSWER_NS &&
+	       (!written_ns || written_ns + ANSWER_NS > e->cut_ns);
+}
+
+/* An error to a SEND of "partial". */
+static void doubt(struct end *e, uint64_t k, uint64_t written_ns)
+{
+	struct out_msg *m = end_out(e, k)->k == k ? end_out(e, k) : NULL;
+	e->totals->doubted++;
+	if (!in_doubt(e, m, written_ns, now_ns()))
+		end_wrong(e, "message %" PRIu64 " (partial) was answered 408, and nothing was cut", k);
+	if (m && m->cut)
+		out_give_up(e, m, LOST_TOLD);
 }
 
 void end_on_answer(struct end *e, struct load_conn *c, struct span tid, unsigned status)
@@ -276,15 +301,16 @@ void end_on_answer(struct end *e, struct load_conn *c, struct span tid, unsigned
 		return;
 	}
 	tid_of(e, seq, want);
-	/* With "partial" a lost connection on the far side is an error for all that was on it lately: nobody knows what
-	 * arrived (RFC 4975 7.1.2). */
-	if (e->was_cut && status == 408 && span_eq(tid, span_of(want)) && seq < e->seq) {
+	if (e->cut_ns && status == 408 && span_eq(tid, span_of(want)) && seq < e->seq) {
 		struct out_send *old = send_at(e, seq);
-		if (e->seq - seq > e->send_ring || old->failure == FR_PARTIAL) {
+		if (e->seq - seq > e->send_ring) { /* too long ago for our books */
 			e->totals->doubted++;
-			if (e->seq - seq <= e->send_ring && end_out(e, old->k)->k == old->k &&
-			    end_out(e, old->k)->cut)
-				out_give_up(e, end_out(e, old->k));
+			if (!in_doubt(e, NULL, 0, now))
+				end_wrong(e, "SEND %" PRIu64 " was answered 408, and nothing was cut", seq);
+			return;
+		}
+		if (old->failure == FR_PARTIAL) {
+			doubt(e, old->k, old->written_ns);
 			return;
 		}
 	}
@@ -333,17 +359,15 @@ void end_on_report(struct end *e, struct span message_id, struct span range, str
 	}
 	struct flow_message plan = flow_message(e->conf, e->flow, k);
 	uint64_t size = plan.size;
-	if (e->was_cut && plan.failure == FR_PARTIAL && span_starts(status, SPAN("000 408"))) {
-		e->totals->doubted++;
-		if (m->k == k && m->cut && !m->over)
-			out_give_up(e, m);
+	if (e->cut_ns && plan.failure == FR_PARTIAL && span_starts(status, SPAN("000 408"))) {
+		doubt(e, k, 0);
 		return;
 	}
 	snprintf(want, sizeof(want), "1-%" PRIu64 "/%" PRIu64, size, size);
 	if (m->k == k && m->cut &&
 	    (m->over || m->reported || m->given_up || !span_starts(status, SPAN("000 200")))) {
 		if (!span_starts(status, SPAN("000 200")))
-			out_give_up(e, m);
+			out_give_up(e, m, LOST_TOLD);
 		return;
 	}
 	if (!span_starts(status, SPAN("000 200")))

@@ -10,7 +10,11 @@
 #include "base/rng.h"
 #include "msrp.h"
 
-enum { STORM_LINES = 4, STORM_URI = 128 };
+enum {
+	STORM_LINES = 4,
+	STORM_URI = 128,
+	STORM_LONG_S = 120 /* from here on a storm must have the strength, and the memory, of a steady one */
+};
 
 enum storm_op {
 	OP_PATH,        /* the one who offers has a new path */
@@ -67,9 +71,11 @@ struct storm_side { /* a side's dialog */
 	struct storm_txn asked, answered; /* its request; its 2xx or refusal of an INVITE */
 	char *last;                       /* answer to the request seen last, to be repeated */
 	size_t last_n;
-	char *ack;
-	size_t ack_n;
-	uint32_t ack_cseq;
+	struct storm_ack {
+		char *bytes;
+		size_t n;
+		uint32_t cseq;
+	} ack[2]; /* of the last refusal; of the last 2xx, which is repeated however long ago */
 };
 
 struct storm;
@@ -82,7 +88,8 @@ struct storm_session {
 	struct storm_change change;
 	bool up, over, far_listens;
 	uint64_t next_ns, cut_ns;
-	unsigned mend; /* bit side + 2 * line: its connection was cut */
+	uint64_t busy_ns; /* since when the server says 491 or 500, and nobody knows why; 0: it does not */
+	unsigned mend;    /* bit side + 2 * line: its connection was cut */
 };
 
 /* Whose transport changes: both sides' together, for the server offers the one what the other offered (msrp.transport
@@ -97,6 +104,7 @@ struct storm_conf {
 		cuts; /* rate: per session and second; cuts: per session and minute */
 	unsigned timeout_s, buffer;
 	unsigned tls;     /* enum storm_tls */
+	uint64_t memory;  /* bytes the server may have; 0: storm_judge.c reckons */
 	uint64_t rss_max; /* per cent of what it was after the warm-up, plus 16 MiB */
 	int pid;
 	struct flow_conf flow;
@@ -117,7 +125,8 @@ struct storm {
 	unsigned n_conn, conn_cap;
 	uint64_t now, tick_ns;
 	bool ending;
-	uint64_t wrong, ops[OP_KINDS], resent, cuts, early_closed, conns_made, shaken, resumed;
+	uint64_t wrong, ops[OP_KINDS], resent, acked_again, busy, cuts, early_closed, conns_made, shaken,
+		resumed;
 	struct hist modify;
 };
 
@@ -151,6 +160,15 @@ void storm_kick(struct gen *g); /* something may be written */
 void storm_cut(struct storm_session *x);
 void storm_media_tick(struct storm *s);
 void storm_media_finish(struct storm *s);
+
+/* ---- storm_judge.c ---- */
+struct storm_run {
+	struct proc_tree dut;
+	uint64_t start, said, next, rss, rss_warm, rss_peak;
+	double changes; /* a second, of all sessions, while it lasted */
+};
+void storm_say(struct storm *s, const struct storm_run *r);
+bool storm_judge(const struct storm *s, const struct storm_run *r, bool ok);
 
 /* ---- storm_op.c ---- */
 void storm_line_init(struct storm_session *x, unsigned line, bool file);

@@ -415,7 +415,12 @@ void storm_changed(struct storm_session *x, unsigned status)
 	struct storm *s = x->s;
 	struct storm_change *c = &x->change;
 	bool refused = c->op == OP_REFUSED_FAR || c->op == OP_REFUSED_HERE;
-	if (refused ? status != 488 : status != 200)
+	/* An ACK of ours was lost: until the server has it, it takes no other offer.  Its 2xx will come again and show it. */
+	bool busy = !c->answered && (status == 491 || status == 500);
+	s->busy += busy;
+	if (busy)
+		x->busy_ns = x->busy_ns ? x->busy_ns : s->now;
+	else if (refused ? status != 488 : status != 200)
 		storm_wrong(x, "offer of side %u was answered %u%s", c->by, status,
 			    c->answered ? ", and the other side had said 200" : "");
 	if (status == 200)

@@ -11,6 +11,7 @@
 #include "storm.h"
 
 enum { STORM_T1_NS = 500000000, STORM_T2_NS = 4000000000u, REPEATS_MAX = 12, COMPLAINTS_MAX = 25 };
+#define BUSY_NS 5000000000u /* longer than T2, at which a 2xx is repeated */
 
 static const char allow[] = "Allow: INVITE, ACK, CANCEL, BYE, UPDATE, PRACK, MESSAGE, OPTIONS\r\n";
 
@@ -147,10 +148,11 @@ static void send_ack(struct storm_session *x, unsigned side, uint32_t cseq, bool
 	/* The ACK to a refusal is of its transaction, the ACK to a 2xx is one of its own (RFC 3261 17.1.1.3). */
 	head(x, side, &w, "ACK", cseq, success ? "a" : "");
 	w_str(&w, "Content-Length: 0\r\n\r\n");
-	d->ack = again(d->ack, w.n);
-	memcpy(d->ack, text, w.n);
-	d->ack_n = w.n;
-	d->ack_cseq = cseq;
+	struct storm_ack *a = &d->ack[success];
+	a->bytes = again(a->bytes, w.n);
+	memcpy(a->bytes, text, w.n);
+	a->n = w.n;
+	a->cseq = cseq;
 	send_bytes(x, side, text, w.n);
 }
 
@@ -167,8 +169,12 @@ static void on_answer(struct storm_session *x, unsigned side, struct span msg)
 	uint32_t number = (uint32_t)text_digits(cseq);
 	bool invite = cseq.n > 6 && memcmp(cseq.p + cseq.n - 6, "INVITE", 6) == 0;
 	if (!d->asked.open || number != d->asked.cseq) {
-		if (invite && status >= 200 && number == d->ack_cseq)
-			send_bytes(x, side, d->ack, d->ack_n); /* its ACK was lost */
+		const struct storm_ack *a = &d->ack[status < 300];
+		if (invite && status >= 200 && number == a->cseq) { /* its ACK was lost */
+			send_bytes(x, side, a->bytes, a->n);
+			x->s->acked_again++;
+			x->busy_ns = 0;
+		}
 		return;
 	}
 	if (status < 200) {
@@ -353,9 +359,14 @@ static void repeat(struct storm_session *x, unsigned side, struct storm_txn *t)
 void storm_sip_tick(struct storm *s)
 {
 	for (unsigned i = 0; i < s->conf.sessions; i++) {
+		struct storm_session *x = &s->session[i];
+		if (x->busy_ns && s->now - x->busy_ns > BUSY_NS) {
+			storm_wrong(x, "the server is busy with nothing we know of");
+			x->busy_ns = 0;
+		}
 		for (unsigned side = 0; side < 2; side++) {
-			repeat(&s->session[i], side, &s->session[i].side[side].asked);
-			repeat(&s->session[i], side, &s->session[i].side[side].answered);
+			repeat(x, side, &x->side[side].asked);
+			repeat(x, side, &x->side[side].answered);
 		}
 	}
 	udp_flush(s->udp[0]);
@@ -368,6 +379,7 @@ void storm_sip_finish(struct storm_session *x)
 		free(x->side[side].asked.bytes);
 		free(x->side[side].answered.bytes);
 		free(x->side[side].last);
-		free(x->side[side].ack);
+		free(x->side[side].ack[0].bytes);
+		free(x->side[side].ack[1].bytes);
 	}
 }

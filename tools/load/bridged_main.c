@@ -2,10 +2,12 @@
 /*
  * parley-load bridged: sessions whose two MSRP connections are up and say nothing, and a few beside them that chat.
  * Here a connection is a descriptor and little else, so that tens of thousands fit beside the server; every
- * connection comes from one of several addresses 127.0.0.x, each of which has ports for some ten thousand.
+ * connection comes from one of several addresses of 127/8 that no other of us uses, since the kernel looks for long for
+ * a free port where many are taken.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -17,7 +19,7 @@
 enum {
 	BODY = 200,
 	READ_MAX = 16384,
-	PER_ADDRESS = 20000,
+	PER_ADDRESS = 2000,
 	CONNECTING_MAX = 50, /* below what a server lets one address have unbound */
 	EVENTS = 64,
 	PATH_MAX_HERE = 256,
@@ -39,14 +41,14 @@ struct bridged {
 	struct sip_conf sip;
 	unsigned idle, active, count, interval_ms, hold_s, timeout_s;
 	int pid, core;
-	bool terse;
+	bool terse, by_line; /* by_line: count messages for each line on stdin */
 	/* state */
 	struct end *end; /* two per session, client and far; those that chat come first */
 	int epoll;
 	uint32_t run;
 	unsigned n_bound, n_connected;
 	uint64_t next_pump_ns;
-	uint64_t arrived, wrong;
+	uint64_t wanted, arrived, wrong; /* messages: asked for so far; at the far end */
 	struct sip_load *load;
 	struct hist answer;
 	struct proc_tree dut;
@@ -230,13 +232,15 @@ static void connect_end(struct bridged *b, unsigned k)
 	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = k };
 	struct sockaddr_storage to;
 	struct sockaddr_in from = { .sin_family = AF_INET,
-				    .sin_addr.s_addr =
-					    htonl(INADDR_LOOPBACK + 1 + b->n_connected++ / PER_ADDRESS) };
+				    .sin_addr.s_addr = htonl((127u << 24 | (uint32_t)b->sip.far_port << 8) +
+							     1 + b->n_connected++ / PER_ADDRESS) };
+	struct linger none = { .l_onoff = 1 }; /* or tens of thousands stand in TIME_WAIT afterwards */
 	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		load_die("socket: %s", strerror(errno));
 	b->end[k].fd = fd;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
 	if (!b->end[k].peer || !text_path_addr(b->end[k].peer, &to) ||
 	    bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
@@ -254,6 +258,8 @@ static bool wait_for(struct bridged *b, const unsigned *what, unsigned enough)
 	while (*what < enough && !b->wrong && now_ns() < until) {
 		step(b, 10);
 	}
+	if (*what < enough)
+		fprintf(stderr, "parley-load: %u of %u connections are bound, and no more\n", *what, enough);
 	return *what >= enough;
 }
 
@@ -280,9 +286,10 @@ static void hold(struct bridged *b)
 
 static bool converse(struct bridged *b)
 {
-	uint64_t last = now_ns(), seen = 0;
+	uint64_t last = now_ns(), seen = b->answer.n;
 
-	while (b->answer.n < b->count && !b->wrong) {
+	b->wanted += b->count;
+	while (b->answer.n < b->wanted && !b->wrong) {
 		uint64_t now = now_ns();
 		for (unsigned i = 0; i < b->active; i++)
 			if (!b->end[2 * i].sent_ns && now >= b->end[2 * i].next_ns)
@@ -295,7 +302,38 @@ static bool converse(struct bridged *b)
 			return false;
 		}
 	}
-	return !b->wrong && b->arrived >= b->count;
+	return !b->wrong && b->arrived >= b->wanted;
+}
+
+static void say(const char *word)
+{
+	puts(word);
+	fflush(stdout);
+}
+
+/* So that somebody can have several of us take turns: a line, and we converse; all the time we stay what the sessions
+ * need. */
+static bool converse_by_line(struct bridged *b)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	char c;
+
+	say("ready");
+	for (;;) {
+		ssize_t n;
+		if (poll(&in, 1, 0) == 0) {
+			step(b, 5);
+			continue;
+		}
+		n = read(STDIN_FILENO, &c, 1);
+		if (n <= 0 || c == 'q')
+			return !b->wrong;
+		if (c == '\n') {
+			if (!converse(b))
+				return false;
+			say("done");
+		}
+	}
 }
 
 static bool run(struct bridged *b)
@@ -317,7 +355,7 @@ static bool run(struct bridged *b)
 	if (ok)
 		hold(b);
 	b->rss_after = proc_rss(&b->dut);
-	ok = ok && converse(b);
+	ok = ok && (b->by_line ? converse_by_line(b) : converse(b));
 	return sip_load_bye(b->load) && ok;
 }
 
@@ -361,6 +399,9 @@ int load_bridged_main(int argc, char **argv)
 		OPT_N32("interval", &b.interval_ms, 0, 60000,
 			"milliseconds between two messages of a session (10)"),
 		OPT_N32("hold", &b.hold_s, 0, 3600, "seconds of silence before memory is read (40)"),
+		OPT_SET("by-line", &b.by_line,
+			"say \"ready\" when memory is read, then send --count\n"
+			"messages for each line that comes in, saying \"done\";\nq ends it"),
 		OPT_N32("pid", &b.pid, 1, 1 << 30, "process of the device"),
 		OPT_N32("core", &b.core, 0, 1023, "stay on this core"),
 		OPT_N32("timeout", &b.timeout_s, 1, 3600, "seconds in which nothing moves (30)"),

@@ -20,14 +20,15 @@
 
 enum { GATHER_FIRST = 1024 };
 
-static bool type_is(struct span type, struct span name)
+/* Without parameters; what asks for a type below wants it so. */
+static struct span bare(struct span type)
 {
-	return span_ieq(span_trim(span_cut(type, 0, span_chr(type, ';'))), name);
+	return span_trim(span_cut(type, 0, span_chr(type, ';')));
 }
 
 static bool is_cpim(struct span type)
 {
-	return type_is(type, SPAN("message/cpim"));
+	return span_ieq(type, SPAN("message/cpim"));
 }
 
 static bool is_container(struct span type)
@@ -47,9 +48,9 @@ static bool type_ok(const struct planes *ps, const struct plane_peer *to, struct
 
 static enum plane_kind kind_of(struct span type)
 {
-	if (type_is(type, SPAN("application/im-iscomposing+xml")))
+	if (span_ieq(type, SPAN("application/im-iscomposing+xml")))
 		return PLANE_COMPOSING;
-	return type_is(type, SPAN("message/imdn+xml")) ? PLANE_IMDN : PLANE_TEXT;
+	return span_ieq(type, SPAN("message/imdn+xml")) ? PLANE_IMDN : PLANE_TEXT;
 }
 
 static bool direction_open(const struct plane_end *e)
@@ -69,14 +70,14 @@ static bool may_flow(const struct plane_end *e, enum plane_kind kind)
 
 unsigned plane_content_judge(struct plane_end *e, const struct msrp_head *h, uint64_t start)
 {
-	struct span type = h->content_type;
+	struct span type = bare(h->content_type);
 	bool inside = is_cpim(type) && start == 1; /* what is inside is judged when it is there */
 
 	if (!inside && !may_flow(e, kind_of(type)))
 		return 403;
 	if (type_ok(end_planes(e), end_other(e)->path->peer, type, false))
 		return 0;
-	switch (plane_adapt_way(e, type)) {
+	switch (plane_adapt_way(e, h->content_type)) {
 	case ADAPT_WRAP:
 		return 0;
 	case ADAPT_UNWRAP:
@@ -89,8 +90,10 @@ unsigned plane_content_judge(struct plane_end *e, const struct msrp_head *h, uin
 
 unsigned plane_content_begin(struct plane_msg *m, const struct msrp_head *h, uint64_t start)
 {
-	m->kind = (uint8_t)kind_of(h->content_type);
-	m->judged = start > 1 || !is_cpim(h->content_type);
+	struct span type = bare(h->content_type);
+
+	m->kind = (uint8_t)kind_of(type);
+	m->judged = start > 1 || !is_cpim(type);
 	if (!m->judged || plane_adapt_way(m->end, h->content_type) != ADAPT_WRAP)
 		return 0;
 	return plane_adapt_wrap(m, h->content_type) < 0 ? 408 : 0;
@@ -165,7 +168,7 @@ static unsigned judge_inside(struct plane_msg *m, const struct cpim *c, size_t n
 
 	m->judged = true;
 	plane_content_known(m);
-	m->kind = (uint8_t)kind_of(type);
+	m->kind = (uint8_t)kind_of(bare(type));
 	plane_log(ps, IM_DEBUG, "msrp-cpim", "side=%c line=%u type=\"%" SPAN_FMT "\" imdn=\"%" SPAN_FMT "\"",
 		  side_name((enum side)e->side), e->line->index, SPAN_ARG(span_cut(type, 0, 64)),
 		  SPAN_ARG(span_cut(c ? c->disposition_notification : SPAN_EMPTY, 0, 64)));
@@ -177,7 +180,7 @@ static unsigned judge_inside(struct plane_msg *m, const struct cpim *c, size_t n
 		return code;
 	if (plane_adapt_way(e, SPAN("message/cpim")) == ADAPT_UNWRAP)
 		return c ? plane_adapt_unwrap(m, c, n) : 415;
-	return type_ok(ps, end_other(e)->path->peer, type, true) ? 0 : 415;
+	return type_ok(ps, end_other(e)->path->peer, bare(type), true) ? 0 : 415;
 }
 
 void plane_content_known(struct plane_msg *m)

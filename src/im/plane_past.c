@@ -108,7 +108,9 @@ void plane_past_add(const struct plane_msg *m)
 
 	if (!p)
 		return; /* then it is passed on twice, as the receiver can see by its Message-ID */
-	if (p->conn != m->conn_id)
+	if (p->n == 0)
+		p->moved_s = seconds(ps) - PAST_S - 1; /* nothing in it came by another connection */
+	else if (p->conn != m->conn_id)
 		p->moved_s = seconds(ps);
 	p->conn = m->conn_id;
 	p->msg[p->next] = (struct past_msg){ .hash = m->link.hash,

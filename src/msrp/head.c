@@ -10,17 +10,18 @@ static bool alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-static bool tid_char(char c)
-{
-	return alnum(c) || c == '.' || c == '-' || c == '+' || c == '%' || c == '=';
-}
+/* ident-char (RFC 4975 9) */
+static const bool tid_char[256] = {
+	['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['.'] = true,
+	['-'] = true,         ['+'] = true,         ['%'] = true,         ['='] = true,
+};
 
 bool msrp_tid_ok(struct span t)
 {
 	if (t.n < MSRP_TID_MIN || t.n > MSRP_TID_MAX || !alnum(t.p[0]))
 		return false;
 	for (size_t i = 1; i < t.n; i++)
-		if (!tid_char(t.p[i]))
+		if (!tid_char[(unsigned char)t.p[i]])
 			return false;
 	return true;
 }

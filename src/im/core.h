@@ -405,6 +405,9 @@ struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch,
 /* A re-INVITE or UPDATE of our own accord, with an offer or (UPDATE) without: its transaction is in the leg's slot.
  * false: it could not be written or sent. */
 MUST_CHECK bool leg_own(struct leg *l, enum sip_method m, struct span offer, uint64_t now_us);
+/* The same, but fn hears the answers and the slot stays as it is; NULL: as false above. */
+MUST_CHECK struct sip_ctxn *leg_own_heard(struct leg *l, enum sip_method m, struct span offer,
+					  sip_ctxn_fn *fn, void *user, uint64_t now_us);
 /* ACK for a 2xx, to where the dialog's target is by now: leg_refresh() from the 2xx comes first. */
 void leg_ack(struct leg *l, uint32_t cseq, struct span sdp);
 /* ACK for a 2xx that came too late: an offer in it is answered all the same, by an answer that takes nothing. */

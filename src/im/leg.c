@@ -281,26 +281,35 @@ struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch,
 	return sip_ctxn_start(im->tl, m, span_of(branch), to, w_span_of(w), fn, user, now_us);
 }
 
-bool leg_own(struct leg *l, enum sip_method m, struct span offer, uint64_t now_us)
+struct sip_ctxn *leg_own_heard(struct leg *l, enum sip_method m, struct span offer, sip_ctxn_fn *fn,
+			       void *user, uint64_t now_us)
 {
-	bool invite = m == SIP_INVITE;
-	struct sip_ctxn **slot = invite ? &l->invite_out : &l->update_out;
 	struct sip_dest to;
 	struct wbuf w;
 	char branch[40];
 
 	if (leg_request(l, &w, m, 0, 70, branch, &to) < 0)
-		return false;
+		return NULL;
 	w_ours(&w, l, NULL);
 	ims_w_own(&w, l, true);
 	w_product(&w, l->s->im, SIP_H_USER_AGENT);
 	w_end(&w, offer.n ? SPAN("application/sdp") : SPAN_EMPTY, offer);
+	return leg_start(l, m, branch, &to, &w, fn, user, now_us);
+}
+
+bool leg_own(struct leg *l, enum sip_method m, struct span offer, uint64_t now_us)
+{
+	bool invite = m == SIP_INVITE;
+	struct sip_ctxn **slot = invite ? &l->invite_out : &l->update_out;
+
+	*slot = leg_own_heard(l, m, offer, invite ? leg_on_invite : leg_on_update, l, now_us);
+	if (!*slot)
+		return false;
 	if (invite)
 		l->owes_answer = false;
 	else
 		l->update_early = false;
-	*slot = leg_start(l, m, branch, &to, &w, invite ? leg_on_invite : leg_on_update, l, now_us);
-	return *slot != NULL;
+	return true;
 }
 
 /* Where the INVITE of this transaction, or of this number, is remembered; *NULL: it is not. */

@@ -85,9 +85,6 @@ bool modify_target_first(struct leg *l, struct sip_stxn *t, const struct sip_msg
 			 const char *extra, uint64_t now_us)
 {
 	struct target_try *try;
-	struct sip_dest to;
-	struct wbuf w;
-	char branch[40];
 
 	if (!is_new(l, m) || l->target_try || !sip_dialog_allows(&l->dlg, SIP_UPDATE) ||
 	    !(try = calloc(1, sizeof(*try))))
@@ -100,13 +97,8 @@ bool modify_target_first(struct leg *l, struct sip_stxn *t, const struct sip_msg
 	l->dlg.target_text = NULL;
 	l->dlg.target_n = 0;
 	l->target_try = try;
-	if (sip_dialog_refresh(&l->dlg, m) == 0 && leg_request(l, &w, SIP_UPDATE, 0, 70, branch, &to) == 0) {
-		w_ours(&w, l, NULL);
-		ims_w_own(&w, l, true);
-		w_product(&w, l->s->im, SIP_H_USER_AGENT);
-		w_end(&w, SPAN_EMPTY, SPAN_EMPTY);
-		try->out = leg_start(l, SIP_UPDATE, branch, &to, &w, on_answer, try, now_us);
-	}
+	if (sip_dialog_refresh(&l->dlg, m) == 0)
+		try->out = leg_own_heard(l, SIP_UPDATE, SPAN_EMPTY, on_answer, try, now_us);
 	if (!try->out) {
 		put_back(try);
 		modify_target_drop(l);

@@ -96,8 +96,18 @@ static struct span value_of(struct span s)
 	return span_trim(span_skip(s, i));
 }
 
-static int message_header(struct cpim *c, struct names *k, struct span l)
+struct parser {
+	struct cpim *c;
+	struct names names;
+	struct span
+		*slot; /* the value before, which a folded line goes on; NULL: of a header nobody asked for */
+	unsigned n;
+};
+
+static int message_header(struct parser *p, struct span l)
 {
+	struct cpim *c = p->c;
+	struct names *k = &p->names;
 	size_t colon = span_chr(l, ':');
 	struct span name = span_cut(l, 0, colon), v, ns;
 
@@ -123,66 +133,66 @@ static int message_header(struct cpim *c, struct names *k, struct span l)
 	return 0;
 }
 
-/* slot: the value before, which a folded line goes on; NULL: of a header nobody asked for. */
-static int mime_header(struct cpim *c, struct span **slot, struct span l)
+static int mime_header(struct parser *p, struct span l)
 {
+	struct cpim *c = p->c;
 	size_t colon = span_chr(l, ':');
 	struct span name, v;
 
 	if (span_is_lws(l.p[0])) {
-		if (*slot)
-			(*slot)->n = (size_t)(l.p + l.n - (*slot)->p);
+		if (p->slot)
+			p->slot->n = (size_t)(l.p + l.n - p->slot->p);
 		return 0;
 	}
 	if (colon == SPAN_NONE || colon == 0)
 		return -EBADMSG;
 	name = span_trim(span_cut(l, 0, colon));
 	v = span_trim(span_skip(l, colon + 1));
-	*slot = NULL;
+	p->slot = NULL;
 	if (span_ieq(name, SPAN("Content-Type")) && !c->type.p)
-		*slot = &c->type;
+		p->slot = &c->type;
 	else if (span_ieq(name, SPAN("Content-Transfer-Encoding")) && !c->encoding.p)
-		*slot = &c->encoding;
-	if (*slot)
-		**slot = v;
+		p->slot = &c->encoding;
+	if (p->slot)
+		*p->slot = v;
 	return 0;
 }
 
-static ssize_t unfinished(struct span in)
+/* Lines from rest on up to an empty one, which is taken too: *bytes are those before it.  -EAGAIN: it is not there yet. */
+static int section(struct parser *p, struct span *rest, size_t *bytes,
+		   int (*header)(struct parser *, struct span))
 {
-	return in.n >= CPIM_HEAD_MAX ? -EMSGSIZE : 0;
+	const char *begin = rest->p;
+	struct span l;
+
+	for (; p->n <= CPIM_HEADERS_MAX; p->n++) {
+		*bytes = (size_t)(rest->p - begin);
+		if (!line(rest, &l))
+			return -EAGAIN;
+		if (l.n == 0)
+			return 0;
+		if (header(p, l) < 0)
+			return -EBADMSG;
+	}
+	return -EMSGSIZE;
 }
 
 ssize_t cpim_parse(struct cpim *c, struct span in)
 {
-	struct names k = { .bare = ns_core };
-	struct span rest = span_cut(in, 0, CPIM_HEAD_MAX), l, *slot = NULL;
-	unsigned n = 0;
+	struct parser p = { .c = c, .names = { .bare = ns_core } };
+	struct span rest = span_cut(in, 0, CPIM_HEAD_MAX);
+	size_t bytes;
+	int r;
 
 	*c = (struct cpim){ 0 };
-	for (;; n++) {
-		if (n > CPIM_HEADERS_MAX)
-			return -EMSGSIZE;
-		if (!line(&rest, &l))
-			return unfinished(in);
-		if (l.n == 0)
-			break;
-		if (message_header(c, &k, l) < 0)
-			return -EBADMSG;
+	r = section(&p, &rest, &bytes, message_header);
+	if (r == 0) {
+		c->mime.p = rest.p;
+		r = section(&p, &rest, &c->mime.n, mime_header);
 	}
-	c->mime = (struct span){ rest.p, 0 };
-	for (;; n++) {
-		if (n > CPIM_HEADERS_MAX)
-			return -EMSGSIZE;
-		if (!line(&rest, &l))
-			return unfinished(in);
-		if (l.n == 0)
-			break;
-		if (mime_header(c, &slot, l) < 0)
-			return -EBADMSG;
-		c->mime.n = (size_t)(rest.p - c->mime.p);
-	}
-	return rest.p - in.p;
+	if (r == -EAGAIN)
+		return in.n >= CPIM_HEAD_MAX ? -EMSGSIZE : 0;
+	return r < 0 ? r : rest.p - in.p;
 }
 
 struct span cpim_type(const struct cpim *c)

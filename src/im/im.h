@@ -44,6 +44,7 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	/* im.media.* */
 	char accept_types[512]; /* blank-separated */
 	uint64_t max_size, min_max_size;
+	uint64_t chat_max_size; /* where max_size is not less; 0: no other limit (UP-51) */
 	uint32_t max_streams; /* active m=message lines */
 	uint32_t max_chats;   /* of which chat (CLASS-20; default 1) */
 	bool file_transfer;

@@ -97,6 +97,8 @@ static void w_max_size(struct wbuf *w, const struct im_conf *conf, const struct 
 	uint64_t size = p->has_max_size ? p->max_size : 0;
 	if (conf->max_size && (!size || size > conf->max_size))
 		size = conf->max_size;
+	if (!p->is_file && conf->chat_max_size && (!size || size > conf->chat_max_size))
+		size = conf->chat_max_size;
 	if (size)
 		w_str(w, "a=max-size:"), w_u64(w, size), w_str(w, "\r\n");
 }

@@ -304,8 +304,13 @@ static bool usable(const struct sdp_msrp *m)
 static int end_prepare(struct plane_end *e, struct plane_peer *peer, enum plane_tp tp, bool new_path)
 {
 	e->next_peer = peer;
-	e->next = new_path || !e->path || e->path->tp != tp ? plane_path_create(e, tp) : e->path;
-	return peer && e->next ? 0 : -ENOMEM;
+	if (!peer)
+		return -ENOMEM;
+	if (!new_path && e->path && e->path->tp == tp)
+		e->next = e->path;
+	else
+		e->next = plane_path_create(e, tp, peer->path_n || !e->path ? peer : e->path->peer);
+	return e->next ? 0 : -ENOMEM;
 }
 
 /* The kind of WebSocket its SIP has, else the other one. */
@@ -488,8 +493,8 @@ void plane_local(const struct plane *p, enum side s, unsigned i, struct plane_lo
 	out->known = true;
 	memcpy(out->path, path->uri, path->uri_n);
 	out->tp = (enum plane_tp)path->tp;
-	out->port = p->ps->conf.at[path->tp].port;
-	local_host(&p->ps->conf.at[path->tp], out);
+	out->port = plane_path_home(path)->port;
+	local_host(plane_path_home(path), out);
 }
 
 void plane_stats(const struct plane *p, struct plane_stats *out)

@@ -55,11 +55,13 @@ static inline enum plane_tp plane_tp_of(const struct sdp_msrp *m)
 struct plane_at {      /* a listener, as path URIs name it */
 	char host[64]; /* IPv6 bracketed */
 	uint16_t port; /* 0: there is none */
+	bool ip6;      /* who reaches it does so by IPv6 */
 };
 
 /* What of the policy the user plane needs (contract keys msrp.*, im.media.*). */
 struct plane_conf {
 	struct plane_at at[PLANE_N_TP];
+	struct plane_at also[PLANE_N_TP]; /* the same for peers of the other address family (UP-54) */
 	/* By side, what our offers of a new line say: 0, as the other side has it; else 1 + enum plane_tp. */
 	uint32_t transport[2];  /* msrp.transport.client, .core */
 	bool sha1;              /* msrp.tls.sha1: fingerprints weaker than SHA-256 count too (ACC-2k) */
@@ -69,6 +71,7 @@ struct plane_conf {
 	bool ack_end;           /* msrp.acknowledge: end (UP-25a) else hop */
 	char accept_types[512]; /* policy list: "*" or types, blank-separated */
 	uint64_t max_size;      /* bytes per message; 0: no limit */
+	uint64_t chat_max_size; /* the same where no file is transferred, if that is less (UP-51) */
 	uint8_t cema;           /* msrp.cema: a bit per side */
 	bool cpim_adapt;        /* im.media.cpim: adapt */
 	bool cpim_notifications_refuse; /* im.media.cpim_notifications: refuse */
@@ -105,6 +108,10 @@ struct plane_hooks {
 	unsigned (*content)(void *session, enum side s, const struct cpim *head);
 	/* Who the peer of side s is to the other one: what stands in the CPIM headers we write.  NULL: nobody. */
 	struct span (*identity)(void *session, enum side s);
+	/* Does the peer of side s, of whose SDP nothing is known yet, speak IPv6?  NULL: nobody knows. */
+	bool (*ip6)(void *session, enum side s);
+	/* Is the ACK of an exchange still to come, either way (UPA-17, a)?  NULL: never. */
+	bool (*unsettled)(void *session);
 	/* It is bound again. */
 	void (*back)(void *session, enum side s, unsigned line, uint64_t now_us);
 };

@@ -103,8 +103,11 @@ uint64_t plane_content_limit(struct plane_end *e)
 {
 	const struct planes *ps = end_planes(e);
 	uint64_t max = ps->conf.max_size ? ps->conf.max_size : UINT64_MAX;
+	uint64_t chat = ps->conf.chat_max_size;
 	const struct plane_peer *to = end_other(e)->path->peer;
 
+	if (!e->line->file && chat && chat < max)
+		max = chat;
 	if (ps->conf.enforce_peer_max_size && to->max_size && to->max_size < max)
 		max = to->max_size;
 	return max;

@@ -31,12 +31,13 @@
 #include "msrp/uri.h"
 
 enum {
-	SID_LEN = 20,   /* 120 bits (UP-2) */
-	TID_LEN = 16,   /* 64 bits (UP-22) */
-	ID_MAX = 64,    /* Message-ID; the grammar says 32, clients send UUIDs */
-	OPEN_MAX = 256, /* SENDs open per end (UP-25a) */
-	OPEN_LOW = 192, /* below it reading goes on */
-	OUT_MAX = 4096, /* pieces they were cut into */
+	SID_LEN = 20,      /* 120 bits (UP-2) */
+	TID_LEN = 16,      /* 64 bits (UP-22) */
+	ID_MAX = 64,       /* Message-ID; the grammar says 32, clients send UUIDs */
+	OPEN_MAX = 256,    /* SENDs open per end (UP-25a) */
+	OPEN_LOW = 192,    /* below it reading goes on */
+	OPEN_STUCK = 2048, /* per end while the other direction is stopped by as many */
+	OUT_MAX = 4096,    /* pieces they were cut into */
 	OUT_LOW = 3072,
 	LOOSE_MAX = 1024,       /* SENDs of Failure-Report: partial remembered per end */
 	OLD_MAX = 4,            /* draining generations per end (UPA-2) */
@@ -399,7 +400,9 @@ void plane_peer_fill(struct plane_peer **p, const struct planes *ps, const struc
 void plane_peer_unref(struct plane_peer *p);
 bool plane_peer_same_uri(const struct plane_peer *a, const struct plane_peer *b);
 bool plane_peer_moved(const struct plane_peer *a, const struct plane_peer *b); /* also behind another relay */
-struct plane_path *plane_path_create(struct plane_end *e, enum plane_tp tp);
+/* For the one whose SDP says peer; NULL: not known. */
+struct plane_path *plane_path_create(struct plane_end *e, enum plane_tp tp, const struct plane_peer *peer);
+const struct plane_at *plane_path_home(const struct plane_path *p);       /* the listener it names */
 struct plane_path *plane_path_twin(struct plane_end *e, struct span uri); /* one more with that URI of ours */
 struct plane_path *plane_path_find(struct planes *ps, struct span uri);
 struct plane_path *plane_path_spare(const struct plane_path *p); /* room for a shadow of it; free() it */

@@ -155,10 +155,42 @@ static struct plane_path *path_make(struct plane_end *e, enum plane_tp tp, struc
 	return p;
 }
 
-struct plane_path *plane_path_create(struct plane_end *e, enum plane_tp tp)
+/* Which of our addresses a peer is told (UP-54): that of its own family, by what its path says, or else by how SIP goes to it.  A
+ * name tells nothing. */
+static bool speaks_ip6(const struct plane_end *e, const struct plane_peer *peer)
+{
+	const struct plane *p = e->line->p;
+	struct msrp_uri u;
+	struct addr a;
+
+	if (peer && peer->first_n && msrp_uri_parse(&u, peer_first(peer)) == 0 &&
+	    addr_parse(&a, u.host.n && u.host.p[0] == '[' ? span_cut(u.host, 1, u.host.n - 1) : u.host, 1))
+		return a.family == 6;
+	return p->hooks && p->hooks->ip6 && p->hooks->ip6(p->session, (enum side)e->side);
+}
+
+static const struct plane_at *home_for(const struct plane_conf *c, enum plane_tp tp, bool ip6)
+{
+	return c->also[tp].port && c->also[tp].ip6 == ip6 ? &c->also[tp] : &c->at[tp];
+}
+
+const struct plane_at *plane_path_home(const struct plane_path *p)
+{
+	const struct plane_conf *c = &end_planes(p->end)->conf;
+	const struct plane_at *also = &c->also[p->tp];
+	struct span host = span_skip(path_uri(p), plane_tp_secure((enum plane_tp)p->tp) ? 8 : 7);
+	size_t n = strlen(also->host);
+
+	return also->port && host.n > n && host.p[n] == ':' && span_starts(host, span_of(also->host))
+		       ? also
+		       : &c->at[p->tp];
+}
+
+struct plane_path *plane_path_create(struct plane_end *e, enum plane_tp tp, const struct plane_peer *peer)
 {
 	struct planes *ps = end_planes(e);
-	const struct plane_at *at_home = &ps->conf.at[tp];
+	const struct plane_at *at_home =
+		home_for(&ps->conf, tp, ps->conf.also[tp].port && speaks_ip6(e, peer));
 	char text[160], sid[SID_LEN];
 	struct wbuf w = wbuf_on(text, sizeof(text));
 	size_t at;
@@ -386,7 +418,6 @@ void plane_path_on_timer(struct timer *t, uint64_t now_us)
 		timer_set(ps->wheel, t, p->bound_us, plane_path_on_timer);
 		plane_path_check_drain(e);
 	} else if (!p->seen) { /* UP-16; an old one need not wait for it any longer */
-		p->takeover = false;
 		p->seen = true;
 		if (!path_up(p)) {
 			plane_lost(e, "no connection");
@@ -521,11 +552,16 @@ static bool begun_on(const struct plane_end *e, const struct plane_path *p)
 void plane_path_check_drain(struct plane_end *e)
 {
 	struct planes *ps = end_planes(e);
+	const struct plane *pl = e->line->p;
+	bool unsettled;
 
 	if (!e->n_old || !e->path || !e->path->seen || end_other(e)->n_reports)
 		return;
+	unsettled = pl->hooks->unsettled && pl->hooks->unsettled(pl->session);
 	list_each(l, &e->old) {
 		struct plane_path *p = container_of(l, struct plane_path, on_end);
+		if (unsettled && p->quiet_us < ps->now_us + OLD_QUIET_US)
+			p->quiet_us = ps->now_us + OLD_QUIET_US; /* then we look again */
 		if (p->n_open || !list_empty(&p->ins) || begun_on(e, p))
 			continue;
 		if (p->conn && !list_empty(&p->conn->wait)) /* it was stopped: who knows what stands behind */

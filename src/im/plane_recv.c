@@ -98,10 +98,19 @@ static bool too_large(struct plane_end *e, const struct plane_msg *m, const stru
 	return (r->total != MSRP_STAR && r->total > max) || r->start - 1 > max;
 }
 
-/* Enough SENDs are open: reading on would only queue more (UP-25a). */
+/* The far side is stopped by as many SENDs of its own: our answers to those stand behind what is not read here. */
+static bool is_mutual(const struct plane_end *far)
+{
+	const struct plane_conn *c = far->path ? far->path->conn : NULL;
+
+	return far->n_near >= OPEN_MAX && c && !list_empty(&c->wait);
+}
+
+/* Enough SENDs are open: reading on would only queue more (UP-25a).  But two directions must not wait for each other as long
+ * as one of them can go on (UPA-14). */
 static bool too_many_open(const struct plane_end *e, struct plane_end *far)
 {
-	return e->n_near >= OPEN_MAX || far->n_out >= OUT_MAX;
+	return e->n_near >= (is_mutual(far) ? OPEN_STUCK : OPEN_MAX) || far->n_out >= OUT_MAX;
 }
 
 static void relay_begin(struct plane_conn *c, const struct msrp_head *h, struct plane_path *path,
@@ -226,6 +235,8 @@ static bool recv_send(struct plane_conn *c, struct msrp_head *h, struct plane_pa
 	}
 	if (too_many_open(e, far) || (m && m->judging && m->judging != c)) {
 		plane_conn_wait(c, &e->waiters, true);
+		if (far->n_near >= OPEN_MAX && far->n_near < OPEN_STUCK)
+			plane_conn_wake(&far->waiters); /* it may go on, now that this one does not */
 		return false;
 	}
 	if (m && plane_resend_known(m, c)) {
@@ -294,9 +305,13 @@ bool plane_recv_head(struct plane_conn *c, struct msrp_head *h)
 		return false;
 	case BIND_CLAIM:
 		return recv_claim(c, h, path);
-	case BIND_STRANGER: /* UP-46: not a word */
-		plane_conn_close(c, plane_stranger);
-		return false;
+	case BIND_STRANGER: /* UP-46: not a word; but to who has a session there it is nobody's, and that session goes on */
+		if (list_empty(&c->paths)) {
+			plane_conn_close(c, plane_stranger);
+			return false;
+		}
+		plane_recv_refuse(c, h, NULL, 481);
+		return true;
 	case BIND_OK:
 		break;
 	}
@@ -354,7 +369,10 @@ void plane_recv_end(struct plane_conn *c, const struct msrp_event *ev)
 		known_end(c, ev);
 		break;
 	case IN_NICK:
-		plane_nick_forward(c, ev->head);
+		if (ev->flag == '$')
+			plane_nick_forward(c, ev->head);
+		else /* it is whole or nothing: only SEND comes in chunks (RFC 4975 5.1) */
+			respond(c, ev->head, c->in.path, 400);
 		break;
 	case IN_REPORT:
 		plane_report_end(c, ev->head, (struct span){ c->in.small, c->in.small_n });

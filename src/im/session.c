@@ -243,6 +243,23 @@ static struct span on_plane_identity(void *session, enum side side)
 	return identity_of(&s->leg[side]);
 }
 
+static bool on_plane_ip6(void *session, enum side side)
+{
+	const struct session *s = session;
+
+	return s->leg[side].at && s->leg[side].at->addr.family == 6;
+}
+
+static bool on_plane_unsettled(void *session)
+{
+	const struct session *s = session;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (s->leg[i].invite_in || (s->leg[i].acked && !s->leg[i].acked->ack))
+			return true;
+	return false;
+}
+
 static void on_plane_back(void *session, enum side side, unsigned line, uint64_t now_us)
 {
 	struct session *s = session;
@@ -254,8 +271,8 @@ static void on_plane_back(void *session, enum side side, unsigned line, uint64_t
 		timer_stop(&s->im->wheel, &s->t_media);
 }
 
-const struct plane_hooks session_plane_hooks = { on_plane_lost, on_plane_content, on_plane_identity,
-						 on_plane_back };
+const struct plane_hooks session_plane_hooks = { on_plane_lost, on_plane_content,   on_plane_identity,
+						 on_plane_ip6,  on_plane_unsettled, on_plane_back };
 
 struct plane *session_plane_create(struct session *s)
 {

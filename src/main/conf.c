@@ -271,6 +271,7 @@ static void share(struct conf *c)
 	conf_advertise(c);
 	conf_share_tls(c);
 	c->im.plane.max_size = c->im.max_size;
+	c->im.plane.chat_max_size = c->im.chat_max_size;
 	c->net.msrp_connections_max = c->im.plane.connections_max;
 }
 

@@ -173,17 +173,25 @@ static void advertise(char host[64], uint16_t *port, const struct conf_advert *a
 	*port = as->port ? as->port : at->port;
 }
 
-/* The first listener of each kind. */
+/* The first listener of each kind, and the first of the other address family. */
 static void advertise_msrp(struct conf *c)
 {
 	memset(c->im.plane.at, 0, sizeof(c->im.plane.at));
+	memset(c->im.plane.also, 0, sizeof(c->im.plane.also));
 	for (unsigned i = 0; i < c->n_msrp; i++) {
-		struct plane_at *at = &c->im.plane.at[c->msrp_tp[i]];
+		struct plane_at *at = &c->im.plane.at[c->msrp_tp[i]],
+				*also = &c->im.plane.also[c->msrp_tp[i]];
+		bool ip6 = c->msrp[i].family == 6;
 		struct conf_advert as = c->msrp_advert[c->n_msrp_advert > 1 ? i : 0];
 		if (c->n_msrp_advert < 2 && i > 0)
 			as.port = 0;
-		if (!at->host[0])
-			advertise(at->host, &at->port, &as, &c->msrp[i]);
+		/* One host said for all of them is the same for both families. */
+		if (at->host[0] && (at->ip6 == ip6 || also->host[0] || c->n_msrp_advert == 1))
+			continue;
+		if (at->host[0])
+			at = also;
+		at->ip6 = ip6;
+		advertise(at->host, &at->port, &as, &c->msrp[i]);
 	}
 }
 

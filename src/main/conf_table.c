@@ -122,6 +122,8 @@ const struct conf_item conf_items[] = {
   "MIME types the server accepts in messages." },
 { "im.media.max_size", CONF_SIZE, 0, 1ull << 40, NULL, "10485760", FIELD(im.max_size), NULL,
   "Largest message or file in bytes; 0: no limit." },
+{ "im.media.chat_max_size", CONF_SIZE, 0, 1ull << 40, NULL, "4194304", FIELD(im.chat_max_size), NULL,
+  "Largest message of a chat, where no file is transferred (RFC 5547), if that is less; 0: as im.media.max_size." },
 { "im.media.min_max_size", CONF_SIZE, 1, 1ull << 40, NULL, "1", FIELD(im.min_max_size), NULL,
   "A media line whose max-size is smaller is refused." },
 { "im.media.max_streams", CONF_INT, 1, PLANE_LINES_MAX, NULL, "4", FIELD(im.max_streams), NULL,
@@ -157,7 +159,8 @@ const struct conf_item conf_items[] = {
   "Refuse paths that point at a loopback address. Set it where peers are not on this machine." },
 { "msrp.listen", CONF_LIST, 1, CONF_MSRP_LISTEN_MAX, "tcp:ADDRESS:PORT, or the same with tls:, ws: or wss:", "tcp:127.0.0.1:2855",
   NO_FIELD, conf_set_msrp_listen,
-  "Where MSRP connections arrive. The first of each kind is the one our path URIs name. Port 0 takes any free port. tls: is "
+  "Where MSRP connections arrive. The first of each kind is the one our path URIs name; to peers of the other address family "
+  "(IPv4, IPv6), the first of that kind and family. Port 0 takes any free port. tls: is "
   "msrps; without one a TLS line is refused, without tcp: one that is not TLS. ws: and wss: are WebSocket, for clients "
   "in a browser; wss: shows the certificate of sip.tls." },
 { "msrp.advertise", CONF_LIST, 0, CONF_MSRP_LISTEN_MAX, "HOST or HOST:PORT", "", NO_FIELD, conf_set_msrp_advertise,

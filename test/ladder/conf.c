@@ -34,6 +34,7 @@ static const struct key {
 	{ "im.route_markers.term", H_TEXT, AT(term_marker), NULL },
 	{ "im.media.accept_types", H_TEXT, AT(accept_types), NULL },
 	{ "im.media.max_size", H_U64, AT(max_size), NULL },
+	{ "im.media.chat_max_size", H_U64, AT(chat_max_size), NULL },
 	{ "im.media.min_max_size", H_U64, AT(min_max_size), NULL },
 	{ "im.media.max_streams", H_U32, AT(max_streams), NULL },
 	{ "im.media.max_chats", H_U32, AT(max_chats), NULL },
@@ -80,6 +81,7 @@ static void same_policy(struct im_conf *c)
 {
 	snprintf(c->plane.accept_types, sizeof(c->plane.accept_types), "%s", c->accept_types);
 	c->plane.max_size = c->max_size;
+	c->plane.chat_max_size = c->chat_max_size;
 }
 
 static bool put_key(struct im_conf *c, const struct key *k, const char *v)
@@ -215,6 +217,13 @@ bool conf_line(struct run *r, const struct line *l)
 			if (!named)
 				r->w.conf.plane.at[i].port = 0;
 		}
+		for (unsigned k = 0; k < l->n_attr; k++)
+			if (span_eq(l->attr[k].key, SPAN("ip6"))) /* the same ports there */
+				for (unsigned i = 0; i < PLANE_N_TP; i++)
+					r->w.conf.plane.also[i] =
+						(struct plane_at){ .host = "[2001:db8::1]",
+								   .port = r->w.conf.plane.at[i].port,
+								   .ip6 = true };
 		return true;
 	}
 	if (lists(&r->w.conf, l))

@@ -49,6 +49,7 @@ im:
   media:
     max_chats: 4
     allow_downgrade: true
+    chat_max_size: 10M
 msrp:
   listen: ["tcp:127.0.0.1:$msrp_port", "tls:127.0.0.1:$tls_port"]
   transport: { client: same, core: $core }

@@ -140,6 +140,40 @@ static void flow_25a_two_hundred_fifty_six(void **state)
 	pw_finish(w);
 }
 
+static void a_confirms(struct pw *w)
+{
+	char *all = strdup(w->a->out + w->a->out_at);
+
+	for (const char *p = all; (p = strstr(p, "MSRP ")) != NULL; p += 5)
+		if (memcmp(p + 21, " SEND", 5) == 0)
+			pw_feed(w->a, FROM_A("%.16s", "200 OK", "") "$\r\n", p + 5, p + 5);
+	free(all);
+}
+
+/* UPA-14: either side has more SENDs open than we take, and its answers stand behind them: no time passes. */
+static void flow_14_two_full_directions(void **state)
+{
+	struct pw *w = up();
+	enum { N = 900 };
+
+	for (unsigned i = 1; i <= N; i++)
+		a_sends(w, i, 20);
+	for (unsigned i = 1; i <= N; i++)
+		pw_feed(w->b, FROM_B("bid%06u", "SEND", "Message-ID: b%u\r\n" TEXT "%08u\r\n") "$\r\n", i, i,
+			i, i);
+	for (unsigned i = 0; i < 8 && (w->a->paused || w->b->paused); i++) {
+		a_confirms(w); /* some of them twice: nobody waits for those */
+		b_confirms(w);
+	}
+	assert_false(w->a->paused);
+	assert_false(w->b->paused);
+	a_confirms(w);
+	b_confirms(w);
+	assert_int_equal(count(w->a->out, " 200 OK\r\n"), N + 1); /* and to what bound them */
+	assert_int_equal(count(w->b->out, " 200 OK\r\n"), N + 1);
+	pw_finish(w);
+}
+
 static void flow_25a_hop_stops_too(void **state)
 {
 	static struct pw w;
@@ -401,6 +435,7 @@ int main(void)
 		cmocka_unit_test(flow_14_progress_starts_it_anew),
 		cmocka_unit_test(flow_14_stalled_before_it_began),
 		cmocka_unit_test(flow_25a_two_hundred_fifty_six),
+		cmocka_unit_test(flow_14_two_full_directions),
 		cmocka_unit_test(flow_25a_hop_stops_too),
 		cmocka_unit_test(flow_14_held_until_bound),
 		cmocka_unit_test(flow_14_held_too_long),

@@ -33,19 +33,44 @@ static void limits_are_those_that_are_asked_for(void **state)
 	parse(&c, "", 0);
 	assert_int_equal(c.im.sessions_max, 20000);
 	assert_int_equal(PLANE_LINES_MAX, 8);
+	assert_int_equal(c.im.plane.chat_max_size, 4 * 1024 * 1024);
 	assert_int_equal(c.im.plane.queue_max, 256 * 1024);
 	assert_int_equal(c.im.plane.unbound_per_source_max, 100);
 	assert_int_equal(c.im.plane.bind_wait_ms, 30000);
 	conf_finish(&c);
 	parse(&c,
-	      "im: { sessions_max: 7, media: { max_streams: 8 } }\n"
+	      "im: { sessions_max: 7, media: { max_streams: 8, chat_max_size: 5M } }\n"
 	      "msrp: { queue_max: 4096, unbound_per_source_max: 3, bind_wait: 5s }\n",
 	      0);
 	assert_int_equal(c.im.sessions_max, 7);
 	assert_int_equal(c.im.max_streams, 8);
+	assert_int_equal(c.im.plane.chat_max_size, 5 * 1024 * 1024);
 	assert_int_equal(c.im.plane.queue_max, 4096);
 	assert_int_equal(c.im.plane.unbound_per_source_max, 3);
 	assert_int_equal(c.im.plane.bind_wait_ms, 5000);
+	conf_finish(&c);
+}
+
+/* UP-54: by family, as far as there is more than one thing to be said. */
+static void paths_name_a_listener_of_each_family(void **state)
+{
+	struct conf c;
+	const struct plane_at *at = c.im.plane.at, *also = c.im.plane.also;
+
+	parse(&c, "msrp: { listen: [tcp:192.0.2.1:2855, tcp:192.0.2.2:2856, \"tcp:[2001:db8::1]:2857\"] }\n",
+	      0);
+	assert_string_equal(at[PLANE_TCP].host, "192.0.2.1");
+	assert_false(at[PLANE_TCP].ip6);
+	assert_string_equal(also[PLANE_TCP].host, "[2001:db8::1]");
+	assert_int_equal(also[PLANE_TCP].port, 2857);
+	assert_true(also[PLANE_TCP].ip6);
+	conf_finish(&c);
+	parse(&c,
+	      "msrp: { listen: [\"tcp:[2001:db8::1]:2857\", tcp:192.0.2.1:2855], advertise: im.example.com }\n",
+	      0);
+	assert_string_equal(at[PLANE_TCP].host, "im.example.com");
+	assert_int_equal(at[PLANE_TCP].port, 2857);
+	assert_int_equal(also[PLANE_TCP].port, 0);
 	conf_finish(&c);
 }
 
@@ -87,6 +112,8 @@ static void defaults_agree_with_the_rooms_they_configure(void **state)
 	SAME(min_se_s);
 	SAME(plane.ack_end);
 	SAME(plane.max_size);
+	SAME(chat_max_size);
+	SAME(plane.chat_max_size);
 	SAME(plane.enforce_peer_max_size);
 	SAME(plane.cpim_adapt);
 	SAME(plane.cema);
@@ -614,6 +641,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(limits_are_those_that_are_asked_for),
+		cmocka_unit_test(paths_name_a_listener_of_each_family),
 		cmocka_unit_test(defaults_agree_with_the_rooms_they_configure),
 		cmocka_unit_test(the_contract_is_read),
 		cmocka_unit_test(a_file_replaces_lists_whole),

@@ -56,6 +56,7 @@ sip:
   next_hop: "sip:127.0.0.1:$far_port"
 im:
   served_domains: ["example.com"]
+  media: { chat_max_size: 10M }
 msrp:
   listen: ["tcp:127.0.0.1:$msrp_port", "tls:127.0.0.1:$tls_port"]
   transport: { client: same, core: $core }

@@ -207,8 +207,9 @@ static int init_tables(struct net *n)
 	if (htab_init(&n->sip_by_id, key) < 0 || htab_init(&n->sip_by_peer, key) < 0)
 		return -ENOMEM;
 	n->read_buf = malloc(NET_READ_MAX);
+	n->record_buf = malloc(TLS_RECORD);
 	n->resolver = resolver_create(n);
-	return n->read_buf && n->resolver ? udp_in_init(n) : -ENOMEM;
+	return n->read_buf && n->record_buf && n->resolver ? udp_in_init(n) : -ENOMEM;
 }
 
 static void free_tables(struct net *n)
@@ -221,6 +222,7 @@ static void free_tables(struct net *n)
 	tls_destroy(n->msrp_tls);
 	free(n->udp_in);
 	free(n->read_buf);
+	free(n->record_buf);
 	free(n->failed);
 	free(n);
 }

@@ -39,7 +39,8 @@ struct net {
 	struct timers wheel; /* time-outs of connections and lookups */
 	uint64_t last_id;    /* connections and sockets; never reused */
 
-	char *read_buf; /* NET_READ_MAX, shared by all streams: a read is consumed before the next */
+	char *record_buf; /* TLS_RECORD: what goes into one and lies in several places */
+	char *read_buf;   /* NET_READ_MAX, shared by all streams: a read is consumed before the next */
 	struct udp_in *udp_in;
 	struct list udp;        /* struct udp_sock, in the order of listening */
 	struct list listeners;  /* struct listener */

@@ -176,26 +176,39 @@ static int write_direct(struct stream *s, const struct span *piece, unsigned n)
 	return err;
 }
 
-/* TLS copies in any case; only what is not taken at once is copied here too. */
+/* Of the pieces, from their byte `from` on, as much as one record carries: from where it lies, or when it lies in several
+ * places from the shared buffer.  Empty: there is no more. */
+static struct span record_at(struct net *n, const struct span *piece, unsigned n_piece, size_t from)
+{
+	struct wbuf w = wbuf_on(n->record_buf, TLS_RECORD);
+
+	for (unsigned i = 0; i < n_piece && w.n < TLS_RECORD; i++) {
+		struct span rest = span_skip(piece[i], from);
+		from -= piece[i].n - rest.n;
+		if (w.n == 0 && (rest.n >= TLS_RECORD || (rest.n && i + 1 == n_piece)))
+			return span_cut(rest, 0, TLS_RECORD);
+		w_span(&w, span_cut(rest, 0, TLS_RECORD - w.n));
+	}
+	return w_span_of(&w);
+}
+
+/* TLS copies in any case; what is not taken at once is copied here too. */
 static int write_tls(struct stream *s, const struct span *piece, unsigned n)
 {
+	struct span record;
 	size_t done = 0;
 	int err = flush(s);
 
-	for (unsigned i = 0; err == 0 && s->out_n == 0 && i < n; i++) {
-		for (struct span rest = piece[i]; rest.n;) {
-			ssize_t r = tls_write(s->tls, rest.p, rest.n);
-			if (r < 0 && r != -EAGAIN)
-				return (int)r;
-			if (r < 0) {
-				err = append(s, piece, n, done);
-				set_blocked(s, true);
-				return err;
-			}
-			sent(s, (size_t)r);
-			rest = span_skip(rest, (size_t)r);
-			done += (size_t)r;
+	while (err == 0 && s->out_n == 0 && (record = record_at(s->net, piece, n, done)).n) {
+		ssize_t r = tls_write(s->tls, record.p, record.n);
+		if (r == -EAGAIN) {
+			set_blocked(s, true);
+			break;
 		}
+		if (r < 0)
+			return (int)r;
+		sent(s, (size_t)r);
+		done += (size_t)r;
 	}
 	return err < 0 ? err : append(s, piece, n, done);
 }

@@ -13,6 +13,9 @@
 
 #include "net/tls_int.h"
 
+/* Three records in one read; the buffer lives as long as something is in it (SSL_MODE_RELEASE_BUFFERS). */
+enum { READ_AHEAD = 50 * 1024 };
+
 /* Forward secrecy and authenticated encryption only (RFC 9325 4.2); TLS 1.3 has nothing else. */
 static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK";
 
@@ -45,6 +48,7 @@ static SSL_CTX *context(const SSL_METHOD *m)
 	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				    SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(c, 1);
+	SSL_CTX_set_default_read_buffer_len(c, READ_AHEAD);
 	/* A ticket costs what a certificate costs, for OpenSSL reads back what it put in; one is what a client uses. */
 	SSL_CTX_set_num_tickets(c, 1);
 	if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) == 1 && SSL_CTX_set_cipher_list(c, ciphers) == 1)
@@ -334,7 +338,7 @@ static int clamp(size_t n)
 	return n < INT32_MAX ? (int)n : INT32_MAX;
 }
 
-ssize_t tls_read(struct tls_link *l, void *p, size_t n)
+static ssize_t read_record(struct tls_link *l, void *p, size_t n)
 {
 	int r;
 
@@ -342,6 +346,28 @@ ssize_t tls_read(struct tls_link *l, void *p, size_t n)
 	errno = 0;
 	r = SSL_read(l->ssl, p, clamp(n));
 	return r > 0 ? r : failed(l, r);
+}
+
+/* All records that are here, so that what they carry goes on in one write.  An end behind them is told by itself. */
+ssize_t tls_read(struct tls_link *l, void *p, size_t n)
+{
+	size_t got = 0;
+	ssize_t r;
+
+	if (l->over)
+		return l->over_with;
+	do {
+		r = read_record(l, (char *)p + got, n - got);
+		if (r > 0)
+			got += (size_t)r;
+	} while (r > 0 && got < n && SSL_has_pending(l->ssl));
+	if (got == 0)
+		return r;
+	if (r <= 0 && r != -EAGAIN) {
+		l->over = true;
+		l->over_with = (int)r;
+	}
+	return (ssize_t)got;
 }
 
 ssize_t tls_write(struct tls_link *l, const void *p, size_t n)
@@ -364,7 +390,7 @@ bool tls_wants_write(const struct tls_link *l)
 
 bool tls_has_more(const struct tls_link *l)
 {
-	return SSL_has_pending(l->ssl) == 1;
+	return l->over || SSL_has_pending(l->ssl) == 1;
 }
 
 void tls_say_end(struct tls_link *l)

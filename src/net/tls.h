@@ -30,6 +30,7 @@ void tls_free(struct tls_link *l); /* NULL is fine; the descriptor stays open */
 
 /* 0: done.  -EAGAIN: call again when the descriptor is ready.  -EPROTO: it failed, tls_why() says how. */
 int tls_handshake(struct tls_link *l);
+enum { TLS_RECORD = 16384 };                             /* what one can carry (RFC 8446 5.1) */
 ssize_t tls_read(struct tls_link *l, void *p, size_t n); /* bytes; 0: the peer ended it */
 ssize_t tls_write(struct tls_link *l, const void *p, size_t n);
 bool tls_wants_write(const struct tls_link *l); /* the last -EAGAIN waits for room, not for bytes */

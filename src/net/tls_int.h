@@ -23,6 +23,8 @@ struct tls_link {
 	struct tls *t;
 	uint64_t key; /* of tls_call() */
 	bool wants_write;
+	bool over; /* reading is: over_with is what the next tls_read() returns */
+	int over_with;
 	char why[128];
 };
 

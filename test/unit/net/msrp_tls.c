@@ -372,7 +372,12 @@ static void all_bytes_cross_both_ways(void **state)
 		int r = written < TOTAL ? SSL_write(p.ssl, out + written, TOTAL - (int)written) : 0;
 		written += r > 0 ? (size_t)r : 0;
 		if (part) {
-			net_msrp_write(s.f->seen.conn, &(struct span){ out + given, part }, 1);
+			/* in pieces that are no records */
+			struct span all = { out + given, part }, piece[5] = { span_cut(all, 0, part / 1000) };
+			piece[1] = span_cut(all, part / 1000, part / 3);
+			piece[2] = span_cut(all, part / 3, part / 3 + part / 999);
+			piece[4] = span_skip(all, part / 3 + part / 999);
+			net_msrp_write(s.f->seen.conn, piece, 5);
 			given += part;
 		}
 		ssize_t back = tls_peer_read(&p, buf, sizeof(buf));
@@ -392,6 +397,22 @@ static void all_bytes_cross_both_ways(void **state)
 	fixture_free(s.f);
 }
 
+/* Several records and the end are read at once: first the bytes, then the end, though the descriptor says no more. */
+static void the_end_comes_after_the_bytes(void **state)
+{
+	struct secure s = secure_new(NULL, true);
+	struct tls_peer p = connected(&s, &known);
+
+	heard(&s, &p);
+	for (int i = 0; i < 5; i++)
+		tls_peer_write(&p, hello, strlen(hello));
+	SSL_shutdown(p.ssl); /* and the connection stays */
+	run_until(s.f, s.f->seen.n_closed == 1);
+	assert_int_equal(s.f->seen.in_n, 6 * strlen(hello));
+	end(&s, &p);
+	fixture_free(s.f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +425,7 @@ int main(void)
 		cmocka_unit_test(up_16_a_handshake_has_its_time),
 		cmocka_unit_test(plain_text_is_no_handshake),
 		cmocka_unit_test(all_bytes_cross_both_ways),
+		cmocka_unit_test(the_end_comes_after_the_bytes),
 	};
 
 	signal(SIGPIPE, SIG_IGN); /* as the server does: OpenSSL writes without a flag against it */

@@ -123,11 +123,13 @@ bool user_enter(struct im *im, const char *uri)
 	if (!im->conf.sessions_per_user)
 		return false;
 	if (!u) {
-		u = malloc(sizeof(*u) + strlen(uri) + 1);
+		const size_t n = strlen(uri) + 1;
+
+		u = malloc(sizeof(*u) + n);
 		if (!u)
 			return false; /* not counted, then */
 		u->sessions = 0;
-		strcpy(u->uri, uri);
+		memcpy(u->uri, uri, n);
 		htab_put(&im->users, &u->link, htab_hash(&im->users, span_of(uri)));
 	}
 	u->sessions++;

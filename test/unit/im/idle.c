@@ -6,14 +6,12 @@
 #include <malloc.h>
 #include <stdio.h>
 
-#include "im/im.h"
+#include "bare.h"
 #include "im/view.h"
 #include "lib/check.h"
 
 enum { SESSIONS = 1024, BUDGET = 4096, QUIET_S = 42 };
 
-#define CLIENT "192.0.2.10"
-#define FAR "192.0.2.20"
 #define COMMON                                                                                          \
 	"Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK, MESSAGE\r\nSupported: timer\r\nContent-Type: " \
 	"application/sdp\r\n"
@@ -66,10 +64,8 @@ void __wrap_free(void *p)
 }
 
 struct test {
-	struct im *im;
+	struct bare b;
 	char last[SIP_MSG_MAX], invite[SIP_MSG_MAX]; /* sent; our INVITE */
-	uint64_t now_us;
-	uint64_t random;
 };
 
 static int on_send(void *w, const struct sip_dest *to, struct span bytes, uint64_t token)
@@ -83,44 +79,15 @@ static int on_send(void *w, const struct sip_dest *to, struct span bytes, uint64
 	return 0;
 }
 
-static void on_random(void *w, void *p, size_t n)
-{
-	struct test *t = w;
-	for (uint8_t *at = p; n--; at++)
-		*at = (uint8_t)((t->random = t->random * 6364136223846793005u + 1442695040888963407u) >> 56);
-}
-
-static bool log_wanted(void *w, enum im_level level)
-{
-	(void)w, (void)level;
-	return false;
-}
-
 static void start(struct test *t)
 {
-	struct im_port port = { .w = t, .random = on_random, .sip_send = on_send, .log_wanted = log_wanted };
 	static struct im_conf conf;
 
-	*t = (struct test){ .now_us = US_PER_S };
-	im_conf_defaults(&conf);
-	conf.n_listen = 1;
-	conf.listen[0] = (struct im_listen){ .tp = SIP_UDP, .host = "192.0.2.1", .port = 5060 };
-	assert_true(addr_parse(&conf.listen[0].addr, SPAN("192.0.2.1"), 5060));
+	*t = (struct test){ 0 };
+	bare_conf(&conf);
 	snprintf(conf.next_hop, sizeof(conf.next_hop), "sip:" FAR);
-	snprintf(conf.domains[conf.n_domains++], sizeof(conf.domains[0]), "example.com");
-	assert_true(cidr_parse(&conf.trusted[conf.n_trusted++], SPAN("192.0.2.0/24")));
-	snprintf(conf.plane.at[PLANE_TCP].host, sizeof(conf.plane.at[PLANE_TCP].host), "192.0.2.1");
-	conf.plane.at[PLANE_TCP].port = 2855;
-	t->im = im_create(&conf, &port, t->now_us);
-	assert_non_null(t->im);
-}
-
-static void input(struct test *t, const char *text, const char *from)
-{
-	struct sip_src src = { .tp = SIP_UDP };
-
-	assert_true(addr_parse(&src.ip, span_of(from), 5060));
-	im_sip_input(t->im, span_of(text), &src, t->now_us += 1000);
+	bare_start(&t->b, &conf, on_send);
+	assert_non_null(t->b.im);
 }
 
 static const char *sdp(const char *host, const char *setup, unsigned i)
@@ -158,7 +125,7 @@ static void session(struct test *t, unsigned i)
 		 "<sip:alice@example.com>\r\n" COMMON "Content-Length: %zu\r\n\r\n%s",
 		 i, i, i, strlen(body), body);
 	t->invite[0] = '\0';
-	input(t, text, CLIENT);
+	bare_input(&t->b, CLIENT, span_of(text));
 	assert_int_not_equal(t->invite[0], '\0');
 	body = sdp(FAR, "active", i);
 	snprintf(text, sizeof(text),
@@ -168,7 +135,7 @@ static void session(struct test *t, unsigned i)
 		 SPAN_ARG(line(t->invite, "Via: ")), SPAN_ARG(line(t->invite, "From: ")), i,
 		 SPAN_ARG(line(t->invite, "Call-ID: ")), SPAN_ARG(line(t->invite, "CSeq: ")), strlen(body),
 		 body);
-	input(t, text, FAR);
+	bare_input(&t->b, FAR, span_of(text));
 	assert_memory_equal(t->last, "SIP/2.0 200 ", 12);
 	snprintf(text, sizeof(text),
 		 "ACK sip:parley@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP " CLIENT ";branch=z9hG4bKa%u\r\n"
@@ -176,7 +143,7 @@ static void session(struct test *t, unsigned i)
 		 "Content-Length: 0\r\n\r\n",
 		 i, SPAN_ARG(line(t->last, "From: ")), SPAN_ARG(line(t->last, "To: ")),
 		 SPAN_ARG(line(t->last, "Call-ID: ")));
-	input(t, text, CLIENT);
+	bare_input(&t->b, CLIENT, span_of(text));
 }
 
 /* Nothing goes on but the session timers. */
@@ -185,9 +152,9 @@ static size_t held(struct test *t)
 	struct im_metrics mx;
 
 	for (unsigned s = 0; s < QUIET_S; s++)
-		im_tick(t->im, t->now_us += US_PER_S);
-	im_fit(t->im);
-	im_metrics(t->im, &mx);
+		im_tick(t->b.im, t->b.now_us += US_PER_S);
+	im_fit(t->b.im);
+	im_metrics(t->b.im, &mx);
 	assert_int_equal(mx.transactions, 0);
 	return in_use;
 }
@@ -204,12 +171,12 @@ static void an_idle_session(void **state)
 	for (unsigned i = 0; i < SESSIONS; i++)
 		session(&t, i);
 	each = (held(&t) - before + SESSIONS - 1) / SESSIONS;
-	im_metrics(t.im, &mx);
+	im_metrics(t.b.im, &mx);
 	assert_int_equal(mx.sessions, SESSIONS);
-	im_check(t.im);
+	im_check(t.b.im);
 	print_message("# an idle session holds %zu bytes\n", each);
 	assert_in_range(each, 1000, BUDGET);
-	im_destroy(t.im);
+	im_destroy(t.b.im);
 }
 
 int main(void)

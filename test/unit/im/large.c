@@ -5,25 +5,21 @@
  */
 #include <stdio.h>
 
-#include "im/im.h"
+#include "bare.h"
 #include "im/view.h"
 #include "lib/check.h"
 
 enum { KEPT = 16 };
 
-#define CLIENT "192.0.2.10"
-#define FAR "192.0.2.20"
 #define BODY(who, version)                                                                               \
 	"v=0\r\no=- 1 " version " IN IP4 " who "\r\ns=-\r\nc=IN IP4 " who "\r\nt=0 0\r\n"                \
 	"m=message 7000 TCP/MSRP *\r\na=accept-types:text/plain\r\na=setup:active\r\na=path:msrp://" who \
 	":7000/s;tcp\r\n"
 
 struct test {
-	struct im *im;
+	struct bare b;
 	char *sent[KEPT]; /* owned, newest last */
 	unsigned n;
-	uint64_t now_us;
-	uint8_t random;
 };
 
 static int on_send(void *w, const struct sip_dest *to, struct span bytes, uint64_t token)
@@ -35,35 +31,15 @@ static int on_send(void *w, const struct sip_dest *to, struct span bytes, uint64
 	return 0;
 }
 
-static void on_random(void *w, void *p, size_t n)
-{
-	struct test *t = w;
-	for (uint8_t *at = p; n--; at++)
-		*at = ++t->random;
-}
-
-static bool log_wanted(void *w, enum im_level level)
-{
-	(void)w, (void)level;
-	return false;
-}
-
 static void start(struct test *t)
 {
-	struct im_port port = { .w = t, .random = on_random, .sip_send = on_send, .log_wanted = log_wanted };
 	static struct im_conf conf;
 
-	*t = (struct test){ .now_us = US_PER_S };
-	im_conf_defaults(&conf);
-	conf.n_listen = 1;
-	conf.listen[0] = (struct im_listen){ .tp = SIP_UDP, .host = "192.0.2.1", .port = 5060 };
-	assert_true(addr_parse(&conf.listen[0].addr, SPAN("192.0.2.1"), 5060));
+	*t = (struct test){ 0 };
+	bare_conf(&conf);
 	snprintf(conf.next_hop, sizeof(conf.next_hop), "sip:" FAR);
-	snprintf(conf.domains[conf.n_domains++], sizeof(conf.domains[0]), "example.com");
-	assert_true(cidr_parse(&conf.trusted[conf.n_trusted++], SPAN("192.0.2.0/24")));
-	conf.plane.at[PLANE_TCP] = (struct plane_at){ "192.0.2.1", 2855 };
-	t->im = im_create(&conf, &port, t->now_us);
-	assert_non_null(t->im);
+	bare_start(&t->b, &conf, on_send);
+	assert_non_null(t->b.im);
 }
 
 static void forget(struct test *t)
@@ -74,10 +50,8 @@ static void forget(struct test *t)
 
 static void input(struct test *t, const char *text, size_t n, const char *from)
 {
-	struct sip_src src = { .tp = SIP_UDP };
-	assert_true(addr_parse(&src.ip, span_of(from), 5060));
-	im_sip_input(t->im, (struct span){ text, n }, &src, t->now_us += 1000);
-	im_check(t->im);
+	bare_input(&t->b, from, (struct span){ text, n });
+	im_check(t->b.im);
 }
 
 /* The newest message that begins so. */
@@ -151,7 +125,7 @@ static void setup(struct test *t, size_t vias, size_t much)
 
 static void finish(struct test *t)
 {
-	im_destroy(t->im);
+	im_destroy(t->b.im);
 	forget(t);
 }
 
@@ -210,7 +184,7 @@ static void destroyed_in_silence(void **state)
 
 	update(&t, 0);
 	forget(&t);
-	im_destroy(t.im);
+	im_destroy(t.b.im);
 	assert_int_equal(t.n, 0);
 }
 

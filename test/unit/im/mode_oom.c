@@ -3,21 +3,15 @@
  * Each allocation fails in turn: where it was one of the user plane the session is set up without, if policy allows
  * (MODE-7), else it is refused with 503; a relayed MESSAGE is answered all the same (ROAD-1), and a BYE ends both legs.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "bare.h"
 #include "im/view.h"
+#include "lib/check.h"
 #include "lib/oom.h"
 
 struct world {
-	struct im *im;
-	uint64_t now_us, seed;
+	struct bare b;
 	char near[64];  /* start line of what was sent to the near side last */
 	char tag[64];   /* ours, on that side */
 	char far[4096]; /* what was sent to the far side last */
@@ -44,26 +38,6 @@ static int on_send(void *u, const struct sip_dest *to, struct span bytes, uint64
 	return 0;
 }
 
-static void on_random(void *u, void *p, size_t n)
-{
-	struct world *w = u;
-	for (size_t i = 0; i < n; i++)
-		((uint8_t *)p)[i] = (uint8_t)(++w->seed * 37 >> 3);
-}
-
-static bool no_log(void *u, enum im_level level)
-{
-	return false;
-}
-
-static void feed(struct world *w, const char *from, struct span bytes)
-{
-	struct sip_src src = { .tp = SIP_UDP };
-	addr_parse(&src.ip, span_of(from), 5060);
-	w->now_us += 1000;
-	im_sip_input(w->im, bytes, &src, w->now_us);
-}
-
 static void ask(struct world *w, const char *method, const char *type, const char *body)
 {
 	char text[2048];
@@ -76,7 +50,7 @@ static void ask(struct world *w, const char *method, const char *type, const cha
 		"P-Asserted-Identity: <sip:alice@example.com>\r\nContent-Type: %s\r\n"
 		"Content-Length: %zu\r\n\r\n%s",
 		method, method, type, strlen(body), body);
-	feed(w, "192.0.2.10", (struct span){ text, (size_t)n });
+	bare_input(&w->b, CLIENT, (struct span){ text, (size_t)n });
 }
 
 /* What came last to the far side, answered. */
@@ -93,36 +67,17 @@ static void answer(struct world *w, const char *status)
 	span_split(&rest, '\n');
 	w_str(&b, "SIP/2.0 "), w_str(&b, status), w_str(&b, "\r\n"), w_span(&b, rest);
 	w_str(&b, "Content-Length: 0\r\n\r\n");
-	feed(w, "192.0.2.20", w_span_of(&b));
-}
-
-static void run_out(struct world *w)
-{
-	for (uint64_t at; (at = im_deadline(w->im)) != UINT64_MAX;) {
-		w->now_us = at > w->now_us ? at : w->now_us;
-		assert_true(w->now_us < 10000 * US_PER_S);
-		im_tick(w->im, w->now_us);
-	}
-	assert_true(im_idle(w->im));
+	bare_input(&w->b, FAR, w_span_of(&b));
 }
 
 static struct im *server(struct world *w, bool optional)
 {
-	struct im_port port = { .w = w, .random = on_random, .sip_send = on_send, .log_wanted = no_log };
 	struct im_conf conf;
 
-	im_conf_defaults(&conf);
+	bare_conf(&conf);
 	conf.anchor_optional = optional;
-	conf.n_listen = 1;
-	conf.listen[0].port = 5060;
-	addr_parse(&conf.listen[0].addr, SPAN("192.0.2.1"), 5060);
-	strcpy(conf.listen[0].host, "192.0.2.1");
-	conf.n_trusted = cidr_parse(&conf.trusted[0], SPAN("192.0.2.0/24"));
-	conf.n_domains = 1;
-	strcpy(conf.domains[0], "example.com");
-	strcpy(conf.plane.at[PLANE_TCP].host, "192.0.2.1");
-	conf.plane.at[PLANE_TCP].port = 2855;
-	return im_create(&conf, &port, w->now_us);
+	bare_start(&w->b, &conf, on_send);
+	return w->b.im;
 }
 
 static void on_session(const struct im_session_view *v, void *u)
@@ -144,22 +99,22 @@ static unsigned set_up_short_of_memory(bool optional, unsigned *refused)
 
 	*refused = 0;
 	for (unsigned long n = 0; failed; n++) {
-		w = (struct world){ .now_us = US_PER_S };
-		w.im = server(&w, optional);
-		assert_non_null(w.im);
+		w = (struct world){ 0 };
+		w.b.im = server(&w, optional);
+		assert_non_null(w.b.im);
 		oom_fail_after(n);
 		ask(&w, "INVITE", "application/sdp", sdp);
 		failed = oom_end();
-		im_view_sessions(w.im, on_session, &w);
+		im_view_sessions(w.b.im, on_session, &w);
 		unanchored += w.n_unanchored;
 		*refused += strcmp(w.near, "SIP/2.0 503 Service Unavailable") == 0;
 		if (w.n_unanchored) /* what the peer said, to the byte */
 			assert_true(span_find((struct span){ w.far, w.n_far }, span_of(sdp)) != SPAN_NONE);
-		im_check(w.im);
-		im_end_all(w.im, 503, "over", w.now_us);
+		im_check(w.b.im);
+		im_end_all(w.b.im, 503, "over", w.b.now_us);
 		answer(&w, "487 Request Terminated");
-		run_out(&w);
-		im_destroy(w.im);
+		bare_run_out(&w.b);
+		im_destroy(w.b.im);
 	}
 	return unanchored;
 }
@@ -179,16 +134,16 @@ static void road_1_each_allocation_fails_once(void **state)
 	bool failed = true;
 
 	for (unsigned long n = 0; failed; n++) {
-		w = (struct world){ .now_us = US_PER_S };
-		w.im = server(&w, false);
+		w = (struct world){ 0 };
+		w.b.im = server(&w, false);
 		oom_fail_after(n);
 		ask(&w, "MESSAGE", "text/plain", "hello");
 		answer(&w, "202 Accepted");
 		failed = oom_end();
 		if (!failed)
 			assert_string_equal(w.near, "SIP/2.0 202 Accepted");
-		run_out(&w);
-		im_destroy(w.im);
+		bare_run_out(&w.b);
+		im_destroy(w.b.im);
 	}
 }
 
@@ -202,7 +157,7 @@ static void in_dialog(struct world *w, const char *method, unsigned cseq)
 		"From: <sip:alice@example.com>;tag=a\r\nTo: <sip:bob@example.net>;tag=%s\r\nCall-ID: c\r\n"
 		"CSeq: %u %s\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
 		method, method, cseq, w->tag, cseq, method);
-	feed(w, "192.0.2.10", (struct span){ text, (size_t)n });
+	bare_input(&w->b, CLIENT, (struct span){ text, (size_t)n });
 }
 
 /* The far side accepts: what was asked, with a tag, a contact and a description of its own. */
@@ -223,7 +178,7 @@ static void accept_call(struct world *w)
 	snprintf(body, sizeof(body), "%sa=setup:active\r\n", sdp); /* so that nobody connects here */
 	w_str(&b, "Contact: <sip:bob@192.0.2.20>\r\nContent-Type: application/sdp\r\nContent-Length: ");
 	w_u64(&b, strlen(body)), w_str(&b, "\r\n\r\n"), w_str(&b, body);
-	feed(w, "192.0.2.20", w_span_of(&b));
+	bare_input(&w->b, FAR, w_span_of(&b));
 }
 
 /* TERM-1: who hangs up does so once.  Memory for a transaction or not, the session ends on both sides. */
@@ -233,8 +188,8 @@ static void term_1_a_bye_is_never_in_vain(void **state)
 	bool failed = true;
 
 	for (unsigned long n = 0; failed; n++) {
-		w = (struct world){ .now_us = US_PER_S };
-		w.im = server(&w, false);
+		w = (struct world){ 0 };
+		w.b.im = server(&w, false);
 		ask(&w, "INVITE", "application/sdp", sdp);
 		accept_call(&w);
 		assert_string_equal(w.near, "SIP/2.0 200 OK");
@@ -244,10 +199,10 @@ static void term_1_a_bye_is_never_in_vain(void **state)
 		failed = oom_end();
 		assert_string_equal(w.near, "SIP/2.0 200 OK");
 		assert_true(span_starts((struct span){ w.far, w.n_far }, SPAN("BYE ")));
-		im_check(w.im);
+		im_check(w.b.im);
 		answer(&w, "200 OK");
-		run_out(&w);
-		im_destroy(w.im);
+		bare_run_out(&w.b);
+		im_destroy(w.b.im);
 	}
 }
 

@@ -3,21 +3,14 @@
  * Each allocation of a proxied call fails in turn: an asker is answered or asks again, nothing breaks, and when all timers
  * are over nothing is left (PX-2).
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "im/im.h"
+#include "bare.h"
+#include "lib/check.h"
 #include "lib/oom.h"
 
 struct world {
-	struct im *im;
-	uint64_t now_us, seed;
+	struct bare b;
 	char last[4096]; /* what was sent to the far side last */
 	size_t last_n;
 	unsigned n_far, n_near;
@@ -38,26 +31,6 @@ static int on_send(void *u, const struct sip_dest *to, struct span bytes, uint64
 	return 0;
 }
 
-static void on_random(void *u, void *p, size_t n)
-{
-	struct world *w = u;
-	for (size_t i = 0; i < n; i++)
-		((uint8_t *)p)[i] = (uint8_t)(++w->seed * 37 >> 3);
-}
-
-static bool no_log(void *u, enum im_level level)
-{
-	return false;
-}
-
-static void feed(struct world *w, const char *from, struct span bytes)
-{
-	struct sip_src src = { .tp = SIP_UDP };
-	addr_parse(&src.ip, span_of(from), 5060);
-	w->now_us += 1000;
-	im_sip_input(w->im, bytes, &src, w->now_us);
-}
-
 static void ask(struct world *w, const char *method, unsigned cseq, const char *branch, const char *to_tag)
 {
 	char text[1024];
@@ -68,7 +41,7 @@ static void ask(struct world *w, const char *method, unsigned cseq, const char *
 		"To: <sip:bob@example.net>%s\r\nCall-ID: c\r\nCSeq: %u %s\r\n"
 		"P-Asserted-Identity: <sip:alice@example.com>\r\nContent-Length: 0\r\n\r\n",
 		method, branch, to_tag, cseq, method);
-	feed(w, "192.0.2.10", (struct span){ text, (size_t)n });
+	bare_input(&w->b, CLIENT, (struct span){ text, (size_t)n });
 }
 
 /* What came last to the far side, answered. */
@@ -80,7 +53,7 @@ static void answer(struct world *w, const char *status)
 
 	span_split(&rest, '\n');
 	w_str(&b, "SIP/2.0 "), w_str(&b, status), w_str(&b, "\r\n"), w_span(&b, rest);
-	feed(w, "192.0.2.20", w_span_of(&b));
+	bare_input(&w->b, FAR, w_span_of(&b));
 }
 
 static void call(struct world *w)
@@ -99,31 +72,14 @@ static void call(struct world *w)
 	answer(w, "503 Full");
 }
 
-static void run_out(struct world *w)
-{
-	for (uint64_t at; (at = im_deadline(w->im)) != UINT64_MAX;) {
-		w->now_us = at > w->now_us ? at : w->now_us;
-		assert_true(w->now_us < 10000 * US_PER_S);
-		im_tick(w->im, w->now_us);
-	}
-	assert_true(im_idle(w->im));
-}
-
 static struct im *server(struct world *w)
 {
-	struct im_port port = { .w = w, .random = on_random, .sip_send = on_send, .log_wanted = no_log };
 	struct im_conf conf;
 
-	im_conf_defaults(&conf);
+	bare_conf(&conf);
 	conf.mode = IM_PROXY;
-	conf.n_listen = 1;
-	conf.listen[0].port = 5060;
-	addr_parse(&conf.listen[0].addr, SPAN("192.0.2.1"), 5060);
-	strcpy(conf.listen[0].host, "192.0.2.1");
-	conf.n_trusted = cidr_parse(&conf.trusted[0], SPAN("192.0.2.0/24"));
-	conf.n_domains = 1;
-	strcpy(conf.domains[0], "example.com");
-	return im_create(&conf, &port, w->now_us);
+	bare_start(&w->b, &conf, on_send);
+	return w->b.im;
 }
 
 static void px_2_each_allocation_fails_once(void **state)
@@ -134,19 +90,19 @@ static void px_2_each_allocation_fails_once(void **state)
 	bool failed = true;
 
 	for (n = 0; failed; n++) {
-		w = (struct world){ .now_us = US_PER_S };
+		w = (struct world){ 0 };
 		oom_fail_after(n);
-		w.im = server(&w);
-		if (w.im) {
+		w.b.im = server(&w);
+		if (w.b.im) {
 			call(&w);
 			failed = oom_end();
 			far = w.n_far;
-			run_out(&w);
+			bare_run_out(&w.b);
 			assert_true(w.n_near > 0); /* the one whom nothing could be sent for was told */
 		} else {
 			failed = oom_end();
 		}
-		im_destroy(w.im);
+		im_destroy(w.b.im);
 	}
 	assert_int_equal(far, 6); /* nothing failed: INVITE, ACK, UPDATE, INVITE, CANCEL, MESSAGE */
 	assert_true(n > 20);

@@ -14,6 +14,7 @@ import resource
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from hostile_world import BOUND, LIMIT, UNBOUND_MAX, Pair, Peer, World, Wrong, h
 
 def slow_loris(w):
     """UP-16: who never finishes the headers of a first request is closed, however busy it is."""
+    late = w.metric("parley_msrp_unbound")
     peers = [Peer(w.msrp, f"127.81.3.{i + 1}") for i in range(20)]
     text = head("slow1234", "SEND", w.path, w.peer, "X-Slow: " + "s" * 2000)
     n, end, open_ = 0, time.monotonic() + BOUND, list(peers)
@@ -41,6 +43,7 @@ def slow_loris(w):
                 open_.remove(p)
         n += 1
         time.sleep(0.02)
+    must(w.metric("parley_msrp_unbound") == late + 20, "the slow ones are counted")
 
 
 def never_reads(w):
@@ -190,7 +193,7 @@ def thieves(w):
     """UP-24: another one's session is 506, no session 481, and nothing of it comes."""
     other = w.path.replace("127.81.0.1", "127.81.0.7")
     near_miss = re.sub(r"/(\w)", lambda m: "/" + ("b" if m[1] == "a" else "a"), w.path[7:])
-    peers = []
+    peers, refused = [], w.metric("parley_msrp_refused")
     for path, code in ((w.path, 506), (other, 481), ("msrp://" + near_miss, 481), ("msrp://127.0.0.1:1/nobody;tcp", 481)):
         for text in (send("steal1", path, w.peer), send("steal1", path, w.peer, b"hand it over"),
                      send("steal1", path, path, b"hand it over")):
@@ -203,6 +206,7 @@ def thieves(w):
         p.send(head("steal2", "REPORT", path, w.peer, "Message-ID: 1", "Byte-Range: 1-5/5", "Status: 000 413") + "-------steal2$\r\n")
         peers.append(p)
         must(p.closed() == b"", f"a REPORT is never answered: {p.got}")
+    must(w.metric("parley_msrp_refused") == refused + len(peers), "each of them is counted")
     with Pair(w) as pair:  # one who has a session of its own
         a = pair.a
         a.conn.send(send("steal3", w.path, a.mine, b"mine now"))
@@ -286,6 +290,35 @@ def broken_amid(w):
         pair.over(a, pair.b)
 
 
+def by_tls(w):
+    """UP-16, UP-11: no handshake, half of one, one and then silence or a trickle: closed and counted; what is another one's without
+    TLS is not to be had with it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    late, refused = w.metric("parley_msrp_unbound"), w.metric("parley_msrp_refused")
+    silent = [Peer(w.msrps, f"127.81.9.{i + 1}") for i in range(20)]
+    for i, p in enumerate(silent):
+        if i % 4 == 1:
+            p.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100))
+        elif i % 4 > 1:
+            p.s = context.wrap_socket(p.s)
+        if i % 4 == 3:
+            p.send(head("slow1234", "SEND", w.path, w.peer)[:-2])
+    w.through()
+    for p in silent:
+        must(p.closed() == b"", f"a silent one was told {p.got}")
+        p.close()
+    must(w.metric("parley_msrp_unbound") == late + 20, "the silent ones are counted")
+    for path in (w.path, w.path.replace("msrp:", "msrps:"), w.path.replace(str(w.msrp[1]), str(w.msrps[1])).replace("msrp:", "msrps:")):
+        p = Peer(w.msrps)
+        p.s = context.wrap_socket(p.s)
+        p.send(send("steal5", path, w.peer, b"hand it over"))
+        got = p.closed()
+        must(got.startswith(b"MSRP steal5 481 ") and got.count(b"MSRP ") == 1, f"{path}: {got}")
+        p.close()
+    must(w.metric("parley_msrp_refused") == refused + 3, "and those who were refused")
+
+
 WORDS = (b"", b"MSRP unbound1 SEND\r\nTo-Path: msrp://127.0", b"MSRP unbound1 200 OK\r\n", b"M",
          b"MSRP unbound2 200 OK\r\nTo-Path: msrp://a:1/b;tcp\r\nFrom-Path: msrp://a:1/c;tcp\r\n-------unbound2$\r\n")
 
@@ -350,7 +383,7 @@ def play(w, options):
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     at_once = max(UNBOUND_MAX, soft - 600)
     attacks = [slow_loris, never_reads, reads_no_answers, false_answers, ids_in_bodies, range_lies, thieves, too_large, broken,
-               broken_amid, one_source, lambda x: never_bind(x, options.connections, at_once)]
+               broken_amid, by_tls, one_source, lambda x: never_bind(x, options.connections, at_once)]
     names = [f.__name__.replace("_", " ") for f in attacks[:-1]] + [f"{options.connections} that never bind"]
     bad = n = 0
 

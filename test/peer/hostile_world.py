@@ -260,14 +260,14 @@ def free_port(address):
 
 class World:
     def __init__(self, parleyd, folder):
-        self.sip, self.msrp, self.mgmt = ((SERVER, free_port(SERVER)) for _ in range(3))
+        self.sip, self.msrp, self.msrps, self.mgmt = ((SERVER, free_port(SERVER)) for _ in range(4))
         self.log = f"{folder}/parleyd.log"
         self.rounds = 0
         with open(f"{folder}/parleyd.yaml", "w", encoding="ascii") as f:
             f.write(f"""sip: {{ listen: ["udp:{self.sip[0]}:{self.sip[1]}"] }}
 im: {{ served_domains: ["example.com"], media: {{ max_size: {LIMIT} }} }}
 msrp:
-  listen: ["tcp:{self.msrp[0]}:{self.msrp[1]}"]
+  listen: ["tcp:{self.msrp[0]}:{self.msrp[1]}", "tls:{self.msrps[0]}:{self.msrps[1]}"]
   bind_wait: 2s
   end_bound: 2s
   repair: wait

@@ -14,8 +14,8 @@
 
 enum {
 	DIRECT_MIN = 16 * 1024, /* writes from this size go to the socket from where they lie */
-	IOV_MAX_HERE = 16,
-	BUFFER_MIN = 4 * 1024, /* either direction */
+	IOV_MAX_HERE = 64,      /* as many pieces as the user plane gathers for one write */
+	BUFFER_MIN = 4 * 1024,  /* either direction */
 };
 
 static void on_poll(uv_poll_t *p, int status, int events);

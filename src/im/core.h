@@ -109,7 +109,7 @@ struct leg {
 	struct sdp_oa oa;
 	struct sip_stxn *invite_in;    /* peer's (re-)INVITE, until refused or its 2xx is acknowledged */
 	struct sip_ctxn *invite_out;   /* our (re-)INVITE, until its final answer */
-	struct acked *acked;           /* owned: our INVITEs that got a 2xx, newest first (leg.c) */
+	struct acked *acked;           /* owned: our INVITEs that got a 2xx, newest first (leg_ack.c) */
 	struct sip_ctxn *update_out;   /* our UPDATE, until its final answer */
 	struct sip_stxn *update_in;    /* peer's UPDATE, until our final answer */
 	struct target_try *target_try; /* owned: modify_target.c; NULL: none */
@@ -365,7 +365,7 @@ void identity_note(struct leg *l, const struct sip_msg *m); /* what m asserts of
 struct span identity_of(const struct leg *l);               /* as the other side may see it */
 unsigned identity_check(const struct leg *l, const struct cpim *head); /* 0, or 403 (UP-35) */
 
-/* ---- leg.c ---- */
+/* ---- leg.c, leg_ack.c ---- */
 void leg_init(struct leg *l, struct session *s, enum side side);
 void leg_finish(struct leg *l);                               /* safe twice */
 void leg_link(struct leg *l);                                 /* its tag can be found from now on */
@@ -396,10 +396,14 @@ bool leg_owes_answer(struct leg *l, uint32_t cseq);
 void leg_ack_fork(struct leg *l, struct span tag, uint32_t cseq, const struct sip_dest *to, struct span ack);
 bool leg_ack_fork_again(struct leg *l, struct span tag);
 void leg_acked_drop(struct im *im, struct acked **list); /* all of them */
+/* An INVITE that got a 2xx is heard of again: by the same 2xx, by that of another fork, or by Timer M.  false: it is none. */
+bool leg_on_again(struct leg *l, const struct sip_ctxn *t, const struct sip_msg *resp, uint64_t now_us);
 sip_ctxn_fn leg_on_update;
 /* Begin an in-dialog request in im->out: head, then the caller's lines; -EINVAL: no next hop. */
 MUST_CHECK int leg_request(struct leg *l, struct wbuf *w, enum sip_method m, uint32_t cseq,
 			   unsigned max_forwards, char branch[40], struct sip_dest *to);
+/* A datagram that would be fragmented goes over TCP (RFC 3261 18.1.1). */
+void leg_fit(struct im *im, struct wbuf *w, struct sip_dest *to);
 struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch, struct sip_dest *to,
 			   struct wbuf *w, sip_ctxn_fn *fn, void *user, uint64_t now_us);
 /* A re-INVITE or UPDATE of our own accord, with an offer or (UPDATE) without: its transaction is in the leg's slot.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may speak on which path, and how paths come and go: UP-6..16, UPA-3..17, PROV-13. */
+/* Who may speak on which path, and how paths come and go. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,6 +34,7 @@ static void a_sends(struct pw *w, const char *tid, const char *id)
 		tid, id, tid);
 }
 
+/* UP-6 */
 static void setup_6_answers(void **state)
 {
 	assert_int_equal(plane_setup_answer(SDP_SETUP_ACTPASS), SDP_SETUP_PASSIVE);
@@ -85,6 +86,7 @@ static void local_2_ids_differ(void **state)
 	pw_finish(w);
 }
 
+/* UP-10 */
 static void bind_10_unknown_session(void **state)
 {
 	struct pw *w = up();
@@ -108,6 +110,7 @@ static void bind_10_unknown_session(void **state)
 	pw_finish(w);
 }
 
+/* UP-3 */
 static void bind_3_compared_as_uri(void **state)
 {
 	struct pw *w = up();
@@ -128,6 +131,7 @@ static void bind_3_compared_as_uri(void **state)
 	pw_finish(w);
 }
 
+/* UP-10 */
 static void bind_10_elsewhere_gets_506(void **state)
 {
 	struct pw *w = up();
@@ -154,6 +158,7 @@ static void bind_10_again_after_the_connection_died(void **state)
 	pw_finish(w);
 }
 
+/* UP-10 */
 static void bind_10_takeover(void **state)
 {
 	struct pw *w = up();
@@ -180,7 +185,7 @@ static void bind_10_takeover(void **state)
 	pw_finish(w);
 }
 
-/* It has a connection to our address, so it needs no other one for its new URI (RFC 4975 5.4). */
+/* UPA-11, UP-10: It has a connection to our address, so it needs no other one for its new URI (RFC 4975 5.4). */
 static void bind_11_moves_on_its_connection(void **state)
 {
 	struct pw *w = up();
@@ -287,6 +292,7 @@ static void bind_10_held_though_nothing_is_bound(void **state)
 	pw_finish(w);
 }
 
+/* PROV-13 */
 static void bind_prov13_content_waits_for_the_answer(void **state)
 {
 	static struct pw w;
@@ -336,6 +342,7 @@ static void bind_prov13_failed_set_up(void **state)
 	pw_finish(&w);
 }
 
+/* UP-16 */
 static void bind_16_no_request_in_thirty_seconds(void **state)
 {
 	struct pw *w = up();
@@ -350,6 +357,7 @@ static void bind_16_no_request_in_thirty_seconds(void **state)
 	pw_finish(w);
 }
 
+/* UP-16 */
 static void bind_16_nobody_comes(void **state)
 {
 	static struct pw w;
@@ -409,6 +417,7 @@ static void bind_9_active_speaks_first(void **state)
 	pw_finish(&w);
 }
 
+/* UP-7, UP-16 */
 static void bind_16_cannot_connect(void **state)
 {
 	static struct pw w;
@@ -421,6 +430,7 @@ static void bind_16_cannot_connect(void **state)
 	pw_finish(&w);
 }
 
+/* UPA-11 */
 static void bind_11_one_connection_to_one_address(void **state)
 {
 	static struct pw w;
@@ -449,6 +459,7 @@ static void bind_11_one_connection_to_one_address(void **state)
 	assert_true(w.conn[0].closed);
 }
 
+/* UP-15, UPA-1 */
 static void bind_15_two_lines_on_one_connection(void **state)
 {
 	static struct pw w;
@@ -485,6 +496,7 @@ static void bind_15_two_lines_on_one_connection(void **state)
 
 /* ---- generations ---- */
 
+/* UPA-10 */
 static void path_10_new_only_for_a_new_peer_uri(void **state)
 {
 	struct pw *w = up();
@@ -503,6 +515,7 @@ static void path_10_new_only_for_a_new_peer_uri(void **state)
 	pw_finish(w);
 }
 
+/* UPA-3, UPA-9, UPA-25 */
 static void path_9_rollback_leaves_nothing(void **state)
 {
 	struct pw *w = up();
@@ -564,6 +577,7 @@ static struct pw *moving(struct pw_conn **a2)
 	return w;
 }
 
+/* UPA-12 */
 static void path_12_begun_messages_end_where_they_began(void **state)
 {
 	struct pw_conn *a2;
@@ -595,7 +609,7 @@ static void path_12_begun_messages_end_where_they_began(void **state)
 	pw_finish(w);
 }
 
-/* b moves in an answer: our URI stays, and what had begun ends on the old connection under its old peer path. */
+/* UPA-12: b moves in an answer: our URI stays, and what had begun ends on the old connection under its old peer path. */
 static void path_12_the_answer_moves_the_peer(void **state)
 {
 	struct pw *w = up();
@@ -622,6 +636,7 @@ static void path_12_the_answer_moves_the_peer(void **state)
 	pw_finish(w);
 }
 
+/* UPA-17 */
 static void path_17_drain_is_bounded(void **state)
 {
 	struct pw_conn *a2;
@@ -641,6 +656,7 @@ static void path_17_drain_is_bounded(void **state)
 	pw_finish(w);
 }
 
+/* UPA-16, UPA-17 */
 static void path_17_late_reports_keep_it(void **state)
 {
 	struct pw *w = up();
@@ -668,6 +684,7 @@ static void path_17_late_reports_keep_it(void **state)
 	pw_finish(w);
 }
 
+/* UPA-2 */
 static void path_2_four_old_ones(void **state)
 {
 	struct pw *w = up();
@@ -788,6 +805,7 @@ static void end_7_open_sends_are_answered(void **state)
 	pw_finish(w);
 }
 
+/* UP-12 */
 static void end_12_far_connection_lost(void **state)
 {
 	struct pw *w = up();
@@ -807,6 +825,7 @@ static void end_12_far_connection_lost(void **state)
 	pw_finish(w);
 }
 
+/* UPA-13 */
 static void end_13_near_connection_lost(void **state)
 {
 	struct pw *w = up();
@@ -824,6 +843,7 @@ static void end_13_near_connection_lost(void **state)
 	pw_finish(w);
 }
 
+/* UP-29 */
 static void end_29_481_from_the_peer(void **state)
 {
 	struct pw *w = up();
@@ -836,6 +856,7 @@ static void end_29_481_from_the_peer(void **state)
 	pw_finish(w);
 }
 
+/* UP-29 */
 static void end_29_506_from_the_peer(void **state)
 {
 	struct pw *w = up();

@@ -23,6 +23,7 @@ serve() {
 		  served_domains: ["example.com"]
 		  media:
 		    accept_types: ["text/*", "image/*", "message/cpim", "application/octet-stream"]
+		    chat_max_size: 10485760
 		msrp:
 		  listen: ["tcp:$host:$msrp"]
 		  acknowledge: ${3:-end}

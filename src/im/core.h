@@ -643,9 +643,11 @@ enum sip_method modify_method(struct session *s, const struct sdp *offer);
 bool modify_retry(struct session *s, const struct sip_msg *resp, unsigned status, uint64_t now_us);
 
 /* ---- limits.c ---- */
-/* May this source, not being of the core, ask for something new now? */
-bool source_admits(struct im *im, const struct sip_src *src, const struct sip_msg *m, uint64_t now_us);
-/* 503 with a Retry-After of 5 to 15 s. */
+/* Is it of the core, or is nobody limited? */
+bool source_exempt(const struct im *im, const struct sip_src *src);
+/* If not: may it ask for something now that belongs to no dialog we know? */
+bool source_admits(struct im *im, const struct sip_src *src, uint64_t now_us);
+/* 503, inside a dialog 500, with a Retry-After of 5 to 15 s. */
 void limits_refuse(struct im *im, struct sip_stxn *t, uint64_t now_us);
 /* overload.c: nothing was handled for a while: what was known of the load is forgotten */
 void overload_expire(struct im *im, uint64_t now_us);

@@ -155,9 +155,12 @@ void im_reply(struct im *im, struct sip_stxn *t, unsigned status, struct span re
 	sip_stxn_reply_simple(t, status, reason, to_tag, w_ok(&w) ? w_span_of(&w) : span_of(extra), now_us);
 }
 
+/* A To tag may be anybody's invention: only the dialogs there are do not count. */
 static void on_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
-	if (source_admits(u, sip_stxn_src(t), m, now_us))
+	const struct sip_src *src = sip_stxn_src(t);
+
+	if (source_exempt(u, src) || (m->to_tag.n && leg_find(u, m)) || source_admits(u, src, now_us))
 		request_input(u, t, m, now_us);
 	else
 		limits_refuse(u, t, now_us);

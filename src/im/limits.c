@@ -56,13 +56,16 @@ static struct source *source_of(struct sources *all, const struct addr *ip, uint
 	return oldest;
 }
 
-bool source_admits(struct im *im, const struct sip_src *src, const struct sip_msg *m, uint64_t now_us)
+bool source_exempt(const struct im *im, const struct sip_src *src)
+{
+	return !im->conf.untrusted_rate || role_trusted(&im->conf, &src->ip);
+}
+
+bool source_admits(struct im *im, const struct sip_src *src, uint64_t now_us)
 {
 	uint32_t rate = im->conf.untrusted_rate;
 	struct source *s;
 
-	if (!rate || m->to_tag.n || role_trusted(&im->conf, &src->ip))
-		return true;
 	if (!im->sources && !(im->sources = sources_create(im)))
 		return true;
 	s = source_of(im->sources, &src->ip, now_us);
@@ -84,7 +87,8 @@ void limits_refuse(struct im *im, struct sip_stxn *t, uint64_t now_us)
 
 	im_token(im, tag, TAG_LEN);
 	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", 5 + im_random_below(im, 11));
-	im_reply(im, t, 503, SPAN_EMPTY, span_of(tag), extra, now_us);
+	/* Who says that he is in a dialog is not told that there is nobody here (PARSE-18). */
+	im_reply(im, t, sip_stxn_request(t)->to_tag.n ? 500 : 503, SPAN_EMPTY, span_of(tag), extra, now_us);
 }
 
 /* ---- users ---- */

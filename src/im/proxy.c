@@ -136,6 +136,15 @@ static bool is_forged(const struct proxy *px, const struct sip_msg *m, const str
 			       proxy_mark_forged(&px->keys, m->call_id, route->second_mark));
 }
 
+/* Our Record-Route is all that tells a request of a dialog from one that only has a To tag. */
+static bool admits(const struct proxy *px, const struct sip_msg *m, const struct sip_src *src,
+		   const struct proxy_route *route, uint64_t now_us)
+{
+	return source_exempt(px->im, src) ||
+	       (m->to_tag.n && proxy_mark_is_ours(&px->keys, m->call_id, route->mark)) ||
+	       source_admits(px->im, src, now_us);
+}
+
 /* hash: of the request, for our branch. */
 static bool bad_request(const struct proxy *px, const struct sip_msg *m, struct proxy_route *route,
 			char hash[PROXY_HASH_LEN + 1], struct refusal *r)
@@ -248,12 +257,13 @@ static void on_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uin
 	struct refusal r = { 0 };
 	struct proxy_route route;
 	struct proxy_ctx *c;
+	bool bad = bad_request(px, m, &route, hash, &r);
 
-	if (!source_admits(px->im, sip_stxn_src(t), m, now_us)) {
+	if (!admits(px, m, sip_stxn_src(t), &route, now_us)) {
 		limits_refuse(px->im, t, now_us);
 		return;
 	}
-	if (bad_request(px, m, &route, hash, &r)) {
+	if (bad) {
 		answer_refused(px, t, &r, now_us);
 		return;
 	}
@@ -302,9 +312,8 @@ static void on_ack(void *u, const struct sip_msg *m, const struct sip_src *src, 
 	struct proxy_hop h;
 	struct wbuf w;
 
-	(void)now_us;
-	if (bad_request(px, m, &route, hash, &r) || !route.hop.n || bad_beginning(px, m, src, &r) ||
-	    proxy_hop(im, src, &route, &h) < 0) {
+	if (bad_request(px, m, &route, hash, &r) || !route.hop.n || !admits(px, m, src, &route, now_us) ||
+	    bad_beginning(px, m, src, &r) || proxy_hop(im, src, &route, &h) < 0) {
 		im_log(im, IM_DEBUG, "sip-dropped", "method=%" SPAN_FMT " status=%u",
 		       SPAN_ARG(m->method_name), r.status);
 		return;
@@ -329,6 +338,7 @@ static void via_dest(const struct sip_via *v, struct sip_dest *to)
 	if (!addr_parse(&to->ip, host, port)) {
 		to->ip.port = port;
 		to->host = host;
+		to->any_port = !v->port; /* RFC 3263 5 */
 	}
 }
 

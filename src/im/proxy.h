@@ -46,6 +46,7 @@ void w_proxy_routes(struct wbuf *w, const struct sip_msg *m, const struct proxy_
 enum proxy_side { PROXY_BOTH = 'b', PROXY_INITIATOR = 'i', PROXY_RESPONDER = 'r' };
 void w_proxy_mark(struct wbuf *w, const struct proxy_keys *k, struct span call_id, enum proxy_side side);
 /* PX-22: a mark of another epoch is nothing against a request; a wrong one of ours is. */
+bool proxy_mark_is_ours(const struct proxy_keys *k, struct span call_id, struct span mark);
 bool proxy_mark_forged(const struct proxy_keys *k, struct span call_id, struct span mark);
 
 /* RFC 5393 4.2: PROXY_HASH_LEN digits that say what the request was routed by. */

@@ -218,16 +218,18 @@ void w_proxy_mark(struct wbuf *w, const struct proxy_keys *k, struct span call_i
 	w_hex(w, &h, sizeof(h));
 }
 
-bool proxy_mark_forged(const struct proxy_keys *k, struct span call_id, struct span mark)
+bool proxy_mark_is_ours(const struct proxy_keys *k, struct span call_id, struct span mark)
 {
 	char buf[32];
 	struct wbuf w = wbuf_on(buf, sizeof(buf));
-	struct span epoch = span_cut(mark, 0, 8);
 
-	if (!span_eq(epoch, span_of(k->epoch)))
-		return false;
 	w_proxy_mark(&w, k, call_id, mark.n > 9 ? (enum proxy_side)mark.p[9] : PROXY_BOTH);
-	return !span_eq(mark, w_span_of(&w));
+	return span_eq(mark, w_span_of(&w));
+}
+
+bool proxy_mark_forged(const struct proxy_keys *k, struct span call_id, struct span mark)
+{
+	return span_eq(span_cut(mark, 0, 8), span_of(k->epoch)) && !proxy_mark_is_ours(k, call_id, mark);
 }
 
 /* ---- loops ---- */

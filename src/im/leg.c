@@ -251,6 +251,7 @@ void leg_fit(struct im *im, struct wbuf *w, struct sip_dest *to)
 	memcpy(w->p + via + strlen("\r\nVia: SIP/2.0/"), "TCP", 3);
 	to->tp = SIP_TCP;
 	to->any_tp = false;
+	to->by_size = true;
 }
 
 struct sip_ctxn *leg_start(struct leg *l, enum sip_method m, const char *branch, struct sip_dest *to,

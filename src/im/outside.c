@@ -62,10 +62,14 @@ static void w_via(struct wbuf *w, const struct im_listen *at, struct span branch
 
 bool outside_grows(struct im *im, struct sip_dest *to, size_t size)
 {
-	if (to->tp != SIP_UDP || size <= 1300 || !im_listen_for(im, SIP_TCP, &to->ip))
+	const struct im_listen *tcp = im_listen_for(im, SIP_TCP, &to->ip);
+	const struct im_listen *udp = im_listen_for(im, SIP_UDP, &to->ip);
+
+	if (to->tp != SIP_UDP || size <= 1300 || !tcp)
 		return false;
 	to->tp = SIP_TCP;
 	to->any_tp = false;
+	to->by_size = udp && udp->port == tcp->port && strcmp(udp->host, tcp->host) == 0;
 	return true;
 }
 

@@ -161,23 +161,25 @@ static void start(struct sip_ctxn *t, uint64_t now_us)
 	txn_after(t->tl, &t->t_end, TXN_LIFE_MS, now_us, on_timeout);
 }
 
-/*
- * RFC 3263 4.3: it failed at one server, and there is another: the same request, in what is a new transaction but for the TU,
- * which knows of one.  Of the branch only the random part changes: behind it may stand what tells loops (RFC 5393 4.2).
- */
-static bool elsewhere(struct sip_ctxn *t, uint64_t now_us)
+enum { COOKIE = 7, RANDOM = 16 }; /* of a branch of ours; more may follow */
+
+/* Where the branch stands in the request, if another may take its place. */
+static size_t branch_at(const struct sip_ctxn *t)
 {
-	enum { COOKIE = 7, RANDOM = 16 };
+	if (t->method == SIP_CANCEL || t->cancel_wanted || !t->bytes || t->branch.n < COOKIE + RANDOM)
+		return SPAN_NONE;
+	return span_find(request_of(t), t->branch);
+}
+
+/*
+ * The same request, in what is a new transaction but for the TU, which knows of one.  Of the branch only the random part
+ * changes: behind it may stand what tells loops (RFC 5393 4.2).
+ */
+static void restart(struct sip_ctxn *t, size_t at, uint64_t now_us)
+{
 	struct sip_tl *tl = t->tl;
 	char fresh[40];
-	size_t at;
 
-	if (!tl->hooks.elsewhere || t->to.ip.family || t->method == SIP_CANCEL || t->cancel_wanted ||
-	    !t->bytes || t->elsewhere >= ELSEWHERE_MAX || t->branch.n < COOKIE + RANDOM)
-		return false;
-	at = span_find(request_of(t), t->branch);
-	if (at == SPAN_NONE || !tl->hooks.elsewhere(tl->hooks.u, &t->to, request_of(t)))
-		return false;
 	sip_tl_branch(tl, fresh);
 	memcpy(t->bytes + at + COOKIE, fresh + COOKIE, RANDOM);
 	memcpy(t->text + COOKIE, fresh + COOKIE, RANDOM); /* branch lies first in it */
@@ -186,8 +188,35 @@ static bool elsewhere(struct sip_ctxn *t, uint64_t now_us)
 	timer_stop(tl->wheel, &t->t_again);
 	t->state = CTXN_CALLING;
 	t->provisional = t->repeated = false;
-	t->elsewhere++;
 	start(t, now_us);
+}
+
+/* TCP was chosen for the size alone, and there is nobody at it (RFC 3261 18.1.1). */
+static bool by_udp(struct sip_ctxn *t, uint64_t now_us)
+{
+	struct span via = SPAN("\r\nVia: SIP/2.0/TCP ");
+	size_t at = branch_at(t), tp = t->bytes ? span_find(request_of(t), via) : SPAN_NONE;
+
+	if (!t->to.by_size || at == SPAN_NONE || tp == SPAN_NONE)
+		return false;
+	t->to.by_size = false;
+	t->to.tp = SIP_UDP;
+	memcpy(t->bytes + tp + via.n - strlen("TCP "), "UDP", 3);
+	restart(t, at, now_us);
+	return true;
+}
+
+/* RFC 3263 4.3: it failed at one server, and there is another. */
+static bool elsewhere(struct sip_ctxn *t, uint64_t now_us)
+{
+	struct sip_tl *tl = t->tl;
+	size_t at = branch_at(t);
+
+	if (!tl->hooks.elsewhere || t->to.ip.family || t->elsewhere >= ELSEWHERE_MAX || at == SPAN_NONE ||
+	    !tl->hooks.elsewhere(tl->hooks.u, &t->to, request_of(t)))
+		return false;
+	t->elsewhere++;
+	restart(t, at, now_us);
 	return true;
 }
 
@@ -231,8 +260,10 @@ void sip_tl_unreachable(struct sip_tl *tl, uint64_t token, uint64_t now_us)
 	struct sip_ctxn *t = l ? container_of(l, struct sip_ctxn, link) : NULL;
 
 	if (t && (t->state == CTXN_CALLING || (t->state == CTXN_PROCEEDING && t->method != SIP_INVITE)) &&
-	    elsewhere(t, now_us))
+	    (by_udp(t, now_us) || elsewhere(t, now_us)))
 		return;
+	if (!t)
+		sip_stxn_unreachable(tl, token);
 	/* Only of a request sent once is it known that nobody has it.  What was repeated may have arrived, and its
 	 * answer be on its way: if not, Timer B or F says so. */
 	if (!t || t->repeated)
@@ -257,10 +288,12 @@ static uint32_t next_interval(const struct sip_ctxn *t)
 static void on_resend(struct timer *timer, uint64_t now_us)
 {
 	struct sip_ctxn *t = container_of(timer, struct sip_ctxn, t_again);
+	int r = put(t, request_of(t), token_of(t));
 
 	t->tl->stats.retrans_out++;
-	t->repeated = true;
-	if (put(t, request_of(t), token_of(t)) < 0) {
+	if (r == 0)
+		t->repeated = true;
+	if (r < 0) {
 		if (!elsewhere(t, now_us))
 			end_with(t, SIP_END_TRANSPORT, now_us);
 		return;
@@ -280,7 +313,10 @@ static void on_timeout(struct timer *timer, uint64_t now_us)
 
 static void on_unsent(struct timer *timer, uint64_t now_us)
 {
-	end_with(container_of(timer, struct sip_ctxn, t_end), SIP_END_TRANSPORT, now_us);
+	struct sip_ctxn *t = container_of(timer, struct sip_ctxn, t_end);
+
+	if (!by_udp(t, now_us))
+		end_with(t, SIP_END_TRANSPORT, now_us);
 }
 
 /* Timers D, K: retransmissions are no longer awaited. */

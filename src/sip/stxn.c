@@ -91,11 +91,37 @@ static void gone(struct sip_stxn *t)
 
 /* ---- sending ---- */
 
+static bool is_name(struct span host)
+{
+	for (size_t i = 0; i < host.n; i++)
+		if ((host.p[i] < '0' || host.p[i] > '9') && host.p[i] != '.')
+			return host.p[0] != '[';
+	return false;
+}
+
+/* Can RFC 3263 5 help, should it not reach where the request came from (RFC 3261 18.2.2)? */
+static bool has_name(const struct sip_stxn *t)
+{
+	const struct sip_via *v = &t->req->via;
+	return !t->by_name && !v->maddr.n && t->src.tp <= SIP_TLS && is_name(v->host);
+}
+
 /* A send that fails is a lost datagram: the peer repeats its request, or Timer H or L ends it. */
 static void put(struct sip_stxn *t, struct span bytes)
 {
+	const struct sip_via *v = &t->req->via;
 	struct sip_dest to = sip_tl_reply_dest(t->req, &t->src);
-	t->tl->hooks.send(t->tl->hooks.u, &to, bytes, 0);
+
+	if (t->by_name)
+		to = (struct sip_dest){ .tp = t->src.tp,
+					.ip = { .port = v->port ? v->port : sip_default_port(t->src.tp) },
+					.host = v->host,
+					.any_port = !v->port };
+	if (t->tl->hooks.send(t->tl->hooks.u, &to, bytes, has_name(t) ? t->link.hash : 0) < 0 &&
+	    has_name(t)) {
+		t->by_name = true;
+		put(t, bytes);
+	}
 }
 
 static void put_again(struct sip_stxn *t)
@@ -123,6 +149,24 @@ static void repeat(struct sip_stxn *t, uint64_t now_us)
 {
 	txn_after(t->tl, &t->t_again, t->interval_ms, now_us, on_repeat);
 	t->interval_ms = t->interval_ms * 2 < SIP_T2_MS ? t->interval_ms * 2 : SIP_T2_MS;
+}
+
+static bool has_token(const struct htab_link *l, const void *key)
+{
+	return l->hash == *(const uint64_t *)key && has_name(container_of(l, struct sip_stxn, link));
+}
+
+/* Once: what the name leads to is as good as it gets. */
+void sip_stxn_unreachable(struct sip_tl *tl, uint64_t token)
+{
+	struct htab_link *l = htab_get(&tl->server, token, has_token, &token);
+	struct sip_stxn *t = l ? container_of(l, struct sip_stxn, link) : NULL;
+
+	if (!t)
+		return;
+	t->by_name = true;
+	if (t->state != STXN_CONFIRMED && t->state != STXN_GONE)
+		put_again(t);
 }
 
 /* ---- timers ---- */

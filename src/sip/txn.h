@@ -23,6 +23,9 @@ struct sip_dest {
 	uint64_t conn;    /* as in sip_src; 0: any.  Gone: connect to ip */
 	/* Of a host: the URI named no port, no transport; ip.port and tp are what holds when DNS says nothing (RFC 3263). */
 	bool any_port, any_tp;
+	/* tp is TCP for the size of the request alone, and its Via would be right for UDP too but for the transport: where nobody
+	 * takes the connection it goes by UDP (RFC 3261 18.1.1). */
+	bool by_size;
 };
 
 /* Where a message came from. */
@@ -45,7 +48,7 @@ enum sip_end {                      /* why a client transaction ended */
 struct sip_tl_hooks {
 	void *u;
 	/* Put bytes on the wire; token comes back in sip_tl_unreachable() when that fails later; 0: do
-	 * not tell.  Negative: it failed at once. */
+	 * not tell.  Negative: it failed at once; 1: what was given before waits for its name, nothing has left yet. */
 	int (*send)(void *u, const struct sip_dest *to, struct span bytes, uint64_t token);
 	void (*random)(void *u, void *p, size_t n);
 	/* A new request, not ACK or CANCEL.  t lives until it is answered finally and its timers ended;

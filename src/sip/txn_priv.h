@@ -61,7 +61,8 @@ struct sip_stxn {
 	char tag[TXN_TAG_MAX]; /* the To tag its answers will have */
 	bool open;             /* counted in stats.open */
 	bool in_merged;        /* merge is linked */
-	bool cancelled;        /* the TU was told */
+	bool by_name;   /* its answers do not reach where it came from: they go by the name in its Via */
+	bool cancelled; /* the TU was told */
 };
 
 enum ctxn_state {
@@ -127,6 +128,7 @@ struct sip_stxn *sip_stxn_open(struct sip_tl *tl, const struct sip_msg *m, const
 void sip_stxn_free(struct sip_stxn *t);                             /* out of the tables, and no hook */
 void sip_stxn_again(struct sip_stxn *t, const struct sip_src *src); /* the request came again */
 bool sip_stxn_ack(struct sip_stxn *t, uint64_t now_us);             /* false: not ours to absorb */
+void sip_stxn_unreachable(struct sip_tl *tl, uint64_t token); /* of an answer; another's token is fine */
 /* To tag of the newest answer, which is parsed into m; empty: none. */
 struct span sip_stxn_tag(const struct sip_stxn *t, struct sip_msg *m);
 

@@ -17,6 +17,7 @@ struct dialog { /* forks of one INVITE share our tag or the peer's, and count fo
 	char ours[128], theirs[128]; /* tags; theirs empty: not known yet */
 	uint32_t cseq;
 	bool requested; /* we sent a request on it */
+	bool by_tcp;    /* the last one */
 	uint64_t sdp_id, sdp_version;
 	char *sdp; /* last sent, whole */
 };
@@ -166,6 +167,10 @@ static bool check_request(struct lint_leg *g, struct dialog *d, const struct wir
 	}
 	/* without the memory that it was said it is said again, to a fork that is hung up */
 	bool once_more = g->gaps && method_is(m, "BYE");
+	/* nobody was at TCP, which it went by for its size: once more by UDP (RFC 3261 18.1.1) */
+	bool tcp = span_starts(wire_hdr(m, "Via", 0), SPAN("SIP/2.0/TCP "));
+	once_more |= d->by_tcp && !tcp;
+	d->by_tcp = tcp;
 	if (m->cseq < d->cseq || (m->cseq == d->cseq && d->requested && !once_more))
 		return bad(why, "CSeq did not rise");
 	d->cseq = m->cseq;

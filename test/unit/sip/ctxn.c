@@ -601,6 +601,60 @@ static void rfc3263_4_3_icmp_goes_elsewhere_also_of_a_repeat(void **state)
 	tl_expect(w, "600 told 200 UPDATE\n");
 }
 
+static void rfc3261_18_1_1_nobody_at_tcp_then_udp(void **state)
+{
+	struct tl_world *w = *state;
+	char branch[40];
+	const char *via;
+
+	w->by_size = true;
+	tl_start(w, SIP_INVITE);
+	via = strstr(tl_last(w), "Via: SIP/2.0/TCP us.example.net:5060;branch=");
+	assert_non_null(via);
+	snprintf(branch, sizeof(branch), "%.23s", strstr(via, "branch=") + 7);
+	sip_tl_unreachable(w->tl, tl_last_sent(w)->token, w->now_us);
+	assert_int_equal(tl_last_sent(w)->to.tp, SIP_UDP);
+	assert_non_null(strstr(tl_last(w), "Via: SIP/2.0/UDP us.example.net:5060;branch="));
+	assert_null(strstr(tl_last(w), branch));
+	tl_until(w, 500); /* a datagram is repeated */
+	tl_expect(w, "0 send INVITE\n0 send INVITE\n500 send INVITE\n");
+	tl_respond(w, "INVITE", 486, "theirs");
+	tl_expect(w, "500 send ACK\n500 told 486 INVITE\n");
+	assert_int_equal(tl_last_sent(w)->to.tp, SIP_UDP);
+}
+
+static void rfc3261_18_1_1_udp_fails_too(void **state)
+{
+	struct tl_world *w = *state;
+
+	w->by_size = true;
+	w->send_result = -ENOBUFS;
+	tl_start(w, SIP_UPDATE);
+	tl_until(w, 1);
+	tl_expect(w, "0 fails UPDATE\n0 fails UPDATE\n0 told transport\n");
+}
+
+static void tcp_that_was_asked_for_is_no_udp(void **state)
+{
+	struct tl_world *w = *state;
+
+	tl_start(w, SIP_UPDATE);
+	sip_tl_unreachable(w->tl, tl_last_sent(w)->token, w->now_us);
+	tl_expect(w, "0 send UPDATE\n0 told transport\n");
+}
+
+/* Timer E runs while the name is looked up; when there is none, nobody has the request, however often it was said. */
+static void what_waits_for_its_name_was_not_repeated(void **state)
+{
+	struct tl_world *w = *state;
+
+	w->send_result = 1;
+	tl_start(w, SIP_UPDATE);
+	tl_until(w, 600);
+	sip_tl_unreachable(w->tl, tl_last_sent(w)->token, w->now_us);
+	tl_expect(w, "0 send UPDATE\n500 send UPDATE\n600 told transport\n");
+}
+
 static void an_address_has_no_others(void **state)
 {
 	struct tl_world *w = *state;
@@ -621,6 +675,10 @@ int main(void)
 		UDP(rfc3263_4_3_silence_goes_elsewhere),
 		UDP(rfc3263_4_3_who_rings_is_not_dead),
 		UDP(rfc3263_4_3_icmp_goes_elsewhere_also_of_a_repeat),
+		UDP(what_waits_for_its_name_was_not_repeated),
+		TCP(rfc3261_18_1_1_nobody_at_tcp_then_udp),
+		TCP(rfc3261_18_1_1_udp_fails_too),
+		TCP(tcp_that_was_asked_for_is_no_udp),
 		UDP(an_address_has_no_others),
 		UDP(rfc3261_17_1_1_2_timer_a_and_b),
 		TCP(rfc3261_17_1_1_2_reliable_has_no_timer_a),

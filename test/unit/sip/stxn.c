@@ -433,7 +433,66 @@ static void send_failures_are_lost_datagrams(void **state)
 	reply(w, 486);
 	w->send_result = 0;
 	tl_until(w, 500);
-	tl_expect(w, "0 request INVITE\n0 fails 486 INVITE\n500 send 486 INVITE\n");
+	/* there, and by the name in the Via */
+	tl_expect(w, "0 request INVITE\n0 fails 486 INVITE\n0 fails 486 INVITE\n500 send 486 INVITE\n");
+}
+
+/* RFC 3261 18.2.2: nobody is where the request came from: RFC 3263 5, from there on, and not a third time. */
+static void rfc3263_5_an_answer_goes_by_the_name_in_the_via(void **state)
+{
+	struct tl_world *w = *state;
+	uint64_t token;
+
+	feed(w, "INVITE");
+	reply(w, 486);
+	assert_int_equal(tl_last_sent(w)->to.ip.family, 4);
+	token = tl_last_sent(w)->token;
+	assert_true(token != 0);
+	sip_tl_unreachable(w->tl, token, w->now_us);
+	tl_expect(w, "0 request INVITE\n0 send 486 INVITE\n0 send 486 INVITE\n");
+	assert_int_equal(tl_last_sent(w)->to.ip.family, 0);
+	assert_int_equal(tl_last_sent(w)->to.ip.port, 5071);
+	assert_string_equal(tl_last_sent(w)->host, "client.example.com");
+	assert_false(tl_last_sent(w)->to.any_port); /* a port is said: no SRV */
+	assert_true(tl_last_sent(w)->token == 0);
+	sip_tl_unreachable(w->tl, token, w->now_us);
+	tl_until(w, 500);
+	tl_expect(w, "500 send 486 INVITE\n");
+	assert_string_equal(tl_last_sent(w)->host, "client.example.com");
+	ack(w);
+	sip_tl_unreachable(w->tl, token, w->now_us);
+	tl_expect(w, "");
+}
+
+static void from_via(struct tl_world *w, const char *sent_by)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text),
+		 "OPTIONS sip:a@b SIP/2.0\nVia: SIP/2.0/UDP %s;branch=z9hG4bKx%zu\nMax-Forwards: 70\n"
+		 "From: <sip:a@b>;tag=1\nTo: <sip:c@d>\nCall-ID: %s\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n",
+		 sent_by, strlen(sent_by), sent_by);
+	tl_feed(w, text);
+	reply(w, 200);
+}
+
+static void rfc3263_5_srv_where_the_via_says_no_port(void **state)
+{
+	static const char *const address[] = { "192.0.2.9", "192.0.2.9:5070", "[2001:db8::1]:5070",
+					       "192.0.2.9;maddr=m.example.com" };
+	struct tl_world *w = *state;
+
+	from_via(w, "1and1.example");
+	assert_true(tl_last_sent(w)->token != 0);
+	tl_until(w, 100); /* all of it but its Via is forgotten by now */
+	sip_tl_unreachable(w->tl, tl_last_sent(w)->token, w->now_us);
+	assert_string_equal(tl_last_sent(w)->host, "1and1.example");
+	assert_true(tl_last_sent(w)->to.any_port && !tl_last_sent(w)->to.any_tp);
+	assert_int_equal(tl_last_sent(w)->to.ip.port, 5060);
+	for (size_t i = 0; i < ARRAY_LEN(address); i++) {
+		from_via(w, address[i]);
+		assert_true(tl_last_sent(w)->token == 0); /* there is nowhere else */
+	}
 }
 
 int main(void)
@@ -471,6 +530,8 @@ int main(void)
 		UDP(user_pointer_and_source),
 		UDP(answer_sent_though_it_cannot_be_kept),
 		UDP(send_failures_are_lost_datagrams),
+		UDP(rfc3263_5_an_answer_goes_by_the_name_in_the_via),
+		UDP(rfc3263_5_srv_where_the_via_says_no_port),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -318,6 +318,7 @@ struct sip_ctxn *tl_start(struct tl_world *w, enum sip_method method)
 	char buf[40], text[1024];
 	int n;
 
+	to.by_size = named.by_size = w->by_size;
 	branch = sip_tl_branch(w->tl, buf);
 	n = snprintf(text, sizeof(text),
 		     "%" SPAN_FMT " sip:bob@192.0.2.9 SIP/2.0\r\n"

@@ -42,6 +42,7 @@ struct tl_world {
 	int send_result;           /* what send says */
 	unsigned others;           /* further servers of the name; 0: elsewhere says no */
 	bool by_name;              /* tl_start() sends to a name */
+	bool by_size;              /* and by TCP for the size alone */
 	unsigned answer;           /* nonzero: requests are answered with it from inside the hook */
 	unsigned answer_when_gone; /* nonzero: as late as that */
 };

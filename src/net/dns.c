@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * c-ares on our loop: it makes the sockets, we say when they are ready and when time has passed.  What is hard: an answer
- * may come from inside the question (a name of the hosts file), and c-ares tells SRV and NAPTR records without their time to live,
- * which is then read from the message itself.
+ * may come from inside the question (a name of the hosts file).
  */
 #include "net/dns.h"
 
@@ -146,89 +145,14 @@ static void on_addresses(void *u, int status, int timeouts, struct ares_addrinfo
 	answer(u, &a);
 }
 
-/* The lowest time to live of the answer section; a message that c-ares could read has no surprise for us. */
-static uint32_t lowest_ttl(const unsigned char *m, int n)
-{
-	unsigned questions = n >= 12 ? (unsigned)(m[4] << 8 | m[5]) : 0;
-	unsigned answers = n >= 12 ? (unsigned)(m[6] << 8 | m[7]) : 0;
-	const unsigned char *at = m + 12, *end = m + n;
-	uint32_t ttl = UINT32_MAX;
-
-	for (unsigned i = 0; i < questions + answers; i++) {
-		long used;
-		char *name;
-		uint32_t own;
-		if (at >= end || ares_expand_name(at, m, n, &name, &used) != ARES_SUCCESS)
-			break;
-		ares_free_string(name);
-		at += used;
-		if (i < questions) {
-			at += 4;
-			continue;
-		}
-		if (end - at < 10)
-			break;
-		own = (uint32_t)at[4] << 24 | (uint32_t)at[5] << 16 | (uint32_t)at[6] << 8 | at[7];
-		ttl = own < ttl ? own : ttl;
-		at += 10 + (at[8] << 8 | at[9]);
-	}
-	return ttl;
-}
-
-static bool keep_name(char to[TARGET_NAME_MAX], const char *name)
-{
-	size_t n = strlen(name);
-
-	if (n == 0 || n >= TARGET_NAME_MAX || strcmp(name, ".") == 0)
-		return false; /* RFC 2782: the service is not there */
-	memcpy(to, name, n + 1);
-	return true;
-}
-
-static void read_srv(struct dns_answer *a, const unsigned char *m, int n)
-{
-	struct ares_srv_reply *list = NULL;
-
-	if (ares_parse_srv_reply(m, n, &list) == ARES_SUCCESS)
-		for (struct ares_srv_reply *i = list; i && a->n < TARGETS_MAX; i = i->next) {
-			struct target_srv *t = &a->srv[a->n];
-			*t = (struct target_srv){ .priority = i->priority,
-						  .weight = i->weight,
-						  .port = i->port };
-			a->n += i->port && keep_name(t->host, i->host);
-		}
-	ares_free_data(list);
-}
-
-static void read_naptr(struct dns_answer *a, const unsigned char *m, int n)
-{
-	struct ares_naptr_reply *list = NULL;
-
-	if (ares_parse_naptr_reply(m, n, &list) == ARES_SUCCESS)
-		for (struct ares_naptr_reply *i = list; i && a->n < TARGET_NAPTR_MAX; i = i->next) {
-			struct target_naptr *t = &a->naptr[a->n];
-			*t = (struct target_naptr){ .order = i->order, .preference = i->preference };
-			/* RFC 3263 4.1: "s", and a replacement that needs no expression. */
-			a->n += target_service(span_of((const char *)i->service), &t->tp) &&
-				span_ieq(span_of((const char *)i->flags), SPAN("s")) &&
-				keep_name(t->srv, i->replacement);
-		}
-	ares_free_data(list);
-}
-
 static void on_records(void *u, int status, int timeouts, unsigned char *m, int n)
 {
 	struct question *q = u;
 	struct dns_answer a = { 0 };
 
 	(void)timeouts;
-	if (status == ARES_SUCCESS && m) {
-		a.ttl_s = lowest_ttl(m, n);
-		if (q->kind == DNS_SRV)
-			read_srv(&a, m, n);
-		else
-			read_naptr(&a, m, n);
-	}
+	if (status == ARES_SUCCESS && m && n > 0)
+		dns_read(&a, q->kind, m, (size_t)n);
 	answer(q, &a);
 }
 

@@ -24,6 +24,10 @@ enum dns_kind { DNS_ADDR, DNS_SRV, DNS_NAPTR };
 /* Called once per question, perhaps from inside dns_ask(), and from dns_destroy() for what is open. */
 typedef void dns_fn(void *u, const struct dns_answer *a);
 
+/* dns_read.c: the message that answers a question for SRV or NAPTR records, as it arrived; pure. */
+enum { DNS_MESSAGE_MAX = 65535 };
+void dns_read(struct dns_answer *a, enum dns_kind kind, const unsigned char *m, size_t n);
+
 struct dns *dns_create(struct net *n);
 void dns_destroy(struct dns *d); /* NULL is fine; its handles close with the next turns of the loop */
 void dns_ask(struct dns *d, enum dns_kind kind, const char *name, dns_fn *fn, void *u);

@@ -79,6 +79,13 @@ static bool is_any(const struct addr *a)
 	return memcmp(a->ip, zero, a->family == 4 ? 4 : 16) == 0;
 }
 
+/* What reaches this host whatever its addresses: "any" is taken for the loopback by connect(2) and sendto(2). */
+static bool is_loopback(const struct addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+	return is_any(a) || (a->family == 4 ? a->ip[0] == 127 : memcmp(a->ip, one, 16) == 0);
+}
+
 static bool on_this_host(const struct addr *a)
 {
 	struct ifaddrs *all = NULL;
@@ -101,11 +108,27 @@ static bool on_this_host(const struct addr *a)
 	return found;
 }
 
-bool locate_is(const struct addr *listening, const struct addr *a)
+/* ::ffff:192.0.2.1 leads to 192.0.2.1. */
+static struct addr unmapped(const struct addr *a)
 {
-	if (listening->family != a->family || listening->port != a->port)
+	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+	struct addr v4 = { .family = 4, .port = a->port };
+
+	if (a->family != 6 || memcmp(a->ip, prefix, sizeof(prefix)) != 0)
+		return *a;
+	memcpy(v4.ip, a->ip + sizeof(prefix), 4);
+	return v4;
+}
+
+bool locate_is(const struct addr *listening, const struct addr *to)
+{
+	struct addr a = unmapped(to);
+
+	if (listening->family != a.family || listening->port != a.port)
 		return false;
-	return is_any(listening) ? on_this_host(a) : addr_eq(listening, a);
+	if (is_any(listening))
+		return is_loopback(&a) || on_this_host(&a);
+	return addr_eq(listening, &a) || (is_any(&a) && is_loopback(listening));
 }
 
 static bool is_us(struct net *n, enum sip_transport tp, const struct addr *a)

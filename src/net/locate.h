@@ -18,7 +18,7 @@ int locate(struct net *n, const struct sip_dest *to, struct span request, struct
 /* It could not be reached: avoided for a while, where a name leads there. */
 void locate_failed(struct net *n, enum sip_transport tp, const struct addr *a);
 /* Does who sends to a reach who listens there?  listening may be every address of the host. */
-bool locate_is(const struct addr *listening, const struct addr *a);
+bool locate_is(const struct addr *listening, const struct addr *to);
 void locate_finish(struct net *n);
 
 #endif

@@ -172,7 +172,8 @@ const struct net_stats *net_stats(struct net *n);
  * connection made for one name is not used for another: its certificate was for that one (RFC 5922 7.3).
  * to->ip.family 0: to->host is resolved first, literal addresses at once, names through a cache: by RFC 3263 where to says that
  * port or transport were not given, and the transport in the Via is then made that of the server chosen.
- * 0: on its way, failure comes later by hook if token is not 0; or at once: -ENOTSUP transport, -EAFNOSUPPORT
+ * 0: on its way, failure comes later by hook if token is not 0; 1: the same still waits for its name, and this copy is not needed;
+ * or at once: -ENOTSUP transport, -EAFNOSUPPORT
  * no socket of that family, -EMSGSIZE, -ENOBUFS a limit was reached, -ENOMEM.
  */
 int net_sip_send(struct net *n, const struct sip_dest *to, struct span bytes, uint64_t token);

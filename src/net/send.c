@@ -89,12 +89,27 @@ static struct waiting *waiting_new(struct net *n, const struct sip_dest *to, str
 	return m;
 }
 
+/* Said again while its name is still looked up: once is enough, when there is an answer. */
+static bool waits_already(struct net *n, uint64_t token, struct span bytes)
+{
+	if (token)
+		list_each(l, &n->waiting) {
+			const struct waiting *m = container_of(l, struct waiting, link_all);
+			if (m->token == token && span_eq((struct span){ m->bytes, m->n }, bytes))
+				return true;
+		}
+	return false;
+}
+
 static int send_by_name(struct net *n, const struct sip_dest *to, struct span bytes, uint64_t token)
 {
-	struct waiting *m = waiting_new(n, to, bytes, token);
+	struct waiting *m;
 	struct target t;
 	int r;
 
+	if (waits_already(n, token, bytes))
+		return 1;
+	m = waiting_new(n, to, bytes, token);
 	if (!m)
 		return -ENOBUFS;
 	r = locate(n, to, bytes, &t, &m->wait);

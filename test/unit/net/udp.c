@@ -194,7 +194,8 @@ static void waiting_for_names_is_bounded(void **state)
 	conf.resolve_waiting_max = 2;
 	snprintf(conf.dns_servers, sizeof(conf.dns_servers), "127.0.0.1:%u", me.port);
 	f = fixture_new(&conf, "127.0.0.1");
-	assert_int_equal(net_sip_send(f->net, &to, SPAN("x"), 0), 0);
+	assert_int_equal(net_sip_send(f->net, &to, SPAN("x"), 7), 0);
+	assert_int_equal(net_sip_send(f->net, &to, SPAN("x"), 7), 1); /* it is waiting already */
 	assert_int_equal(net_sip_send(f->net, &to, SPAN("x"), 0), 0);
 	assert_int_equal(net_sip_send(f->net, &to, SPAN("x"), 0), -ENOBUFS);
 	fixture_free(f); /* with both still waiting */

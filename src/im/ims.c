@@ -65,17 +65,15 @@ static bool is_of_hop(struct span name, struct span value)
 	       span_find(value, SPAN("Type 3")) != SPAN_NONE;
 }
 
-/* The parameters of a P-Charging-Vector that cross.  icid: with it, else without. */
-static void w_crossing(struct wbuf *w, struct span value, bool icid)
+/* The parameters of a P-Charging-Vector that cross behind the session's icid, however many. */
+static void w_crossing(struct wbuf *w, struct span value)
 {
 	struct span name, v;
 
 	while (sip_param_next(&value, &name, &v)) {
-		if (is_of_hop(name, v) || (!icid && span_ieq(name, SPAN("icid-value"))))
+		if (is_of_hop(name, v) || span_ieq(name, SPAN("icid-value")))
 			continue;
-		if (w->n)
-			w_chr(w, ';');
-		w_span(w, name);
+		w_chr(w, ';'), w_span(w, name);
 		if (v.n)
 			w_chr(w, '='), w_span(w, v);
 	}
@@ -97,14 +95,10 @@ static void learn_charging(struct session *s, struct span value)
 static void w_charging(struct wbuf *w, const struct leg *l, const struct sip_msg *m, bool request)
 {
 	const struct im *im = l->s->im;
-	char buf[CHARGING_MAX];
-	struct wbuf rest = wbuf_on(buf, sizeof(buf));
 
 	w_str(w, "P-Charging-Vector: "), w_str(w, l->s->ims->charging);
 	if (m)
-		w_crossing(&rest, sip_value(m, SIP_H_P_CHARGING_VECTOR), false);
-	if (w_ok(&rest) && rest.n)
-		w_chr(w, ';'), w_span(w, w_span_of(&rest));
+		w_crossing(w, sip_value(m, SIP_H_P_CHARGING_VECTOR));
 	if (im->conf.ioi[0])
 		w_str(w, request ? ";orig-ioi=\"Type 3" : ";term-ioi=\"Type 3"), w_str(w, im->conf.ioi),
 			w_chr(w, '"');

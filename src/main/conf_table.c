@@ -14,7 +14,8 @@ const char conf_builtin[] = "im: { served_domains: [\"example.com\"] }\n"
 const struct conf_item conf_items[] = {
 { "sip.listen", CONF_LIST, 1, IM_LISTEN_MAX, "udp:ADDRESS:PORT, or the same with tcp:, tls:, ws: or wss:",
   "udp:127.0.0.1:5060 tcp:127.0.0.1:5060", NO_FIELD, conf_set_sip_listen,
-  "Where SIP arrives. An IPv6 address stands in brackets. Port 0 takes any free port. tls: and wss: need sip.tls. ws: and wss: are WebSocket, for clients in a browser." },
+  "Where SIP arrives. An IPv6 address stands in brackets. Port 0 takes any free port. tls: and wss: need sip.tls. ws: and wss: are WebSocket, for clients in a browser; not with im.mode proxy, "
+  "which keeps nothing by which a request inside a dialog would find the connection its client opened (RFC 5626)." },
 { "sip.advertise", CONF_LIST, 0, IM_LISTEN_MAX, "HOST or HOST:PORT", "", NO_FIELD, conf_set_sip_advertise,
   "What Via and Contact say instead of the address listened on: one for all of sip.listen, or one for each "
   "in the same order. Needed where sip.listen says 0.0.0.0 or [::]." },

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""torture.py udp|tcp|tls PARLEYD DIR...
+"""torture.py udp|tcp|tls|ws|wss PARLEYD DIR...
 
 The messages of RFC 4475 and RFC 5118 against the real server, each on a connection of its own where there are
-connections: DIR/verdicts.tsv says what may come back (file, section, class, answers).  In between and at the end the server
-answers OPTIONS as ever.  Answers to datagrams go where their Via says, mostly not to us: over UDP what must not be answered is
+connections: DIR/verdicts.tsv says what may come back (file, section, class, answers).  After each the server answers
+OPTIONS as ever.  Answers to datagrams go where their Via says, mostly not to us: over UDP what must not be answered is
 looked at, and that the server lives.  Exit: 0 good, 77 none of the folders is here, 1 else."""
 import contextlib
 import os
@@ -37,11 +37,11 @@ def identity(folder):
 def server(program, transport, port):
     with tempfile.TemporaryDirectory(prefix="parley-torture.") as folder:
         tls = ""
-        if transport == "tls":
+        if transport in ("tls", "wss"):
             identity(folder)
             tls = f'  tls: {{ certificate: "{folder}/cert.pem", key: "{folder}/key.pem" }}\n'
         with open(f"{folder}/parleyd.yaml", "w", encoding="ascii") as f:
-            f.write(f'sip:\n  listen: ["{transport}:127.0.0.1:{port}"]\n{tls}'
+            f.write(f'sip:\n  listen: ["{transport}:127.0.0.1:{port}"{", " + chr(34) + "tcp:127.0.0.1:0" + chr(34) if transport in ("ws", "wss") else ""}]\n{tls}'
                     f'im: {{ served_domains: ["example.com", "example.net"], not_im: reject }}\nmsrp: {{ listen: ["tcp:127.0.0.1:0"] }}\ndrain_s: 0\n')
         with open(f"{folder}/log", "w+", encoding="utf-8", errors="replace") as log, subprocess.Popen(
                 [program, "-c", f"{folder}/parleyd.yaml"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
@@ -76,6 +76,42 @@ def receive(s):
         return got
 
 
+def upgrade(s):
+    """WebSocket, by hand (RFC 6455 4.1, RFC 7118 4)."""
+    s.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+              b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n\r\n")
+    got = b""
+    while b"\r\n\r\n" not in got:
+        piece = s.recv(1)
+        if not piece:
+            sys.exit(f"no WebSocket: {got}")
+        got += piece
+
+
+def frame(data):
+    """One message in one frame, under a mask of zeros; what is no UTF-8 is binary (RFC 7118 5)."""
+    try:
+        data.decode()
+        head = b"\x81"
+    except UnicodeDecodeError:
+        head = b"\x82"
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+    return head + size + bytes(4) + data
+
+
+def unframe(got):
+    """The text of all messages, one after the other."""
+    text, at = b"", 0
+    while at + 2 <= len(got):
+        size, begin = got[at + 1] & 0x7f, at + 2
+        if size == 126:
+            size, begin = int.from_bytes(got[begin:begin + 2], "big"), begin + 2
+        if got[at] & 0x0f in (0, 1, 2):
+            text += got[begin:begin + size]
+        at = begin + size
+    return text
+
+
 def exchange(transport, port, data):
     if transport == "udp":
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -83,10 +119,14 @@ def exchange(transport, port, data):
             s.send(data)
             return receive(s)
     with socket.create_connection(("127.0.0.1", port)) as s:
-        if transport == "tls":
+        if transport in ("tls", "wss"):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             s = context.wrap_socket(s)
+        if transport in ("ws", "wss"):
+            upgrade(s)
+            s.sendall(frame(data))
+            return unframe(receive(s))
         with contextlib.suppress(ConnectionError, ssl.SSLError):  # refused before all of it was read
             s.sendall(data)
         return receive(s)
@@ -149,9 +189,9 @@ def main():
                     print(f"{name} over {transport}: answered {got or 'not at all'}, right is {cls} {answers}")
                 if p.poll() is not None:
                     sys.exit(f"{name} over {transport}: the server is gone")
-            if not options(transport, port):
-                bad += 1
-                print(f"after {folder} over {transport}: OPTIONS is not answered")
+                if not options(transport, port):
+                    bad += 1
+                    print(f"after {name} over {transport}: OPTIONS is not answered")
     print(f"{tried} messages over {transport}, {answered} answered to us, {bad} wrong")
     sys.exit(bad != 0 or p.returncode != 0)
 

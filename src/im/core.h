@@ -238,8 +238,9 @@ struct session {
 	enum sess_state state;
 	enum im_case scase;
 	enum im_class class;
-	enum side initiator;                        /* side the dialog-creating INVITE came from */
-	bool counted;                               /* among those of its user (limits.c) */
+	enum side initiator;   /* side the dialog-creating INVITE came from */
+	bool counted : 1;      /* among those of its user (limits.c) */
+	unsigned repaired : 2; /* a bit per side: it has the path that we offered since it lost one (UP-12) */
 	const char *role_evidence, *class_evidence; /* static: what decided them */
 	char *served_user;                          /* owned */
 	struct ims *ims;                            /* owned: ims.c; NULL: nothing of it was heard */

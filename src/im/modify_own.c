@@ -187,6 +187,7 @@ static void own_accepted(struct session *s, const struct sip_msg *resp, uint64_t
 	more = !s->own->follows && offer_concerns(l, answer);
 	session_media_check(s, now_us);
 	modify_release(s);
+	s->repaired |= s->own->repair & 1u << r->side;
 	s->own->want &= ~(1u << r->side);
 	s->own->repair &= ~(1u << r->side);
 	s->own->want |= (unsigned)more << l->side;

@@ -78,6 +78,7 @@ void plane_lost(struct plane_end *e, const char *why)
 	if (e->lost)
 		return;
 	e->lost = true;
+	e->unheard = e->path && !e->path->seen;
 	e->why = why;
 	list_del(&e->on_lost);
 	list_push(&end_planes(e)->lost, &e->on_lost);

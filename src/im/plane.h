@@ -182,6 +182,8 @@ void plane_forking(struct plane *p, enum side far, bool on, uint64_t now_us);
 /* Has an end of that side lost its connection, and may that be ours to make again? */
 enum plane_loss { PLANE_WHOLE, PLANE_LOST, PLANE_LOST_OURS };
 enum plane_loss plane_loss(const struct plane *p, enum side s);
+/* Of what is lost there: on its present path nobody was ever met, so that another one promises nothing. */
+bool plane_unheard(const struct plane *p, enum side s);
 /* Nothing will be repaired: what waits fails, and its senders are told (UPA-14). */
 void plane_give_up(struct plane *p, uint64_t now_us);
 

@@ -111,7 +111,8 @@ struct plane_end {
 	uint8_t n_old;
 	uint16_t n_msgs;
 	uint16_t n_reports; /* messages received here that wait for a success REPORT */
-	bool lost;          /* until it is bound again */
+	bool lost : 1;      /* until it is bound again */
+	bool unheard : 1;   /* and was, on the path it has lost, never */
 	struct plane_path *path, *next;
 	struct plane_peer *next_peer;
 	struct plane_path *spare; /* becomes the shadow if the answer moves the peer */

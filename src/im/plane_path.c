@@ -418,11 +418,11 @@ void plane_path_on_timer(struct timer *t, uint64_t now_us)
 		timer_set(ps->wheel, t, p->bound_us, plane_path_on_timer);
 		plane_path_check_drain(e);
 	} else if (!p->seen) { /* UP-16; an old one need not wait for it any longer */
-		p->seen = true;
 		if (!path_up(p)) {
 			plane_lost(e, "no connection");
 			plane_held_give_up(e); /* UPA-14 */
 		}
+		p->seen = true;
 		plane_path_check_drain(e);
 	}
 	plane_leave(ps, true);

@@ -25,8 +25,8 @@ static void connect_later(struct plane_path *p)
 
 void plane_repair_lost(struct plane_path *p, const char *why)
 {
-	p->seen = false;
 	plane_lost(p->end, why);
+	p->seen = false;
 	if (p->peer->active && end_planes(p->end)->conf.repair == PLANE_RECONNECT)
 		connect_later(p);
 }
@@ -36,12 +36,12 @@ void plane_repair_refused(struct plane_path *p, unsigned code)
 	plane_path_detach(p);
 	if (p->state != PATH_CURRENT)
 		return;
-	p->seen = false;
-	p->again = false;
-	p->tries = NO_MORE;
 	plane_lost(p->end, code == 0     ? plane_stranger
 			   : code == 506 ? "506 from the peer"
 					 : "481 from the peer");
+	p->seen = false;
+	p->again = false;
+	p->tries = NO_MORE;
 }
 
 static bool keeps_alive(const struct plane_path *p)
@@ -120,6 +120,14 @@ enum plane_loss plane_loss(const struct plane *p, enum side s)
 		loss = PLANE_LOST;
 	}
 	return loss;
+}
+
+bool plane_unheard(const struct plane *p, enum side s)
+{
+	for (unsigned i = 0; i < p->n_lines; i++)
+		if (p->line[i]->end[s].lost && p->line[i]->end[s].unheard)
+			return true;
+	return false;
 }
 
 void plane_give_up(struct plane *p, uint64_t now_us)

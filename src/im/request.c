@@ -230,12 +230,18 @@ static void not_up(const struct leg *l, const struct sip_msg *m, struct refusal 
 	}
 }
 
+/* It was answered without a transaction that would know it (request_bye_alone). */
+static bool is_bye_again(const struct leg *l, const struct sip_msg *m)
+{
+	return m->method == SIP_BYE && l->state == LEG_OVER && m->cseq == l->dlg.remote_cseq;
+}
+
 static void in_dialog(struct im *im, struct leg *l, struct sip_stxn *t, const struct sip_msg *m,
 		      uint64_t now_us)
 {
 	struct refusal r = { 0 };
 
-	if (sip_dialog_in_order(&l->dlg, m) != 0) {
+	if (!is_bye_again(l, m) && sip_dialog_in_order(&l->dlg, m) != 0) {
 		refuse(&r, 500, "Out of order");
 		answer(im, l, t, &r, now_us);
 		return;
@@ -313,6 +319,8 @@ bool request_bye_alone(struct im *im, const struct sip_msg *m, uint64_t now_us)
 	if (bad_target(m, &r))
 		return false;
 	l = leg_find(im, m);
+	if (l && is_bye_again(l, m))
+		return true;
 	if (!l || l->state == LEG_NONE || bad_require(l, m, &r) || sip_dialog_in_order(&l->dlg, m) != 0)
 		return false;
 	session_on_bye(l, NULL, m, now_us);

@@ -225,6 +225,10 @@ static void on_plane_lost(void *session, enum side side, unsigned line, const ch
 	if (s->state <= SESS_UP && !timer_is_set(&s->t_media))
 		timer_set(&s->im->wheel, &s->t_media, now_us + s->im->conf.plane.repair_wait_ms * US_PER_MS,
 			  on_media_gone);
+	if (!plane_unheard(s->plane, side))
+		s->repaired &= ~(1u << side);
+	if (s->repaired & 1u << side)
+		return; /* that was us, and in vain: the peer has the rest of the wait to come by itself */
 	if (repair == PLANE_REINVITE_ALL || (repair == PLANE_REINVITE && loss == PLANE_LOST_OURS))
 		modify_repair(s, side, now_us);
 }

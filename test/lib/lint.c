@@ -198,6 +198,8 @@ static bool check_response(struct lint_leg *g, const struct wire *m, char why[20
 			continue;
 		if (m->status == 481 && method_is(m, "CANCEL"))
 			continue; /* what it cancelled is over and forgotten */
+		if (g->gaps && method_is(m, "BYE"))
+			continue; /* answered without memory, and not remembered: its dialog is over */
 		if (g->gaps && f->bytes.n > 11 && (f->bytes.p[8] == '5'))
 			continue; /* refused for want of memory, not remembered, and tried again */
 		if (m->status < 200)

@@ -115,7 +115,10 @@ void answer_send(struct ua *ua, const char *method, uint32_t cseq, unsigned stat
 		psdp_write(&ua->d.sdp, &w, offer);
 	o.body = w_span_of(&w);
 	if (sdp && strstr(sdp, "nopath")) /* that was a slip of the tongue */
-		memcpy(ua->d.sdp.line, before.line, sizeof(before.line));
+		for (unsigned i = 0; i < before.n; i++) {
+			memcpy(before.line[i].proto, ua->d.sdp.line[i].proto, sizeof(before.line[i].proto));
+			ua->d.sdp.line[i] = before.line[i];
+		}
 	struct span bytes = pup_response(&ua->p, &ua->d, method, status, &o, out, &back, &why);
 	bool ok = status >= 200 && status < 300 && strcmp(method, "INVITE") == 0;
 	sim_trace(ua->sim, "%s%u > as %u %s cseq=%u%s%s", ua->p.name, ua->s->id, status, method, cseq,
@@ -157,7 +160,7 @@ struct due { /* an answer that takes its time */
 	struct ua *ua;
 	uint32_t cseq;
 	unsigned status;
-	char method[16], sdp[64];
+	char method[16], sdp[128];
 	bool has_sdp;
 };
 
@@ -215,6 +218,15 @@ static unsigned refusal(struct sim *sim, bool update)
 	return codes[rng_below(&sim->rng, ARRAY_LEN(codes))];
 }
 
+/* An answer that can be used. */
+static const char *words_of(struct ua *ua)
+{
+	static char words[128];
+	snprintf(words, sizeof(words), chance(ua->sim, 200) ? "answer,path" : "answer");
+	plan_extra(ua, false, words, sizeof(words));
+	return words;
+}
+
 static void answer_modification(struct ua *ua, const struct wire *m)
 {
 	struct sim *sim = ua->sim;
@@ -248,7 +260,7 @@ static void answer_modification(struct ua *ua, const struct wire *m)
 	else if (offer && !sim->healed && chance(sim, sim->f.bad_answer))
 		later(ua, m, t, 200, chance(sim, 500) ? "answer,nopath" : NULL);
 	else
-		later(ua, m, t, 200, offer && chance(sim, 200) ? "answer,path" : sdp);
+		later(ua, m, t, 200, offer ? words_of(ua) : sdp);
 }
 
 static void answer_cancel(struct ua *ua, const struct wire *m)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What peers do by themselves: call, change the session, talk, hang up, vanish. */
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "sim.h"
@@ -82,7 +83,7 @@ static void modify(struct ua *ua)
 		"v=1",
 	};
 	struct sim *sim = ua->sim;
-	char word[64];
+	char word[200];
 	bool update = chance(sim, 500);
 	if (ua_busy(ua) && !chance(sim, sim->f.rude))
 		return;
@@ -108,6 +109,7 @@ static void modify(struct ua *ua)
 	else if ((strcmp(word, "chat") == 0 || strcmp(word, "audio") == 0) && ua->d.sdp.n == PSDP_LINES)
 		snprintf(word, sizeof(word),
 			 "path"); /* its own description is full: lines never go (RFC 3264 8) */
+	plan_extra(ua, true, word, sizeof(word));
 	ua->s->rude |= ua_busy(ua);
 	if (ua->offer_out || ua->offer_in) /* rude, but not mad: what it offers is what it offered */
 		snprintf(word, sizeof(word), "same");
@@ -115,6 +117,58 @@ static void modify(struct ua *ua)
 		ua_send(ua, "UPDATE", word, NULL);
 	else
 		invite(ua, word);
+}
+
+void plan_unequal(struct ua *ua)
+{
+	struct psdp_line *l = &ua->d.sdp.line[0];
+	bool plain = (ua->side == SIDE_A) == (ua->s->sim->seed / 7 % 2 == 0);
+	snprintf(l->accept, sizeof(l->accept), plain ? "text/plain" : "message/cpim");
+	snprintf(l->wrapped, sizeof(l->wrapped), plain ? "" : "text/plain");
+}
+
+static void add(char *words, size_t cap, const char *fmt, ...)
+{
+	size_t n = strlen(words);
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(words + n, cap - n, fmt, ap);
+	va_end(ap);
+}
+
+/* A file that broke off or was given up goes on where its receiver stopped, on a new line (RFC 5547 8.6). */
+static bool plan_resume(struct ua *ua, char *words, size_t cap)
+{
+	struct sim *sim = ua->sim;
+	unsigned n = ua->d.sdp.n;
+	for (unsigned i = 1; i < n && n < 8; i++) {
+		const struct mline *l = &ua->line[i];
+		const struct message *m = &sim->message[l->begun ? l->begun - 1 : 0];
+		uint64_t has = l->base + m->received;
+		if (!l->begun || !l->on || has == 0 || has >= FILE_SIZE ||
+		    !(m->given_up || m->refused || m->told))
+			continue;
+		add(words, cap, ",zero%u,file=%u,line%u=a=file-range:%u-%u", i + 1, FILE_SIZE, n + 1,
+		    (unsigned)has + 1, FILE_SIZE);
+		ua->line[n] = (struct mline){ .conn = -1, .rest = 1 + m->key };
+		return true;
+	}
+	return false;
+}
+
+void plan_extra(struct ua *ua, bool offer, char *words, size_t cap)
+{
+	struct sim *sim = ua->sim;
+	bool tls = strstr(ua->d.sdp.line[0].proto, "TLS") != NULL;
+	if (extra(sim, sim->tls)) {
+		if (offer)
+			add(words, cap, tls && extra(sim, 500) ? ",tcp1" : ",tls1");
+		add(words, cap, ",path1,fp1=%s", extra(sim, sim->wrong) ? "z" : media_cert(ua));
+	}
+	if (!offer || !sim->files || (extra(sim, 400) && plan_resume(ua, words, cap)))
+		return;
+	if (extra(sim, sim->files) && ua->d.sdp.n < 5)
+		add(words, cap, ",file");
 }
 
 /* RFC 4028 7.3: once more, with what the 422 asked for. */
@@ -177,7 +231,12 @@ static void on_repair(struct world *w, void *arg, uint64_t n)
 		world_at(w, w->now_us + US_PER_S, on_repair, ua, n);
 		return;
 	}
-	ua_send(ua, "INVITE", "path1", NULL);
+	char words[200] = "";
+	add(words, sizeof(words), "path1,fp1=%s", media_cert(ua));
+	for (unsigned i = 1; i < 9; i++)
+		if (ua->line[i].on && ua->line[i].file && !ua->line[i].bound)
+			add(words, sizeof(words), ",path%u", i + 1);
+	ua_send(ua, "INVITE", words, NULL);
 }
 
 static void on_reconnect(struct world *w, void *arg, uint64_t n)
@@ -204,7 +263,8 @@ static void on_begin(struct world *w, void *arg, uint64_t n)
 {
 	struct ua *ua = arg;
 	struct sim *sim = ua->sim;
-	invite(ua, chance(sim, sim->f.offerless) ? NULL : "same");
+	bool tls = extra(sim, sim->tls);
+	invite(ua, chance(sim, sim->f.offerless) ? NULL : tls ? "tls1" : "same");
 }
 
 /* Whatever still lives when the load stops is hung up by both sides, so that each side gets to know. */

@@ -108,13 +108,29 @@ static void draw_faults(struct sim *sim)
 	f->fork_race = sometimes(sim, 700);
 }
 
+/* Of their own, so that a seed without them is what it was. */
+static void draw_extra(struct sim *sim)
+{
+	static const unsigned some[] = { 0, 0, 150, 400 };
+	struct rng *r = &sim->extra;
+	rng_seed(r, sim->seed ^ 0x5547);
+	if (rng_below(r, 4) == 0)
+		return;
+	sim->tls = some[rng_below(r, ARRAY_LEN(some))];
+	sim->wrong = some[rng_below(r, ARRAY_LEN(some))] / 2;
+	sim->files = some[rng_below(r, ARRAY_LEN(some))];
+	sim->w.conf.allow_downgrade = rng_below(r, 4) != 0;
+	sim->w.conf.plane.transport[SIDE_B] = rng_below(r, 3) ? 0 : 1 + (uint32_t)rng_below(r, 2);
+	sim->w.conf.plane.cpim_adapt = rng_below(r, 3) == 0;
+}
+
 static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
 {
 	struct world_hooks h = { .u = sim,
 				 .sip_out = net_on_sip_out,
 				 .msrp_incoming = media_incoming,
 				 .msrp_up = media_up,
-				 .msrp_bytes = media_bytes,
+				 .msrp_bytes = hear_bytes,
 				 .msrp_down = media_down,
 				 .log = on_log,
 				 .check = check_event,
@@ -142,6 +158,7 @@ static bool sim_begin(struct sim *sim, uint64_t seed, unsigned sessions)
 	sim->w.conf.plane.repair = (uint8_t)rng_below(&sim->repairs, PLANE_REINVITE_ALL + 1);
 	if (rng_below(&sim->repairs, 3) == 0)
 		sim->w.conf.plane.keepalive_ms = 5000;
+	draw_extra(sim);
 	sim->w.pipe_random = true;
 	sim->w.pipe_delay_us = between(sim, 0, 60) * US_PER_MS + 1;
 	sim->w.pipe_segment = (size_t)between(sim, 1, 3000) + 40;
@@ -206,6 +223,7 @@ int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
 struct totals {
 	uint64_t seeds, sessions, events, sip, bytes, oom, compared;
+	uint64_t tls, wrong, files, resumed;
 	struct im_metrics mx;
 	bool dirty; /* a failed seed left its memory behind: no more leak checks */
 };
@@ -235,6 +253,10 @@ static bool run_seed(uint64_t seed, unsigned sessions, bool ladder, struct total
 	t->bytes += sim->n_bytes;
 	t->oom += sim->n_oom;
 	t->compared += sim->n_compared;
+	t->tls += sim->n_tls;
+	t->wrong += sim->n_wrong;
+	t->files += sim->n_files;
+	t->resumed += sim->n_resumed;
 	if (ok) {
 		struct im_metrics mx;
 		im_metrics(sim->w.im, &mx);
@@ -313,6 +335,9 @@ int main(int argc, char **argv)
 	       (unsigned long long)t.mx.compensations, (unsigned long long)t.mx.glare,
 	       (unsigned long long)t.mx.refreshes, (unsigned long long)t.mx.sessions_expired,
 	       (unsigned long long)t.mx.msrp_messages, (unsigned long long)t.mx.msrp_failed);
+	printf("%llu connections by TLS, %llu of them under another's certificate; %llu files, %llu of them resumed; %llu envelopes\n",
+	       (unsigned long long)t.tls, (unsigned long long)t.wrong, (unsigned long long)t.files,
+	       (unsigned long long)t.resumed, (unsigned long long)t.mx.msrp_adapted);
 	fflush(stdout);
 	if (bad)
 		_exit(1); /* what a failed seed left behind is no leak of the server */

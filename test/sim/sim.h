@@ -17,11 +17,12 @@
 enum {
 	CALLS = 24,
 	LINES = PSDP_LINES,
-	CONNS = 24,
+	CONNS = 96,
 	PIECES = 48,
 	MESSAGES = 400,
 	TRACE_KEPT = 90,
 	FORKS = 2,
+	FILE_SIZE = 4092,
 	EARLY = 6
 };
 
@@ -81,6 +82,10 @@ struct mline { /* one media line as committed */
 	bool active, may_send;
 	int conn; /* -1: none */
 	bool bound;
+	bool tls, wrong;     /* wrong: our description names another certificate than we show */
+	bool file;           /* it carries one (RFC 5547), of FILE_SIZE bytes */
+	unsigned begun;      /* 1 + the message it is carried in; 0: not yet */
+	unsigned rest, base; /* rest: 1 + the message that began it; base: bytes that are there already */
 };
 
 struct piece {                     /* one SEND on the wire, by its tid */
@@ -99,7 +104,11 @@ struct message {      /* one MSRP message of a peer, and what became of it */
 	/* What may come a second time: what came on connections before the present one, and what its sender sent again. */
 	unsigned on_serial;
 	uint64_t before, again;
-	uint64_t ok200;   /* its sender has a 200 up to here */
+	uint64_t ok200;      /* its sender has a 200 up to here */
+	bool file, given_up; /* given_up: by its sender */
+	bool stranger;    /* all of it went over connections with a certificate that its SDP does not name */
+	unsigned key;     /* of its bytes, which are those of this message, */
+	uint64_t base;    /* from after this one on */
 	uint64_t said_us; /* when its sender wrote of it last */
 	bool told;        /* a failure REPORT came */
 	unsigned n_ok;
@@ -211,8 +220,11 @@ struct sess {
 
 struct sim {
 	struct world w;
-	struct rng rng;     /* the peers' and the network's; the server's is in w */
-	struct rng repairs; /* what is done about lost connections */
+	struct rng rng;             /* the peers' and the network's; the server's is in w */
+	struct rng repairs;         /* what is done about lost connections */
+	struct rng extra;           /* TLS, files, envelopes */
+	unsigned tls, wrong, files; /* in 1/1000, of modifications; wrong: of those with TLS */
+	uint64_t n_tls, n_wrong, n_files, n_resumed;
 	struct faults f;
 	uint64_t seed, load_end_us;
 	unsigned n_sess;
@@ -238,6 +250,11 @@ static inline bool chance(struct sim *sim, unsigned per_mille)
 static inline uint64_t between(struct sim *sim, uint64_t a, uint64_t b)
 {
 	return a + rng_below(&sim->rng, b - a + 1);
+}
+
+static inline bool extra(struct sim *sim, unsigned per_mille)
+{
+	return rng_below(&sim->extra, 1000) < per_mille;
 }
 
 /* The address of this number (ua->contact) as a URI's user part; from one: its number. */
@@ -304,6 +321,9 @@ void plan_session(struct sess *s);
 void plan_next(struct ua *ua);
 void plan_retry(struct ua *ua, uint64_t delay_us);
 void plan_repair(struct ua *ua);
+/* Further words for an offer or answer (after a comma): to TLS, back, under another's certificate; a file begun or resumed. */
+void plan_unequal(struct ua *ua); /* what it takes */
+void plan_extra(struct ua *ua, bool offer, char *words, size_t cap);
 void plan_longer(struct ua *ua, const struct call *c, unsigned least_s); /* after a 422 */
 
 /* media.c */
@@ -316,10 +336,16 @@ void media_check_end(struct sim *sim);
 void media_close_all(struct ua *ua);
 int media_incoming(void *u, struct wconn *c, const struct addr *to, void **peer);
 void media_up(void *u, struct wconn *c, void *peer, bool up);
-size_t media_bytes(void *u, struct wconn *c, void *peer, struct span bytes);
 void media_down(void *u, struct wconn *c, void *peer);
-const char *media_direction(struct span m); /* of one media section */
-char media_byte(unsigned message, uint64_t at);
+const char *media_direction(struct span m);            /* of one media section */
+char media_byte(const struct message *m, uint64_t at); /* from 1 */
+uint64_t media_head(const struct message *m);          /* bytes before its content: of CPIM */
+const char *media_name(const struct ua *ua);
+const char *media_cert(const struct ua *ua); /* the certificate it shows */
+void media_line_bound(struct ua *ua, unsigned i, bool bound);
+
+/* hear.c */
+size_t hear_bytes(void *u, struct wconn *c, void *peer, struct span bytes);
 
 /* check.c */
 void check_out(struct ua *ua, const struct wire *m); /* the server sent m to ua */

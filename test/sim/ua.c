@@ -71,6 +71,9 @@ void ua_init(struct ua *ua, struct sess *s, enum side side, unsigned fork)
 	snprintf(ua->d.local_tag, sizeof(ua->d.local_tag), "%s-t%u", ua->p.name, s->id);
 	snprintf(ua->d.sdp.who, sizeof(ua->d.sdp.who), "%s%u%.1s", side == SIDE_A ? "a" : "b", s->id,
 		 &"\0xy"[fork]);
+	snprintf(ua->d.sdp.line[0].fp, sizeof(ua->d.sdp.line[0].fp), "%s", media_cert(ua));
+	if (s->sim->w.conf.plane.cpim_adapt) /* one takes envelopes only, the other none */
+		plan_unequal(ua);
 	snprintf(ua->d.sdp.line[0].session, sizeof(ua->d.sdp.line[0].session), "%s-s0", ua->d.sdp.who);
 	timer_plan(ua);
 	rel_plan(ua);

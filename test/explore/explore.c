@@ -48,6 +48,8 @@ static const struct setting settings[] = {
 	  "from the first INVITE of the far side on, out of the media path, with reliable\n"
 	  "                 provisional responses",
 	  "", BOTH, .rel = { true, true }, .terminating = true, .unanchored = true, SOME },
+	{ "tls", "a conversation whose every new offer changes between TCP and TLS", UP_A, BOTH, .tls = true,
+	  MANY },
 	{ "setup", "from the first INVITE of the served user on", "", BOTH, SOME },
 	{ "called", "from the first INVITE of the far side on", "", BOTH, .terminating = true, SOME },
 };

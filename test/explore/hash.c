@@ -65,7 +65,7 @@ static void put_age(struct hasher *h, const char *name, uint64_t since)
 static void put_desc(struct hasher *h, const struct peer *p, const struct desc *d)
 {
 	put_rel(h, "v", d->version, p->version);
-	put(h, "good", d->good);
+	put(h, "good", d->good | d->tls << 1);
 	put_rel(h, "path", d->version ? d->path + 1u : 0, p->path + 1u);
 }
 
@@ -87,7 +87,7 @@ static void put_their(struct hasher *h, const struct peer *p, const struct their
 	if (!q->state)
 		return;
 	put(h, "flags",
-	    q->offer | q->rang << 1 | q->owed << 2 | q->exchanged << 3 | q->rel << 7 |
+	    q->offer | q->rang << 1 | q->owed << 2 | q->exchanged << 3 | q->rel << 7 | q->tls << 8 |
 		    (uint64_t)q->reliable << 4);
 	put_rel(h, "cseq", q->cseq, p->watch.cseq);
 	put_rel(h, "far", q->far_version, p->watch.version);
@@ -99,6 +99,7 @@ static void put_msg(struct hasher *h, const struct peer *p, const struct msg *m,
 {
 	put(h, "msg", m->method | (uint64_t)m->status << 8 | (uint64_t)m->fork << 32);
 	put_rel(h, "cseq", m->cseq, (m->status != 0) == up ? p->watch.cseq : p->cseq);
+	put(h, "tls", m->tls);
 	put_rel(h, "v", m->version, up ? p->version : p->watch.version);
 	put_rel(h, "rseq", m->rseq, (m->status != 0) == up ? p->rel.rseq : p->far_rseq);
 }
@@ -125,6 +126,7 @@ static void put_peer(struct hasher *h, const struct peer *p)
 	put(h, "state", p->state);
 	if (p->state < PEER_ENDING)
 		put(h, "asks", p->asks);
+	put(h, "tls", p->tls);
 	put(h, "flags", p->lost | p->ack_lost << 1 | (p->far_tag[0] != 0) << 2 | (p->target[0] != 0) << 3);
 	put_mine(h, p, &p->inv), put_mine(h, p, &p->upd), put_mine(h, p, &p->bye);
 	put_mine(h, p, &p->prack);
@@ -261,6 +263,7 @@ static uint32_t version_of(struct span sdp)
 static void put_text(struct hasher *h, const char *name, const char *p, size_t n, uint64_t newest)
 {
 	put_rel(h, name, p ? version_of((struct span){ p, n }) : 0, newest);
+	put(h, "tls", p && span_find((struct span){ p, n }, SPAN("/TLS/")) != SPAN_NONE);
 }
 
 /* Behind its o= line, as offer.c takes it. */
@@ -424,6 +427,7 @@ static void put_path(struct hasher *h, const struct plane_path *p, const struct 
 	if (!p)
 		return;
 	oa = &s->leg[p->end->side].oa;
+	put(h, "tp", p->tp);
 	put(h, "state", p->state | p->seen << 2 | p->takeover << 3 | p->shadow << 4 | p->again << 5);
 	put(h, "tries", p->tries);
 	put(h, "conn", p->conn ? 1u + p->conn->up : 0);

@@ -34,6 +34,7 @@ struct msg {             /* what is of interest in a message */
 	uint32_t cseq;
 	uint32_t rseq;    /* of a reliable 1xx, or the one a PRACK is for; 0: none */
 	bool rel;         /* reliable ones may be given (Supported: 100rel) */
+	bool tls;         /* its SDP says TLS */
 	uint32_t version; /* of its SDP; 0: none */
 	uint64_t sdp;     /* hash of the SDP; 0: none */
 	uint64_t bytes;   /* hash of all of it */
@@ -44,6 +45,7 @@ struct desc {             /* an SDP of a peer: version and the two others make i
 	uint32_t version; /* 0: none */
 	uint16_t path;
 	bool good; /* else one that nobody can accept */
+	bool tls;
 	uint64_t hash;
 };
 
@@ -74,6 +76,7 @@ struct their { /* a request of the server to the peer */
 	bool offer;       /* it brought one */
 	bool rang;        /* a 1xx of ours went out */
 	bool rel;         /* it may be answered by reliable 1xx */
+	bool tls;         /* its offer says TLS */
 	bool owed;        /* our 2xx made an offer: the ACK owes the answer */
 	bool exchanged;   /* offer and answer were complete before our final answer */
 	uint8_t reliable; /* 1xx of ours that were */
@@ -121,6 +124,7 @@ struct peer {
 	bool lost;     /* its MSRP connection was cut since its last exchange */
 	bool ack_lost; /* our last ACK has not reached the server */
 	uint8_t asks;  /* requests it may still begin */
+	bool tls;      /* its line is, as last agreed on */
 	bool early;    /* a first exchange is done, before the call is up: UPDATE may be used */
 	struct mine inv, upd, bye, prack;
 	struct their tinv, tupd;
@@ -166,6 +170,7 @@ struct setting { /* what is fixed for a run, and said by --setting */
 	uint32_t expires_s; /* and the server wants them; 0: it does not */
 	bool terminating;   /* the call comes from the controlling side */
 	bool unanchored;    /* out of the media path */
+	bool tls;           /* each new offer changes from TCP to TLS or back */
 	uint8_t asks[2];    /* requests each side may begin after the script */
 	uint8_t faults, cuts, byes, cancels, odd;
 };
@@ -208,13 +213,14 @@ uint64_t world_next(void); /* earliest timer; UINT64_MAX: none */
 void wire_read(struct span bytes, struct msg *m, uint64_t *rest);
 /* What the first messages tell the peer of its dialog. */
 void wire_learn(struct peer *p, struct span bytes, const struct msg *m);
+uint8_t wire_digest(unsigned side); /* each byte of that of the peer's certificate */
 /* sdp NULL: without.  An ACK or CANCEL has the number of its INVITE; ok: the ACK is that of a 2xx. */
 void wire_request(const struct peer *p, enum sip_method method, uint32_t cseq, bool ok,
 		  const struct desc *sdp, struct text *out);
 void wire_response(const struct peer *p, enum sip_method method, uint32_t cseq, const char *branch,
 		   unsigned status, uint32_t rseq, const struct desc *sdp, struct text *out);
 /* A new SDP of this peer. */
-struct desc wire_sdp_new(struct peer *p, bool good);
+struct desc wire_sdp_new(struct peer *p, bool good, bool tls);
 void wire_sdp(const struct peer *p, const struct desc *d, struct wbuf *w);
 
 struct model *model(void);

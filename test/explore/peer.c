@@ -22,6 +22,7 @@ static bool offer_theirs_open(const struct peer *p)
 static void commit(struct peer *p, const struct desc *ours, uint32_t far_version, uint64_t far)
 {
 	p->local = *ours;
+	p->tls = ours->tls;
 	p->remote_v = far_version;
 	p->remote = far;
 }
@@ -91,7 +92,7 @@ void peer_ask(struct peer *p, enum ask what)
 	if (what == ASK_REFRESH)
 		o->sdp = p->local;
 	else if (o->offer)
-		o->sdp = wire_sdp_new(p, what != ASK_BAD);
+		o->sdp = wire_sdp_new(p, what != ASK_BAD, p->tls != (run.set->tls && p->state == PEER_UP));
 	wire_request(p, method, o->cseq, false, o->offer ? &o->sdp : NULL, &p->request);
 	world_hear(p, &p->request);
 }
@@ -150,7 +151,7 @@ void peer_answer(struct peer *p, enum sip_method method, unsigned status, enum b
 	struct their was = *q;
 
 	if (sdp)
-		d = wire_sdp_new(p, body == BODY_GOOD);
+		d = wire_sdp_new(p, body == BODY_GOOD, q->offer ? q->tls : p->tls);
 	if (status < 200) {
 		struct text t;
 		q->rang = true;
@@ -178,7 +179,7 @@ void peer_reliable(struct peer *p, bool sdp)
 	p->rel.open = true;
 	p->rel.rseq++;
 	p->rel.owed = sdp && !q->offer;
-	p->rel.sdp = sdp ? wire_sdp_new(p, true) : (struct desc){ 0 };
+	p->rel.sdp = sdp ? wire_sdp_new(p, true, q->offer ? q->tls : p->tls) : (struct desc){ 0 };
 	q->exchanged |= sdp && q->offer; /* in force once it is acknowledged */
 	wire_response(p, SIP_INVITE, q->cseq, q->branch, 183, p->rel.rseq, sdp ? &p->rel.sdp : NULL, &t);
 	world_hear(p, &t);
@@ -262,7 +263,7 @@ static void on_2xx_invite(struct peer *p, struct mine *o, const struct msg *m)
 	if (o->offer && m->version && !o->exchanged)
 		commit(p, &o->sdp, m->version, m->sdp);
 	if (o->offerless && m->version && !o->exchanged) {
-		answer = wire_sdp_new(p, true);
+		answer = wire_sdp_new(p, true, m->tls);
 		commit(p, &answer, m->version, m->sdp);
 	}
 	p->lost = false;
@@ -283,7 +284,7 @@ static void on_reliable(struct peer *p, struct mine *o, const struct msg *m)
 	p->far_rseq = m->rseq;
 	if (m->version && !o->exchanged) {
 		if (o->offerless)
-			answer = wire_sdp_new(p, true);
+			answer = wire_sdp_new(p, true, m->tls);
 		commit(p, o->offerless ? &answer : &o->sdp, m->version, m->sdp);
 		o->exchanged = p->early = true;
 	}
@@ -361,6 +362,7 @@ static void on_offer_request(struct peer *p, const struct msg *m)
 	*q = (struct their){ .state = THEIR_OPEN,
 			     .offer = m->version != 0,
 			     .rel = m->rel,
+			     .tls = m->tls,
 			     .cseq = m->cseq,
 			     .far_version = m->version,
 			     .far_sdp = m->sdp };

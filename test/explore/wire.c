@@ -64,6 +64,7 @@ static void read_sdp(struct span body, struct msg *m, uint64_t *rest)
 	span_split(&o, ' '), span_split(&o, ' ');
 	m->version = number(o);
 	m->sdp = span_hash(body, 1);
+	m->tls = span_find(body, SPAN(" TCP/TLS/MSRP ")) != SPAN_NONE;
 	*rest = span_hash(s, 1);
 }
 
@@ -121,9 +122,14 @@ void wire_learn(struct peer *p, struct span bytes, const struct msg *m)
 
 /* ---- writing ---- */
 
-struct desc wire_sdp_new(struct peer *p, bool good)
+uint8_t wire_digest(unsigned side)
 {
-	struct desc d = { ++p->version, p->path, good, 0 };
+	return side ? 0xbb : 0xaa;
+}
+
+struct desc wire_sdp_new(struct peer *p, bool good, bool tls)
+{
+	struct desc d = { ++p->version, p->path, good, tls, 0 };
 	char room[600];
 	struct wbuf w = wbuf_on(room, sizeof(room));
 
@@ -139,11 +145,18 @@ void wire_sdp(const struct peer *p, const struct desc *d, struct wbuf *w)
 
 	w_str(w, "v=0\r\no=- 7 "), w_u64(w, d->version), w_str(w, " IN IP4 "), w_str(w, host);
 	w_str(w, "\r\ns=-\r\nc=IN IP4 "), w_str(w, host), w_str(w, "\r\nt=0 0\r\nm=message ");
-	w_u64(w, 7000u + p->side), w_str(w, " TCP/MSRP *\r\na=accept-types:*\r\na=max-size:");
+	w_u64(w, 7000u + p->side), w_str(w, d->tls ? " TCP/TLS/MSRP" : " TCP/MSRP");
+	w_str(w, " *\r\na=accept-types:*\r\na=max-size:");
 	w_u64(w, 1000u + d->version), w_str(w, "\r\na=setup:passive\r\n");
 	if (d->good)
-		w_str(w, "a=path:msrp://"), w_str(w, host), w_chr(w, ':'), w_u64(w, 7000u + p->side),
-			w_str(w, "/p"), w_u64(w, d->path), w_str(w, ";tcp\r\n");
+		w_str(w, d->tls ? "a=path:msrps://" : "a=path:msrp://"), w_str(w, host), w_chr(w, ':'),
+			w_u64(w, 7000u + p->side), w_str(w, "/p"), w_u64(w, d->path), w_str(w, ";tcp\r\n");
+	if (!d->tls)
+		return;
+	w_str(w, "a=fingerprint:sha-256 ");
+	for (unsigned i = 0; i < 32; i++)
+		w_str(w, i ? ":" : ""), w_str(w, wire_digest(p->side) == 0xaa ? "AA" : "BB");
+	w_str(w, "\r\n");
 }
 
 static void w_own(struct wbuf *w, const struct peer *p, const char *name)

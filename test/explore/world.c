@@ -79,6 +79,9 @@ static int port_sip_send(void *u, const struct sip_dest *to, struct span bytes, 
 	return 0;
 }
 
+static const char our_print[] =
+	"C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5:C5";
+
 static void *port_connect(void *u, struct plane_conn *c, const struct im_msrp_to *to)
 {
 	struct model *m = u;
@@ -92,6 +95,20 @@ static void *port_connect(void *u, struct plane_conn *c, const struct im_msrp_to
 	}
 	violation("more than %d MSRP connections at once", CONNS_MAX);
 	return NULL;
+}
+
+static size_t port_digest(void *u, void *wc, enum sdp_hash h, uint8_t out[SDP_DIGEST_MAX])
+{
+	const struct conn *k = wc;
+
+	(void)u;
+	memset(out, wire_digest(k->side), sdp_digest_len(h));
+	return sdp_digest_len(h);
+}
+
+static bool port_names(void *u, void *wc, struct span host)
+{
+	return false;
 }
 
 static struct span line_of(struct span text, struct span name)
@@ -348,6 +365,11 @@ static void conf_here(struct im_conf *c)
 	snprintf(c->domains[0], sizeof(c->domains[0]), "example.com");
 	c->sip_transactions_max = 64;
 	c->plane.at[PLANE_TCP] = (struct plane_at){ "192.0.2.1", 2855 };
+	if (run.set->tls) {
+		c->plane.at[PLANE_TLS] = (struct plane_at){ "192.0.2.1", 2856 };
+		snprintf(c->plane.fingerprint, sizeof(c->plane.fingerprint), "sha-256 %s", our_print);
+		c->allow_downgrade = true;
+	}
 	c->session_expires_s = run.set->expires_s;
 	c->mode = run.set->unanchored ? IM_UNANCHORED : IM_ANCHORED;
 }
@@ -384,6 +406,8 @@ void world_start(const struct setting *s)
 	struct im_port port = { .random = port_random,
 				.sip_send = port_sip_send,
 				.msrp_connect = port_connect,
+				.msrp_digest = port_digest,
+				.msrp_names = port_names,
 				.msrp_write = port_write,
 				.msrp_room = port_room,
 				.msrp_resume = port_resume,

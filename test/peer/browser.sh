@@ -62,6 +62,7 @@ expect message
 fill application/octet-stream 700000
 expect reinvite
 expect msrp 200
+expect message "moved"
 reinvite direction=inactive
 expect 200
 reinvite direction=sendrecv

@@ -254,6 +254,8 @@ sendfile $DIR/photo.jpg
 expect msrp 200
 reinvite -file
 expect 200
+send "it is free"
+expect msrp 200
 expect reinvite
 expect file notes.txt
 send "thanks"
@@ -266,7 +268,7 @@ answer 200
 expect reinvite
 expect file photo.jpg
 expect reinvite
-wait 100
+expect message "it is free"
 reinvite +file $DIR/notes.txt
 expect 200
 sendfile $DIR/notes.txt
@@ -299,6 +301,7 @@ invite sip:bob@example.net via $VIA
 expect 200
 request INFO application/x-test "body"
 expect 200
+expect info
 request OPTIONS
 expect 200
 bye
@@ -381,7 +384,7 @@ answer 200
 expect reinvite
 expect message "music"
 expect reinvite
-wait 50
+expect ack
 send "back"
 expect msrp 200
 bye

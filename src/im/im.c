@@ -155,12 +155,21 @@ void im_reply(struct im *im, struct sip_stxn *t, unsigned status, struct span re
 	sip_stxn_reply_simple(t, status, reason, to_tag, w_ok(&w) ? w_span_of(&w) : span_of(extra), now_us);
 }
 
+/* All requests in mode proxy; in the others those that are never ours to decide on (IMS-28). */
+static bool is_proxied(void *u, const struct sip_msg *m, const struct sip_src *src)
+{
+	const struct im *im = u;
+	return im->conf.mode == IM_PROXY || proxy_takes(im, m, src);
+}
+
 /* A To tag may be anybody's invention: only the dialogs there are do not count. */
 static void on_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
 	const struct sip_src *src = sip_stxn_src(t);
 
-	if (source_exempt(u, src) || (m->to_tag.n && leg_find(u, m)) || source_admits(u, src, now_us))
+	if (sip_stxn_proxied(t))
+		proxy_request(u, t, m, now_us);
+	else if (source_exempt(u, src) || (m->to_tag.n && leg_find(u, m)) || source_admits(u, src, now_us))
 		request_input(u, t, m, now_us);
 	else
 		limits_refuse(u, t, now_us);
@@ -169,16 +178,20 @@ static void on_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uin
 /* An ACK goes to the dialog it belongs to; one that fits nothing is dropped (PARSE-8). */
 static void on_ack(void *u, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us)
 {
-	struct leg *l = leg_find(u, m);
-	(void)src;
-	if (l)
+	struct leg *l;
+
+	if (is_proxied(u, m, src))
+		proxy_ack(u, m, src, now_us);
+	else if ((l = leg_find(u, m)))
 		session_on_ack(l, m, now_us);
 }
 
 static void on_cancel(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
-	struct leg *l = sip_stxn_user(t);
-	(void)u;
+	struct leg *l = sip_stxn_proxied(t) ? NULL : sip_stxn_user(t);
+
+	if (sip_stxn_proxied(t))
+		proxy_cancel(u, t, m, now_us);
 	if (!l)
 		return;
 	if (early_setup(l->s) && early_setup(l->s)->in == t)
@@ -202,8 +215,13 @@ static void on_no_ack(void *u, struct sip_stxn *t, uint64_t now_us)
 
 static void on_gone(void *u, struct sip_stxn *t)
 {
-	struct leg *l = sip_stxn_user(t);
-	(void)u;
+	struct leg *l;
+
+	if (sip_stxn_proxied(t)) {
+		proxy_gone(u, t);
+		return;
+	}
+	l = sip_stxn_user(t);
 	if (l && l->invite_in == t)
 		l->invite_in = NULL;
 	if (l && l->update_in == t)
@@ -216,17 +234,11 @@ static void on_gone(void *u, struct sip_stxn *t)
 		pager_gone(u, t);
 }
 
-static void on_stray(void *u, const struct sip_msg *m, uint64_t now_us)
-{
-	(void)now_us;
-	im_log(u, IM_DEBUG, "sip-stray", "status=%u", m->status);
-}
-
 struct im *im_create(const struct im_conf *conf, const struct im_port *port, uint64_t now_us)
 {
 	struct sip_tl_hooks hooks = { NULL,      port_send, port_random, on_request, on_ack,
-				      on_cancel, on_no_ack, on_gone,     on_stray };
-	struct sip_tl_limits limits = { conf->sip_transactions_max, .proxy = conf->mode == IM_PROXY };
+				      on_cancel, on_no_ack, on_gone,     proxy_stray };
+	struct sip_tl_limits limits = { conf->sip_transactions_max };
 	uint64_t key[2];
 	struct im *im = calloc(1, sizeof(*im));
 	if (!im)
@@ -236,12 +248,9 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 	hooks.u = im;
 	hooks.elsewhere = port_elsewhere;
 	hooks.bye = conf->mode == IM_PROXY ? NULL : on_bye;
+	hooks.proxied = is_proxied;
 	hooks.pool = &im->pool;
 	pool_init(&im->pool, &port->pages);
-	if (conf->mode == IM_PROXY) {
-		proxy_hooks(&hooks);
-		im->proxy = proxy_create(im);
-	}
 	if (conf->mode == IM_ANCHORED && (im->passing = malloc(sizeof(*im->passing)))) {
 		*im->passing = *conf;
 		im->passing->mode = IM_UNANCHORED;
@@ -259,8 +268,7 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 	im->tl = sip_tl_create(&im->wheel, &hooks, &limits);
 	im->planes = planes_create(&im->conf.plane, &im->port, &im->wheel);
 	if (!im->out || !im->sdp_out || !im->sdp[0] || !im->sdp[1] || !im->sdp[2] || !im->sdp[3] || !im->tl ||
-	    !im->planes || (conf->mode == IM_PROXY && !im->proxy) ||
-	    (conf->mode == IM_ANCHORED && !im->passing) || htab_init(&im->dialogs, key) < 0 ||
+	    !im->planes || (conf->mode == IM_ANCHORED && !im->passing) || htab_init(&im->dialogs, key) < 0 ||
 	    htab_init(&im->users, key) < 0) {
 		im_destroy(im);
 		return NULL;

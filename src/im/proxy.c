@@ -38,6 +38,23 @@ struct refusal {
 static sip_ctxn_fn on_response;
 static timer_fn on_timer_c, on_late;
 
+/* Made when it is needed first; NULL: no memory. */
+static struct proxy *proxy_of(struct im *im)
+{
+	struct proxy *px = im->proxy;
+
+	if (px || !(px = calloc(1, sizeof(*px))))
+		return px;
+	px->im = im;
+	list_init(&px->contexts);
+	im->port.random(im->port.w, px->keys.mark, sizeof(px->keys.mark));
+	im->port.random(im->port.w, px->keys.pass, sizeof(px->keys.pass));
+	im->port.random(im->port.w, &px->keys.loop, sizeof(px->keys.loop));
+	im_token(im, px->keys.epoch, sizeof(px->keys.epoch) - 1);
+	im->proxy = px;
+	return px;
+}
+
 static struct sip_tl *layer(const struct proxy *px)
 {
 	return px->im->tl;
@@ -175,14 +192,31 @@ static bool bad_beginning(const struct proxy *px, const struct sip_msg *m, const
 	const char *fault;
 
 	if (m->method == SIP_CANCEL && trusted)
-		return false;                                   /* it need not say again who asks */
-	if (m->to_tag.n || span_istarts(m->ruri, SPAN("urn:"))) /* IMS-28 */
+		return false;                           /* it need not say again who asks */
+	if (m->to_tag.n || proxy_is_emergency(m->ruri)) /* IMS-28 */
 		return false;
 	if (im->draining && m->method == SIP_INVITE) {
 		snprintf(r->extra, sizeof(r->extra), "Retry-After: %u\r\n", 1 + im_random_below(im, 10));
 		return refuse(r, 503, NULL);
 	}
 	return role_decide(&im->conf, m, trusted, &role, &fault) != 0 && refuse(r, 403, fault);
+}
+
+/* Inside a dialog it is our own mark that says so; without the key of a run before this one the core's word is enough. */
+static bool follows(const struct im *im, const struct sip_msg *m, const struct sip_src *src)
+{
+	struct proxy_route route;
+	const char *fault;
+
+	if (!sip_has(m, SIP_H_ROUTE) || proxy_route(&im->conf, m, &route, &fault) || !route.mark.n)
+		return false;
+	return role_trusted(&im->conf, &src->ip) ||
+	       (im->proxy && proxy_mark_is_ours(&im->proxy->keys, m->call_id, route.mark));
+}
+
+bool proxy_takes(const struct im *im, const struct sip_msg *m, const struct sip_src *src)
+{
+	return m->to_tag.n ? follows(im, m, src) : proxy_is_emergency(m->ruri);
 }
 
 /* ---- passing a request on ---- */
@@ -250,17 +284,22 @@ static void for_us(struct proxy *px, struct sip_stxn *t, const struct sip_msg *m
 	request_options(px->im, t, span_of(tag), now_us);
 }
 
-static void on_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
+void proxy_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
-	struct proxy *px = ((struct im *)u)->proxy;
+	struct proxy *px = proxy_of(u);
 	char hash[PROXY_HASH_LEN + 1];
 	struct refusal r = { 0 };
 	struct proxy_route route;
 	struct proxy_ctx *c;
-	bool bad = bad_request(px, m, &route, hash, &r);
+	bool bad;
 
+	if (!px) {
+		limits_refuse(u, t, now_us);
+		return;
+	}
+	bad = bad_request(px, m, &route, hash, &r);
 	if (!admits(px, m, sip_stxn_src(t), &route, now_us)) {
-		limits_refuse(px->im, t, now_us);
+		limits_refuse(u, t, now_us);
 		return;
 	}
 	if (bad) {
@@ -302,18 +341,19 @@ static struct span stateless_branch(const struct proxy *px, const struct sip_via
 	return w_span_of(&w);
 }
 
-static void on_ack(void *u, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us)
+void proxy_ack(void *u, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us)
 {
 	struct im *im = u;
-	struct proxy *px = im->proxy;
+	struct proxy *px = proxy_of(im);
 	char hash[PROXY_HASH_LEN + 1], buf[PROXY_BRANCH_LEN];
 	struct refusal r = { 0 };
 	struct proxy_route route;
 	struct proxy_hop h;
 	struct wbuf w;
 
-	if (bad_request(px, m, &route, hash, &r) || !route.hop.n || !admits(px, m, src, &route, now_us) ||
-	    bad_beginning(px, m, src, &r) || proxy_hop(im, src, &route, &h) < 0) {
+	if (!px || bad_request(px, m, &route, hash, &r) || !route.hop.n ||
+	    !admits(px, m, src, &route, now_us) || bad_beginning(px, m, src, &r) ||
+	    proxy_hop(im, src, &route, &h) < 0) {
 		im_log(im, IM_DEBUG, "sip-dropped", "method=%" SPAN_FMT " status=%u",
 		       SPAN_ARG(m->method_name), r.status);
 		return;
@@ -346,7 +386,7 @@ static void via_dest(const struct sip_via *v, struct sip_dest *to)
  * RFC 6026 ended the passing on of strays.  What remains is the answer to a CANCEL that we passed on without a
  * transaction, and it is known by a branch only we can have made: nobody can use us to send things elsewhere.
  */
-static void on_stray(void *u, const struct sip_msg *m, uint64_t now_us)
+void proxy_stray(void *u, const struct sip_msg *m, uint64_t now_us)
 {
 	struct im *im = u;
 	struct sip_iter it = { 0 };
@@ -357,7 +397,7 @@ static void on_stray(void *u, const struct sip_msg *m, uint64_t now_us)
 	char buf[PROXY_BRANCH_LEN];
 
 	(void)now_us;
-	if (m->method != SIP_CANCEL || !sip_each(m, SIP_H_VIA, &it, &ours) ||
+	if (!im->proxy || m->method != SIP_CANCEL || !sip_each(m, SIP_H_VIA, &it, &ours) ||
 	    !sip_each(m, SIP_H_VIA, &it, &v) || sip_via_parse(&below, v) < 0 ||
 	    below.tp == SIP_OTHER_TRANSPORT ||
 	    !span_eq(m->via.branch, stateless_branch(im->proxy, &below, buf))) {
@@ -373,7 +413,7 @@ static void on_stray(void *u, const struct sip_msg *m, uint64_t now_us)
 /* ---- CANCEL and Timer C ---- */
 
 /* Its own 200 was sent by the layer; the 487 comes from where the INVITE went. */
-static void on_cancel(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
+void proxy_cancel(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
 {
 	struct proxy_ctx *c = sip_stxn_user(t);
 	char lines[512];
@@ -476,12 +516,7 @@ static void on_response(void *user, struct sip_ctxn *t, const struct sip_msg *m,
 
 /* ---- what the layer says ---- */
 
-static void on_no_ack(void *u, struct sip_stxn *t, uint64_t now_us)
-{
-	(void)u, (void)t, (void)now_us; /* an ACK of a 2xx is between others */
-}
-
-static void on_gone(void *u, struct sip_stxn *t)
+void proxy_gone(void *u, struct sip_stxn *t)
 {
 	struct proxy_ctx *c = sip_stxn_user(t);
 
@@ -490,31 +525,6 @@ static void on_gone(void *u, struct sip_stxn *t)
 		return;
 	c->in = NULL;
 	timer_stop(&c->px->im->wheel, &c->timer);
-}
-
-void proxy_hooks(struct sip_tl_hooks *h)
-{
-	h->request = on_request;
-	h->ack = on_ack;
-	h->cancel = on_cancel;
-	h->no_ack = on_no_ack;
-	h->gone = on_gone;
-	h->stray = on_stray;
-}
-
-struct proxy *proxy_create(struct im *im)
-{
-	struct proxy *px = calloc(1, sizeof(*px));
-
-	if (!px)
-		return NULL;
-	px->im = im;
-	list_init(&px->contexts);
-	im->port.random(im->port.w, px->keys.mark, sizeof(px->keys.mark));
-	im->port.random(im->port.w, px->keys.pass, sizeof(px->keys.pass));
-	im->port.random(im->port.w, &px->keys.loop, sizeof(px->keys.loop));
-	im_token(im, px->keys.epoch, sizeof(px->keys.epoch) - 1);
-	return px;
 }
 
 void proxy_destroy(struct proxy *px)

@@ -25,6 +25,9 @@ struct proxy {
 
 /* ---- proxy_route.c ---- */
 
+/* urn:service:sos, or a service below it (RFC 5031). */
+bool proxy_is_emergency(struct span ruri);
+
 /* Where a request goes, and what becomes of its Request-URI and Route (RFC 3261 16.4..16.6).  Spans into the
  * message, the configuration, or text. */
 struct proxy_route {
@@ -75,8 +78,15 @@ MUST_CHECK bool w_proxy_response(struct wbuf *w, const struct sip_msg *m, unsign
 				 const struct sip_stxn *t);
 
 /* ---- proxy.c ---- */
-struct proxy *proxy_create(struct im *im); /* NULL: no memory */
-void proxy_destroy(struct proxy *px);      /* NULL is fine; sends nothing */
-void proxy_hooks(struct sip_tl_hooks *h);  /* what the transaction layer calls in this mode */
+void proxy_destroy(struct proxy *px); /* NULL is fine; sends nothing */
+/* Is this request passed on as by a proxy in mode anchored and unanchored too?  Those for emergency services, and what
+ * follows them along our Record-Route (IMS-28). */
+bool proxy_takes(const struct im *im, const struct sip_msg *m, const struct sip_src *src);
+/* What the transaction layer calls, in mode proxy and for what proxy_takes(); u is the im. */
+void proxy_request(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+void proxy_ack(void *u, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us);
+void proxy_cancel(void *u, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+void proxy_gone(void *u, struct sip_stxn *t);
+void proxy_stray(void *u, const struct sip_msg *m, uint64_t now_us);
 
 #endif

@@ -135,9 +135,10 @@ static bool is_for_us(const struct im_conf *conf, const struct sip_msg *m, struc
 	return m->to_tag.n || !conf->next_hop[0] || !u->user.n;
 }
 
-static bool is_emergency(struct span ruri)
+bool proxy_is_emergency(struct span ruri)
 {
-	return span_istarts(ruri, SPAN("urn:service:sos")); /* IMS-28 */
+	struct span sos = SPAN("urn:service:sos");
+	return span_istarts(ruri, sos) && (ruri.n == sos.n || ruri.p[sos.n] == '.');
 }
 
 /* The next hop, once our own entries are gone (RFC 3261 16.6 steps 6 and 7). */
@@ -182,7 +183,7 @@ unsigned proxy_route(const struct im_conf *conf, const struct sip_msg *m, struct
 		*fault = "Bad Request-URI";
 		return 400;
 	}
-	if (u.scheme == SIP_URI_OTHER && !is_emergency(m->ruri))
+	if (u.scheme == SIP_URI_OTHER && !proxy_is_emergency(m->ruri))
 		return 416;
 	r->n_values = count_routes(m);
 	*fault = "Bad Route";

@@ -21,7 +21,7 @@ static bool is_invite(const struct sip_stxn *t)
 static void link_in(struct sip_stxn *t, uint64_t hash)
 {
 	htab_put(&t->tl->server, &t->link, hash);
-	t->in_merged = !t->req->to_tag.n && !t->tl->limits.proxy;
+	t->in_merged = !t->req->to_tag.n && !t->proxied;
 	if (t->in_merged)
 		htab_put(&t->tl->merged, &t->merge, sip_match_merged_hash(t->tl, t->req));
 	t->tl->stats.server++;
@@ -56,6 +56,7 @@ struct sip_stxn *sip_stxn_open(struct sip_tl *tl, const struct sip_msg *m, const
 	t->tl = tl;
 	t->src = *src;
 	t->since_us = now_us;
+	t->proxied = txn_is_proxied(tl, m, src);
 	link_in(t, hash);
 	/* The peer's Timer F is running: after it nobody listens, so nothing is said (RFC 4320 4.2). */
 	if (is_invite(t))
@@ -247,7 +248,7 @@ static void on_unacked(struct timer *timer, uint64_t now_us)
 /* Whether status may be sent in this state to this request. */
 static bool reply_check(const struct sip_stxn *t, unsigned status)
 {
-	if (t->state == STXN_ACCEPTED && t->tl->limits.proxy)
+	if (t->state == STXN_ACCEPTED && t->proxied)
 		return status >= 200 && status < 300;
 	if (t->state != STXN_PROCEEDING)
 		return false;
@@ -259,7 +260,7 @@ static bool reply_check(const struct sip_stxn *t, unsigned status)
 
 static void answered_invite(struct sip_stxn *t, unsigned status, uint64_t now_us)
 {
-	bool accepted = status < 300, passed_on = accepted && t->tl->limits.proxy;
+	bool accepted = status < 300, passed_on = accepted && t->proxied;
 
 	if (t->state == STXN_ACCEPTED)
 		return; /* one more 2xx through a proxy: Timer L goes on */
@@ -401,6 +402,11 @@ void sip_stxn_set_tag(struct sip_stxn *t, struct span tag)
 void *sip_stxn_user(const struct sip_stxn *t)
 {
 	return t->user;
+}
+
+bool sip_stxn_proxied(const struct sip_stxn *t)
+{
+	return t->proxied;
 }
 
 unsigned sip_stxn_status(const struct sip_stxn *t)

@@ -195,6 +195,11 @@ static bool is_shed(struct sip_tl *tl, const struct sip_msg *m)
 	return true;
 }
 
+bool txn_is_proxied(const struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src)
+{
+	return tl->hooks.proxied && tl->hooks.proxied(tl->hooks.u, m, src);
+}
+
 static void on_ack(struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src, uint64_t now_us)
 {
 	struct sip_stxn *t = sip_match_request(tl, m, SIP_INVITE, sip_match_hash(tl, m));
@@ -213,7 +218,7 @@ static void on_cancel(struct sip_tl *tl, const struct sip_msg *m, const struct s
 	char buf[TXN_TAG_LEN];
 	struct span tag;
 
-	if (!t && tl->limits.proxy) {
+	if (!t && txn_is_proxied(tl, m, src)) {
 		tl->hooks.ack(tl->hooks.u, m, src, now_us);
 		return;
 	}

@@ -66,6 +66,10 @@ struct sip_tl_hooks {
 	void (*gone)(void *u, struct sip_stxn *t);
 	/* A response that matches no transaction (a 2xx of another fork after Timer M, noise). */
 	void (*stray)(void *u, const struct sip_msg *m, uint64_t now_us);
+	/* Does the TU pass this request on as a proxy (RFC 3261 16)?  Then each 2xx to it given to sip_stxn_reply() is sent once, and
+	 * any number of them (RFC 6026 7.1); there is no no_ack; the same request by another way is one of its own; a
+	 * CANCEL that fits nothing is told to ack().  NULL: it never does. */
+	bool (*proxied)(void *u, const struct sip_msg *m, const struct sip_src *src);
 	/* A request for a host failed: could it go to another server of that name, under a new branch (RFC 3263 4.3)?  NULL:
 	 * never. */
 	bool (*elsewhere)(void *u, const struct sip_dest *to, struct span request);
@@ -82,10 +86,6 @@ struct sip_tl_limits {
 	/* Answered, and kept only to repeat the answer (Timer J): above, the oldest is forgotten early.  0: four
 	 * times transactions_max. */
 	uint32_t answered_max;
-	/* The TU is a proxy (RFC 3261 16): each 2xx to INVITE given to sip_stxn_reply() is sent once, and any number of them
-	 * (RFC 6026 7.1); there is no no_ack; a request that came another way is a request of its own; a CANCEL
-	 * that fits nothing is told to ack(). */
-	bool proxy;
 };
 
 struct sip_tl_stats {            /* gauges and counters, for metrics and idle checks */
@@ -126,6 +126,7 @@ void sip_stxn_set_user(struct sip_stxn *t, void *user); /* NULL again when user 
  * should carry the same (RFC 3261 9.2). */
 void sip_stxn_set_tag(struct sip_stxn *t, struct span tag);
 void *sip_stxn_user(const struct sip_stxn *t);
+bool sip_stxn_proxied(const struct sip_stxn *t);    /* what hooks.proxied said */
 unsigned sip_stxn_status(const struct sip_stxn *t); /* last sent; 0: none */
 uint64_t sip_stxn_since(const struct sip_stxn *t);  /* arrival, us */
 /**

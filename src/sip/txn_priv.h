@@ -63,7 +63,11 @@ struct sip_stxn {
 	bool in_merged;        /* merge is linked */
 	bool by_name;   /* its answers do not reach where it came from: they go by the name in its Via */
 	bool cancelled; /* the TU was told */
+	bool proxied;   /* the TU is a proxy for it */
 };
+
+/* hooks.proxied of it. */
+bool txn_is_proxied(const struct sip_tl *tl, const struct sip_msg *m, const struct sip_src *src);
 
 enum ctxn_state {
 	CTXN_CALLING,    /* nothing heard; Trying too */

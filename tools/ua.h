@@ -220,6 +220,8 @@ struct ua_call {
 	char ack_host[256];
 };
 
+/* Where answers to what is sent that way come to, as a Via says it. */
+void ua_sip_sent_by(const struct ua *ua, enum sip_transport tp, unsigned family, struct wbuf *w);
 struct sip_tl_hooks ua_sip_hooks(struct ua *ua);
 void ua_sip_input(struct ua *ua, struct span bytes, const struct sip_src *src, bool stream);
 void ua_sip_finish(struct ua *ua);
@@ -252,6 +254,9 @@ void ua_event_add(struct ua *ua, enum ua_event_kind kind, unsigned status, const
 struct ua_event *ua_event_take(struct ua *ua, enum ua_event_kind kind); /* oldest; free with ua_event_free */
 void ua_event_free(struct ua_event *e);
 void ua_summary(struct ua *ua, FILE *f);
+
+/* ---- ua_fork.c ---- */
+bool ua_fork_2xx(struct ua *ua, const struct sip_msg *resp); /* was it another device's, and is dealt with? */
 
 /* ---- ua_script.c ---- */
 

@@ -20,7 +20,7 @@ static const char *method_z(enum sip_method m, char out[24])
 
 /* ---- writing ---- */
 
-static void sent_by(const struct ua *ua, enum sip_transport tp, unsigned family, struct wbuf *w)
+void ua_sip_sent_by(const struct ua *ua, enum sip_transport tp, unsigned family, struct wbuf *w)
 {
 	const struct ua_listen *l = ua_listen_of(ua, tp == SIP_TCP ? UA_SIP_TCP : UA_SIP_UDP, family);
 	if (!l)
@@ -44,7 +44,7 @@ static void w_contact(const struct ua *ua, struct wbuf *w)
 	w_str(w, "Contact: <sip:");
 	if (user.n)
 		w_span(w, user), w_chr(w, '@');
-	sent_by(ua, ua->tp, 0, w);
+	ua_sip_sent_by(ua, ua->tp, 0, w);
 	w_str(w, ua->tp == SIP_TCP ? ";transport=tcp>" : ">");
 	w_str(w, ";+g.oma.sip-im\r\n");
 }
@@ -111,7 +111,7 @@ static void ack_make(struct ua *ua, uint32_t cseq, const char *sdp, size_t n)
 		return;
 	snprintf(c->ack_host, sizeof(c->ack_host), "%" SPAN_FMT, SPAN_ARG(c->ack_to.host));
 	c->ack_to.host = span_of(c->ack_host);
-	sent_by(ua, c->ack_to.tp, c->ack_to.ip.family, &s);
+	ua_sip_sent_by(ua, c->ack_to.tp, c->ack_to.ip.family, &s);
 	sip_dialog_request(&c->dlg, &w, SIP_ACK, cseq, 70, c->ack_to.tp, w_span_of(&s),
 			   sip_tl_branch(ua->tl, branch));
 	w_sdp_end(&w, sdp, n);
@@ -201,6 +201,8 @@ static void on_invite_answer(void *u, struct sip_ctxn *t, const struct sip_msg *
 		return;
 	} else if (resp->status < 300) {
 		bool first = c->pending != UA_IDLE;
+		if (ua_fork_2xx(ua, resp))
+			return;
 		invite_2xx(ua, resp);
 		if (first)
 			ua_event_add(ua, UA_EV_RESPONSE, resp->status, "invite", resp->body);
@@ -273,7 +275,7 @@ int ua_sip_invite(struct ua *ua, const char *uri, const struct sip_dest *via, co
 		return ua->why[0] ? -1 : ua_fail(ua, "an offer is open already");
 	struct span br = sip_tl_branch(ua->tl, branch);
 	ua->tp = via->tp;
-	sent_by(ua, via->tp, via->ip.family, &b);
+	ua_sip_sent_by(ua, via->tp, via->ip.family, &b);
 	ua_id(ua, c->tag, 13);
 	ua_id(ua, call_id, 25);
 	w_fmt(&w, "INVITE %s SIP/2.0\r\nVia: SIP/2.0/%s %" SPAN_FMT ";rport;branch=%" SPAN_FMT "\r\n", uri,
@@ -309,7 +311,7 @@ static int in_dialog(struct ua *ua, enum sip_method how, struct wbuf *w, struct 
 	if (sip_dialog_next_hop(&ua->call.dlg, to) < 0)
 		return ua_fail(ua, "the peer's Contact cannot be reached");
 	*br = sip_tl_branch(ua->tl, branch);
-	sent_by(ua, to->tp, to->ip.family, &b);
+	ua_sip_sent_by(ua, to->tp, to->ip.family, &b);
 	sip_dialog_request(&ua->call.dlg, w, how, 0, 70, to->tp, w_span_of(&b), *br);
 	return 0;
 }

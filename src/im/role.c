@@ -116,6 +116,8 @@ static struct span asserted(const struct sip_msg *req, bool trusted)
 
 		if (sip_name_addr_parse(&na, v) < 0 || sip_uri_parse(&u, na.uri) < 0)
 			continue;
+		if (span_ieq(u.host, SPAN("anonymous.invalid")))
+			continue; /* nobody (RFC 3323 4.1.1.3, IMS-21) */
 		if (u.scheme == SIP_URI_SIP || u.scheme == SIP_URI_SIPS)
 			return na.uri;
 		if (u.scheme == SIP_URI_TEL && tel.n == 0)

@@ -243,6 +243,8 @@ static bool check_sdp(struct dialog *d, const struct wire *m, bool gaps, char wh
 		return true;
 	if (!wire_origin(sdp, &id, &version))
 		return bad(why, "SDP without o=");
+	if (m->status >= 300) /* what would do, in the words of who refuses (IMS-25) */
+		return true;
 	/* an ACK there was no memory to keep is made anew, of a session that is gone perhaps */
 	if (gaps && m->request && method_is(m, "ACK"))
 		return true;

@@ -60,9 +60,35 @@ cases_slow='
 server-refreshes          |all|all|invite long-pause bye               |answer-timer answer-refresh answer-bye
 '
 
-# case_load NAME: sets client_allow, far_allow, client_steps, far_steps.
+# Through a proxy the two have only each other: what the server would refuse, answer, turn into another method or settle
+# when it crosses, the other side does.  A proxy says 500 where it hears 503 (PX-10).
+cases_proxy='
+client-update-as-reinvite |all|old|invite update-refused:405 bye       |answer refuse-update:405 answer-bye
+client-reinvite-488-here  |all|all|invite reinvite-bad bye             |answer refuse-reinvite-bad answer-bye
+client-update-488-here    |all|all|invite update-bad bye               |answer refuse-update-bad answer-bye
+client-update-488-reinvite|all|old|invite update-refused bye           |answer refuse-update answer-bye
+far-update-as-reinvite    |old|all|invite refuse-update:405 answer-bye |answer pause update-refused:405 bye
+far-reinvite-488-here     |all|all|invite refuse-reinvite-bad answer-bye|answer pause reinvite-bad bye
+far-update-488-here       |all|all|invite refuse-update-bad answer-bye |answer pause update-bad bye
+refused-then-taken        |all|all|invite reinvite-bad reinvite-refused update-refused reinvite bye|answer refuse-reinvite-bad refuse-reinvite refuse-update answer-reinvite answer-bye
+glare-client-first        |all|all|invite reinvite-crossed bye         |answer answer-glare answer-bye
+glare-far-first           |all|all|invite answer-glare answer-bye      |answer pause reinvite-crossed bye
+glare-update              |all|all|invite update-crossed bye           |answer answer-glare-update answer-bye
+unchanged                 |all|all|invite refresh-reinvite refresh-update reinvite refresh-reinvite bye|answer answer-unchanged answer-empty answer-reinvite answer-unchanged answer-bye
+session-timer             |all|all|invite-brief invite-timer refresh-timer update refresh-timer bye|answer-brief answer-timer answer-refresh answer-update answer-refresh answer-bye
+'
+
+# In a core: a proxy that hears 503 says 500 (RFC 3261 16.7), and Kamailio's 500 is its own.
+cases_core='
+client-update-503-there   |all|all|invite update-failed:500 bye        |answer refuse-update:503 answer-bye
+'
+
+# case_load NAME [proxy|core|core-proxy]: sets client_allow, far_allow, client_steps, far_steps.
 case_load() {
-	IFS='|' read -r _ client_allow far_allow client_steps far_steps < <(grep "^$1 *|" <<<"$cases$cases_slow")
+	local own=''
+	[[ ${2-} != *core* ]] || own=$cases_core
+	[[ ${2-} != *proxy* ]] || own+=$cases_proxy
+	IFS='|' read -r _ client_allow far_allow client_steps far_steps < <(grep "^$1 *|" <<<"$own$cases$cases_slow")
 	if [ -z "${far_steps-}" ]; then
 		echo "no such case: $1" >&2
 		return 2
@@ -140,17 +166,26 @@ scenario() {
 	echo '</scenario>'
 }
 
-# sipp_pair TRANSPORT PORT: client.xml against far.xml through 127.0.0.1:PORT, both of this folder, with the caller's `common`
+# end_to_end MODE: a scenario of this mode, from one of an anchored server on standard input: what is checked there to be the
+# server's own description, or its own refusal, is the other side's.
+end_to_end() {
+	case $1 in
+	anchored) cat ;;
+	unanchored) sed -e '/:20009\//s/check_it_inverse=/check_it=/' -e 's/a=setup:passive"/a=setup:(active|passive)"/' ;;
+	proxy) end_to_end unanchored | sed -e '/header="Warning:"/s/regexp="302 "/regexp="370 core"/' ;;
+	esac
+}
+
+# sipp_pair TRANSPORT PORT [HOST]: client.xml against far.xml through HOST:PORT, both of this folder, with the caller's `common`
 # options and ports; client_rc and far_rc say how they ended.  Fails when the far side did not start.
 sipp_pair() {
-	local far
-	sipp "${common[@]}" -sf far.xml -p "$far_port" -error_file far.err -message_file far.msg \
-		127.0.0.1:"$2" >far.out 2>&1 </dev/null &
+	local far at=${3-127.0.0.1}:$2
+	sipp "${common[@]}" -sf far.xml -p "$far_port" -error_file far.err -message_file far.msg "$at" >far.out 2>&1 </dev/null &
 	far=$!
 	others+=("$far")
 	wait_open $far "$1" "$far_port" || { echo "SIPp (far) did not start:" && cat far.out && return 1; }
-	sipp "${common[@]}" -sf client.xml -p "$client_port" -error_file client.err -message_file client.msg -r 40 -l 8 \
-		127.0.0.1:"$2" >client.out 2>&1 </dev/null
+	sipp "${common[@]}" -sf client.xml -p "$client_port" -error_file client.err -message_file client.msg -r 40 -l 8 "$at" \
+		>client.out 2>&1 </dev/null
 	client_rc=$?
 	# Without its calls the far side would wait to the end of its time.
 	[ $client_rc = 0 ] || { sleep 1 && kill $far 2>/dev/null; }

@@ -37,12 +37,6 @@ mgmt:
   listen: "127.0.0.1:$mgmt_port"
 YAML
 
-# end_to_end METHOD: the scenario of a proxy, from that of a back-to-back user agent on standard input.
-end_to_end() {
-	sed -e '/:20009\//s/check_it_inverse=/check_it=/' -e 's/a=setup:passive"/a=setup:(active|passive)"/' \
-		-e "s/MESSAGE/$1/"
-}
-
 bad=0
 settle_ms=0 ruri=sip:bob@cf.example.net calls=10
 cd "$tmp" || exit 1
@@ -53,12 +47,12 @@ common=(-i 127.0.0.1 -mi 127.0.0.1 -t "${transport:0:1}1" -m "$calls" -nostdin -
 play() {
 	local method=MESSAGE
 	[ "$1" != info ] || method=INFO
-	case_load "${1/info/other-requests}" || return 1
+	case_load "${1/info/other-requests}" proxy || return 1
 	rm -f ./*.err ./*.msg
 	# shellcheck disable=SC2086,SC2154  # steps are words; case_load sets them
-	scenario alice "${!client_allow}" "$ruri" $client_steps | end_to_end $method >client.xml
+	scenario alice "${!client_allow}" "$ruri" $client_steps | end_to_end proxy | sed "s/MESSAGE/$method/" >client.xml
 	# shellcheck disable=SC2086,SC2154
-	scenario bob "${!far_allow}" "$ruri" $far_steps | end_to_end $method >far.xml
+	scenario bob "${!far_allow}" "$ruri" $far_steps | end_to_end proxy | sed "s/MESSAGE/$method/" >far.xml
 	sipp_pair "$transport" "$sip_port" || return 1
 	[ "$client_rc/$far_rc" = 0/0 ] && echo "$calls sessions, $1 by $transport: good" && return 0
 	echo "$1 by $transport: the client's SIPp ended with $client_rc, the far side's with $far_rc"

@@ -35,20 +35,11 @@ command -v sipp >/dev/null || { echo "no sipp here" && exit 77; }
 
 scratch sipp
 
-# descriptions: a scenario of this mode, from that of an anchored server.
-descriptions() {
-	if [ "$mode" = anchored ]; then
-		cat
-	else
-		sed -e '/:20009\//s/check_it_inverse=/check_it=/' -e 's/a=setup:passive"/a=setup:(active|passive)"/'
-	fi
-}
-
 settle_ms=0 ruri=sip:bob@cf.example.net
 # shellcheck disable=SC2086,SC2154  # steps are words; case_load sets them
-scenario alice "${!client_allow}" "$ruri" $client_steps | descriptions >"$tmp/client.xml"
+scenario alice "${!client_allow}" "$ruri" $client_steps | end_to_end "$mode" >"$tmp/client.xml"
 # shellcheck disable=SC2086,SC2154
-scenario bob "${!far_allow}" "$ruri" $far_steps | descriptions >"$tmp/far.xml"
+scenario bob "${!far_allow}" "$ruri" $far_steps | end_to_end "$mode" >"$tmp/far.xml"
 
 # A core of one Kamailio: what comes from parleyd (by TLS) goes to the far side, what begins elsewhere to parleyd.
 start_core() {

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""register.py CORE-HOST CORE-PORT AOR CONTACT...: registers each contact for the address of record over UDP; fails unless each gets 200."""
+"""register.py CORE-HOST CORE-PORT [AOR CONTACT]...: registers each contact for its address of record over UDP; fails unless each gets 200."""
 import socket
 import sys
 
-host, port, aor, contacts = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+host, port, bindings = sys.argv[1], int(sys.argv[2]), list(zip(sys.argv[3::2], sys.argv[4::2]))
 family = socket.AF_INET6 if ":" in host else socket.AF_INET
 with socket.socket(family, socket.SOCK_DGRAM) as s:
     s.bind((host, 0))
     s.settimeout(5)
     mine = f"[{host}]:{s.getsockname()[1]}" if ":" in host else f"{host}:{s.getsockname()[1]}"
-    for n, contact in enumerate(contacts):
+    for n, (aor, contact) in enumerate(bindings):
         request = (
             f"REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP {mine};branch=z9hG4bK-{n}-{s.getsockname()[1]}\r\n"
             f"Max-Forwards: 70\r\nFrom: <{aor}>;tag=r{n}\r\nTo: <{aor}>\r\nCall-ID: {n}-{contact}\r\n"

@@ -73,6 +73,9 @@ static const char allow_line[] =
 
 #define PRECONDITION SPAN("precondition")
 
+/* What an INVITE may require that only the far side has to do: of us it asks that the body cross (RFC 5366, ROAD-18). */
+#define RECIPIENTS SPAN("recipient-list-invite")
+
 static struct sip_hdr_set pass_set(bool trusted)
 {
 	struct sip_hdr_set set;
@@ -208,8 +211,9 @@ void w_ours(struct wbuf *w, const struct leg *l, const struct sip_msg *m)
 	w_supported(w, l, known ? known : "");
 	if (m && l->supported)
 		w_required(w, m, span_of(l->supported));
-	else if (m && m->request && !l->dlg.text && !session_anchored(l->s))
-		w_required(w, m, PRECONDITION); /* the dialog-creating INVITE */
+	else if (m && m->request && !l->dlg.text) /* the dialog-creating INVITE */
+		w_required(w, m,
+			   session_anchored(l->s) ? RECIPIENTS : SPAN("precondition,recipient-list-invite"));
 }
 
 void w_body_of(struct wbuf *w, const struct sip_msg *m)
@@ -283,7 +287,8 @@ bool headers_unsupported(const struct leg *l, const struct sip_msg *m, struct wb
 	for (struct span tag; sip_each(m, SIP_H_REQUIRE, &it, &tag);) {
 		if (!tag.n || span_ieq(tag, SPAN("timer")) || span_ieq(tag, SPAN("100rel")) ||
 		    span_ieq(tag, SPAN("resource-priority")) || (known && in_list(span_of(known), tag)) ||
-		    (!l && m->method == SIP_INVITE && span_ieq(tag, PRECONDITION)))
+		    (!l && m->method == SIP_INVITE &&
+		     (span_ieq(tag, PRECONDITION) || span_ieq(tag, RECIPIENTS))))
 			continue;
 		if (bad->n)
 			w_str(bad, ", ");

@@ -8,6 +8,8 @@
 #
 #	core.sh MODE|3gpp2 udp|tcp|tls 4|6 PARLEYD PARLEY-UA
 #
+# What it shows on the wire: IMS-1, IMS-6, ROLE-1, ROLE-2, ROLE-3, ROLE-9, ROLE-10, ROAD-10; with 3gpp2: C2K-1, C2K-4, C2K-5.
+#
 # 3gpp2: mode anchored with that profile.
 #
 # The transport is that between core and parleyd; devices speak UDP, or TCP where that is tcp.
@@ -18,7 +20,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 source "$here/../../tools/loopback.sh"
 # shellcheck source=test/peer/certificates.sh
 source "$here/certificates.sh"
-[ $# = 5 ] || { sed -n '3,15p' "$0" >&2 && exit 2; }
+[ $# = 5 ] || { sed -n '3,17p' "$0" >&2 && exit 2; }
 mode=${1/3gpp2/anchored} profile=3gpp transport=$2 family=$3 parleyd=$4 ua=$5
 [ "$1" != 3gpp2 ] || profile=3gpp2
 scratch core

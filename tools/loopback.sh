@@ -44,10 +44,15 @@ until_true() {
 
 # wait_open PID udp|tcp PORT: until it is open; fails when PID ends first.
 wait_open() {
+	local opened=''
 	until_true open_or_gone "$@"
-	kill -0 "$1" 2>/dev/null && taken "$2" "$3"
+	[ -n "$opened" ] && kill -0 "$1" 2>/dev/null
 }
-open_or_gone() { taken "$2" "$3" || ! kill -0 "$1" 2>/dev/null; }
+# One look that sees it is enough: what other sockets do meanwhile may hide it from the next.
+open_or_gone() {
+	! taken "$2" "$3" || opened=yes
+	[ -n "$opened" ] || ! kill -0 "$1" 2>/dev/null
+}
 
 # http_get PORT PATH: what a server says there.
 http_get() {

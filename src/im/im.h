@@ -45,8 +45,8 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	char accept_types[512]; /* blank-separated */
 	uint64_t max_size, min_max_size;
 	uint64_t chat_max_size; /* where max_size is not less; 0: no other limit (UP-51) */
-	uint32_t max_streams; /* active m=message lines */
-	uint32_t max_chats;   /* of which chat (CLASS-20; default 1) */
+	uint32_t max_streams;   /* active m=message lines */
+	uint32_t max_chats;     /* of which chat (CLASS-20; default 1) */
 	bool file_transfer;
 	bool audio_video_pass;        /* im.media.other_media: pass */
 	bool partial;                 /* im.media.judge: partial (ACC-1); default strict */

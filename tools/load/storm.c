@@ -92,6 +92,31 @@ static void step(struct storm *s, struct storm_run *r, int wait_ms)
 	}
 }
 
+/* Where an end stands that is not through, and the message it waits for as its sender has it. */
+static void complain_of(struct end *e)
+{
+	const struct out_msg *m = e->sends ? end_out(e, e->k_base) : NULL;
+	const struct out_msg *w =
+		e->other->sends && e->in_base < e->other->k ? end_out(e->other, e->in_base) : NULL;
+
+	end_wrong(e,
+		  "not through: %s; message %" PRIu64 " of %" PRIu64 " (%" PRIu64 " of %" PRIu64
+		  " bytes, %u SENDs without 200, mode %d%s%s%s%s)",
+		  e->gen && e->gen->conn ? "bound" : "no connection", e->k_base, e->k, m ? m->offset : 0,
+		  m ? m->size : 0, m ? m->unanswered : 0, m ? (int)m->failure : 0,
+		  m && m->success ? " report" : "", m && m->cut ? " cut" : "",
+		  m && m->homeless ? " homeless" : "", m && m->reported ? " reported" : "");
+	if (w)
+		end_wrong(e,
+			  "waits for message %" PRIu64 " of %" PRIu64 " (%" PRIu64 " of %" PRIu64
+			  " bytes written, %u SENDs without 200, mode %d%s%s%s%s%s), has %" PRIu64 " bytes",
+			  e->in_base, e->other->k, w->offset, w->size, w->unanswered, (int)w->failure,
+			  w->k == e->in_base ? "" : " FORGOTTEN", w->cut ? " cut" : "",
+			  w->own_cut ? " own cut" : "", w->over ? " over" : "",
+			  w->given_up ? " given up" : "",
+			  end_in(e, e->in_base)->known ? end_in(e, e->in_base)->offset : 0);
+}
+
 /* Has everything that was begun come to an end?  say: which has not. */
 static bool all_through(struct storm *s, bool complain)
 {
@@ -109,17 +134,7 @@ static bool all_through(struct storm *s, bool complain)
 			through = false;
 			if (!complain)
 				continue;
-			const struct out_msg *m = e->sends ? end_out(e, e->k_base) : NULL;
-			end_wrong(
-				e,
-				"not through: %s; message %" PRIu64 " of %" PRIu64 " (%" PRIu64 " of %" PRIu64
-				" bytes, %u SENDs without 200, mode %d%s%s%s%s); received all below %" PRIu64
-				" of %" PRIu64,
-				e->gen && e->gen->conn ? "bound" : "no connection", e->k_base, e->k,
-				m ? m->offset : 0, m ? m->size : 0, m ? m->unanswered : 0,
-				m ? (int)m->failure : 0, m && m->success ? " report" : "",
-				m && m->cut ? " cut" : "", m && m->homeless ? " homeless" : "",
-				m && m->reported ? " reported" : "", e->in_base, e->other->k);
+			complain_of(e);
 		}
 	}
 	return through;

@@ -428,13 +428,60 @@ void plane_path_on_timer(struct timer *t, uint64_t now_us)
 	plane_leave(ps, true);
 }
 
+static bool begun_on(const struct plane_end *e, const struct plane_path *p)
+{
+	for (unsigned i = 0; i < 2; i++)
+		list_each(l, &e->line->end[i].msgs) {
+			const struct plane_msg *m = container_of(l, const struct plane_msg, on_end);
+			if (!m->complete && !m->code && (m->path_id == p->id || m->near_path_id == p->id))
+				return true;
+		}
+	return false;
+}
+
+/* Is a SEND open on p whose sender waits to hear of it? */
+static bool asked_on(const struct plane_end *e, const struct plane_path *p)
+{
+	for (unsigned i = 0; p->n_open && i < 2; i++)
+		list_each(l, &e->line->end[i].msgs) {
+			const struct plane_msg *m = container_of(l, const struct plane_msg, on_end);
+			list_each(k, &m->nears) {
+				const struct plane_near *n = container_of(k, const struct plane_near, on_msg);
+				if (n->path == p && !n->loose)
+					return true;
+			}
+			list_each(k, &m->outs) {
+				const struct plane_out *o = container_of(k, const struct plane_out, on_msg);
+				if (o->path == p && o->tracked && !o->loose)
+					return true;
+			}
+		}
+	return false;
+}
+
+static bool is_stopped(const struct plane_path *p)
+{
+	return p->conn && !list_empty(&p->conn->wait); /* it was stopped: who knows what stands behind */
+}
+
+/* The old path that goes early when there are too many (UPA-2): the oldest on which nothing is under way, else the oldest. */
+static struct plane_path *one_too_many(struct plane_end *e)
+{
+	list_each(l, &e->old) {
+		struct plane_path *p = container_of(l, struct plane_path, on_end);
+		if (list_empty(&p->ins) && !is_stopped(p) && !begun_on(e, p) && !asked_on(e, p))
+			return p;
+	}
+	return container_of(e->old.next, struct plane_path, on_end);
+}
+
 static void path_retire(struct plane_path *p)
 {
 	struct plane_end *e = p->end;
 	struct planes *ps = end_planes(e);
 
 	if (e->n_old == OLD_MAX)
-		plane_path_destroy(container_of(e->old.next, struct plane_path, on_end), 408);
+		plane_path_destroy(one_too_many(e), 408);
 	p->state = PATH_OLD;
 	list_push(&e->old, &p->on_end);
 	e->n_old++;
@@ -536,17 +583,6 @@ void plane_path_commit(struct plane_end *e)
 	plane_conn_wake(&e->waiters);
 }
 
-static bool begun_on(const struct plane_end *e, const struct plane_path *p)
-{
-	for (unsigned i = 0; i < 2; i++)
-		list_each(l, &e->line->end[i].msgs) {
-			const struct plane_msg *m = container_of(l, const struct plane_msg, on_end);
-			if (!m->complete && !m->code && (m->path_id == p->id || m->near_path_id == p->id))
-				return true;
-		}
-	return false;
-}
-
 /* UPA-17: may old paths of e go?  Beyond its conditions a message begun there may end there (UPA-12), and what the peer
  * said there before it came to the new path may still be under way. */
 void plane_path_check_drain(struct plane_end *e)
@@ -562,9 +598,7 @@ void plane_path_check_drain(struct plane_end *e)
 		struct plane_path *p = container_of(l, struct plane_path, on_end);
 		if (unsettled && p->quiet_us < ps->now_us + OLD_QUIET_US)
 			p->quiet_us = ps->now_us + OLD_QUIET_US; /* then we look again */
-		if (p->n_open || !list_empty(&p->ins) || begun_on(e, p))
-			continue;
-		if (p->conn && !list_empty(&p->conn->wait)) /* it was stopped: who knows what stands behind */
+		if (p->n_open || !list_empty(&p->ins) || is_stopped(p) || begun_on(e, p))
 			continue;
 		if (ps->now_us < p->quiet_us)
 			timer_set(ps->wheel, &p->t, p->quiet_us < p->bound_us ? p->quiet_us : p->bound_us,

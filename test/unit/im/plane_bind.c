@@ -713,6 +713,35 @@ static void path_2_four_old_ones(void **state)
 	pw_finish(w);
 }
 
+/* UPA-2: of five, the oldest on which nothing is under way; a message that its sender waits for is not lost for the number. */
+static void path_2_the_idle_one_goes(void **state)
+{
+	struct pw *w = up();
+	struct pw_conn *c[6];
+	char uri[64];
+
+	c[0] = w->a;
+	pw_feed(w->a, FROM_A("tid1", "SEND", "Message-ID: m1\r\nByte-Range: 1-1/1\r\n" TEXT "x\r\n") "$\r\n");
+	pw_take(w->b);
+	for (int i = 1; i < 6; i++) {
+		snprintf(uri, sizeof(uri), "msrp://a.example:7001/i%d;tcp", i);
+		exchange(w, SIDE_A, uri, "active", B_URI, "active");
+		w->n_paths = 2;
+		pw_name_paths(w, "G", NULL);
+		c[i] = pw_accept(w);
+		pw_feed(c[i],
+			"MSRP tidg SEND\r\nTo-Path: {G}\r\nFrom-Path: %s\r\nMessage-ID: g%d\r\n-------tidg$\r\n",
+			uri, i);
+	}
+	assert_false(c[0]->closed);
+	assert_true(c[1]->closed);
+	for (int i = 2; i < 6; i++)
+		assert_false(c[i]->closed);
+	pw_feed(w->b, FROM_B("T1", "200 OK", "") "$\r\n");
+	pw_expect(c[0], TO_A("tid1", "200 OK", "") "$\r\n");
+	pw_finish(w);
+}
+
 static void path_10_line_removed(void **state)
 {
 	struct pw *w = up();
@@ -901,6 +930,7 @@ int main(void)
 		cmocka_unit_test(path_17_drain_is_bounded),
 		cmocka_unit_test(path_17_late_reports_keep_it),
 		cmocka_unit_test(path_2_four_old_ones),
+		cmocka_unit_test(path_2_the_idle_one_goes),
 		cmocka_unit_test(path_10_line_removed),
 		cmocka_unit_test(path_off_bits),
 		cmocka_unit_test(path_51_lines_max),

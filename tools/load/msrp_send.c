@@ -265,7 +265,9 @@ void end_forget_answered(struct end *e)
 static void failed(struct end *e, struct out_msg *m, const char *what, unsigned status)
 {
 	if (!m->cut)
-		end_wrong(e, "message %" PRIu64 ": %s %u", m->k, what, status);
+		end_wrong(e, "message %" PRIu64 ": %s %u (begun %.3f s ago, last cut %.3f s ago)", m->k, what,
+			  status, (double)(now_ns() - m->began_ns) * 1e-9,
+			  e->cut_ns ? (double)(now_ns() - e->cut_ns) * 1e-9 : -1.0);
 	out_give_up(e, m, LOST_TOLD);
 }
 

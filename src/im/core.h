@@ -275,6 +275,7 @@ struct im {
 	struct list pagers;      /* messages outside sessions under way (pager.c) */
 	struct htab dialogs;     /* legs by our tag */
 	struct htab users;       /* served users with sessions, when those are counted (limits.c) */
+	struct htab registered;  /* users the core says are registered (registered.c) */
 	struct sources *sources; /* owned: limits.c; NULL: nobody untrusted has asked */
 	struct list lates;       /* INVITEs that outlived their session (late.c) */
 	struct list in_state[SESS_N_STATES];
@@ -676,8 +677,12 @@ void ims_hide(struct leg *to, const struct sip_msg *m);
 bool ims_denies_privacy(const struct sip_msg *m);
 /* Require: resource-priority: 0, or 417 when no namespace is one we know (IMS-15). */
 unsigned ims_priority(const struct sip_msg *m);
-/* A REGISTER of the core's about one of our users (IMS-10): false when this profile has none. */
-bool ims_register(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+bool ims_profile_registers(const struct im_conf *conf); /* such a core tells us of registrations (IMS-10) */
+
+/* ---- registered.c ---- */
+/* A REGISTER of the core's about one of our users: false when this profile has none. */
+bool registered_request(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us);
+void registered_finish(struct im *im);
 
 /* ---- modify_busy.c: may it begin now? ---- */
 /* 0, 491 or 500; offer: it carries one or asks for one (MOD-6). */

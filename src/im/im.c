@@ -18,6 +18,7 @@ void im_conf_defaults(struct im_conf *c)
 		.orig_marker = "orig",
 		.term_marker = "term",
 		.sessions_max = 20000,
+		.registrations_max = 20000,
 		.untrusted_rate = 100,
 		.overload_delay_ms = 250,
 		.server_token = "IM-serv/OMA1.0 parley/0.1",
@@ -269,7 +270,7 @@ struct im *im_create(const struct im_conf *conf, const struct im_port *port, uin
 	im->planes = planes_create(&im->conf.plane, &im->port, &im->wheel);
 	if (!im->out || !im->sdp_out || !im->sdp[0] || !im->sdp[1] || !im->sdp[2] || !im->sdp[3] || !im->tl ||
 	    !im->planes || (conf->mode == IM_ANCHORED && !im->passing) || htab_init(&im->dialogs, key) < 0 ||
-	    htab_init(&im->users, key) < 0) {
+	    htab_init(&im->users, key) < 0 || htab_init(&im->registered, key) < 0) {
 		im_destroy(im);
 		return NULL;
 	}
@@ -301,6 +302,7 @@ void im_destroy(struct im *im)
 	pool_finish(&im->pool);
 	htab_finish(&im->dialogs);
 	htab_finish(&im->users);
+	registered_finish(im);
 	sources_free(im->sources);
 	for (unsigned i = 0; i < ARRAY_LEN(im->sdp); i++)
 		free(im->sdp[i]);
@@ -397,6 +399,7 @@ void im_fit(struct im *im)
 {
 	htab_fit(&im->dialogs);
 	htab_fit(&im->users);
+	htab_fit(&im->registered);
 	sip_tl_fit(im->tl);
 	planes_fit(im->planes);
 	pool_fit(&im->pool);
@@ -410,5 +413,6 @@ bool im_idle(const struct im *im)
 		if (im->n_in_state[i])
 			return false;
 	}
-	return !tl->server && !tl->client && !ps->connections && !ps->sessions && !im->wheel.n;
+	return !tl->server && !tl->client && !ps->connections && !ps->sessions &&
+	       im->wheel.n == im->registered.n; /* who is registered is no work */
 }

@@ -38,6 +38,7 @@ struct im_conf { /* from YAML, keys in comments; see the architecture, section 8
 	char orig_marker[32], term_marker[32]; /* im.route_markers: "orig", "term" (ROLE-6) */
 	uint32_t sessions_max;                 /* im.sessions_max */
 	uint32_t sessions_per_user;            /* im.sessions_per_user; 0: as many as there may be */
+	uint32_t registrations_max;            /* im.registrations_max: 20000 (IMS-10) */
 	uint32_t untrusted_rate;    /* sip.untrusted_rate: requests a second of one address; 0: no limit */
 	uint32_t overload_delay_ms; /* sip.overload_delay: 250 (PARSE-18); 0: never */
 	char server_token[64];      /* im.server_token: "IM-serv/OMA1.0 parley/0.1" */

@@ -327,28 +327,7 @@ bool ims_denies_privacy(const struct sip_msg *m)
 	return !all;
 }
 
-/* ---- third-party registration (IMS-10) ---- */
-
-/* The core tells us of a registration of one of our users.  Nothing here depends on it yet, so it is taken and not kept. */
-bool ims_register(struct im *im, struct sip_stxn *t, const struct sip_msg *m, uint64_t now_us)
+bool ims_profile_registers(const struct im_conf *conf)
 {
-	char tag[TAG_LEN + 1], extra[512], shown[128];
-	struct wbuf w = wbuf_on(extra, sizeof(extra) - 1);
-	bool trusted = role_trusted(&im->conf, &sip_stxn_src(t)->ip);
-	struct sip_name_addr na;
-	unsigned status = 200;
-
-	if (!profiles[im->conf.profile].registers)
-		return false;
-	if (!trusted)
-		status = 403;
-	else if (sip_name_addr_parse(&na, m->to) < 0 || !role_serves(&im->conf, na.uri))
-		status = 404;
-	if (status == 200)
-		w_hdr_copy(&w, m, SIP_H_CONTACT), w_hdr_copy(&w, m, SIP_H_EXPIRES);
-	extra[w_ok(&w) ? w.n : 0] = '\0';
-	im_log(im, IM_INFO, "registration", "user=%s status=%u", im_shown(shown, m->to), status);
-	im_token(im, tag, TAG_LEN);
-	im_reply(im, t, status, SPAN_EMPTY, span_of(tag), extra, now_us);
-	return true;
+	return profiles[conf->profile].registers;
 }

@@ -204,7 +204,7 @@ static void outside_dialog(struct im *im, struct sip_stxn *t, const struct sip_m
 			 "Allow: INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, MESSAGE\r\n");
 		break;
 	case SIP_REGISTER:
-		if (ims_register(im, t, m, now_us))
+		if (registered_request(im, t, m, now_us))
 			return;
 		/* fall through */
 	default:

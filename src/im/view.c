@@ -72,6 +72,7 @@ void im_metrics(struct im *im, struct im_metrics *out)
 	out->sessions = 0;
 	for (unsigned i = 0; i < SESS_OVER; i++)
 		out->sessions += im->n_in_state[i] - im->n_uncounted[i];
+	out->registrations = im->registered.n;
 	out->transactions = tl->server + tl->client;
 	out->transaction_bytes = im->pool.n_slabs * (uint64_t)POOL_SLAB;
 	out->sip_retransmissions = tl->retrans_out;

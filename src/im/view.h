@@ -29,6 +29,14 @@ enum im_mode im_mode(const struct im *im); /* IM_PROXY: there are no sessions, a
 /* Calls fn for every session; it must not change anything. */
 void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v, void *u), void *u);
 
+struct im_registration_view {                    /* IMS-10; empty: not said */
+	const char *user, *access, *icid, *info; /* P-Access-Network-Info; the body */
+	uint64_t until_us;
+};
+
+/* Calls fn for every user the core says is registered; it must not change anything. */
+void im_view_registrations(struct im *im, void (*fn)(const struct im_registration_view *v, void *u), void *u);
+
 /* Counters and gauges, one sentence of help each (style R20). */
 /* clang-format off */
 #define IM_METRICS(X) \
@@ -49,6 +57,7 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	X(pager_failed, counter, "Messages outside sessions that were answered otherwise") \
 	X(sessions_expired, counter, "Sessions ended because a session timer ran out") \
 	X(glare, counter, "Modifications refused with 491 or 500 because another was open") \
+	X(registrations, gauge, "Users the core says are registered") \
 	X(transactions, gauge, "SIP transactions alive") \
 	X(transaction_bytes, gauge, "Memory set apart for SIP transactions") \
 	X(sip_retransmissions, counter, "SIP messages repeated by us") \

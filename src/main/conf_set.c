@@ -461,6 +461,7 @@ bool conf_applies(const struct conf *c, const struct conf_item *it)
 						"im.large_message_wait",
 						"im.profile",
 						"im.sessions_per_user",
+						"im.registrations_max",
 						"im.ioi" };
 	static const char *const anchored[] = { "msrp.", "im.anchor_optional" };
 	struct span key = span_of(it->key);

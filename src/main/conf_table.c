@@ -85,6 +85,9 @@ const struct conf_item conf_items[] = {
   "Sessions at once; above it new ones get 503." },
 { "im.sessions_per_user", CONF_INT, 0, 1000000, NULL, "0", FIELD(im.sessions_per_user), NULL,
   "Sessions of one served user at once; above it new ones get 486. 0: as many as there may be." },
+{ "im.registrations_max", CONF_INT, 0, 1000000, NULL, "20000", FIELD(im.registrations_max), NULL,
+  "Users of whose registration the core told us that are kept until it runs out, for /api/v1/registrations; of more the "
+  "REGISTER is answered all the same." },
 { "im.server_token", CONF_TEXT, 0, 63, "product tokens", "IM-serv/OMA1.0 parley/0.1", FIELD(im.server_token),
   conf_set_line, "Value of the Server and User-Agent headers we add." },
 { "im.anchor_optional", CONF_BOOL, 0, 0, NULL, "false", FIELD(im.anchor_optional), NULL,

@@ -24,6 +24,7 @@ static const char usage_text[] =
 	"\n"
 	"  sessions          the live sessions, one line each\n"
 	"  session ID        everything about one session\n"
+	"  registrations     the users the core says are registered, as JSON\n"
 	"  metrics [PREFIX]  counters and gauges, all or those whose name begins so\n"
 	"  health            exit status 0 when the server answers\n"
 	"\n"
@@ -186,13 +187,15 @@ static int run(const char *server, bool json, int argc, char **argv)
 	struct page page = { 0 };
 	char path[128] = "/healthz";
 	bool sessions = !strcmp(what, "sessions"), one = !strcmp(what, "session") && *arg;
-	bool metrics = !strcmp(what, "metrics");
+	bool metrics = !strcmp(what, "metrics"), users = !strcmp(what, "registrations");
 	int r;
 
 	if (sessions)
 		snprintf(path, sizeof(path), "/api/v1/sessions");
 	else if (one)
 		snprintf(path, sizeof(path), "/api/v1/sessions/%.64s", arg);
+	else if (users)
+		snprintf(path, sizeof(path), "/api/v1/registrations");
 	else if (metrics)
 		snprintf(path, sizeof(path), "/metrics");
 	else if (strcmp(what, "health") != 0) {
@@ -203,7 +206,7 @@ static int run(const char *server, bool json, int argc, char **argv)
 		r = 1;
 	else if (sessions && !json)
 		r = print_sessions(&page);
-	else if (sessions || one)
+	else if (sessions || one || users)
 		r = print_json(&page);
 	else
 		r = metrics ? print_metrics(&page, arg) : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The answers: metrics as Prometheus text (every name, kind and help from the tables in im/view.h and
- * net/net.h), sessions as JSON.  The loop waits while one is made, so the number of sessions listed is bounded.
+ * net/net.h), sessions and registrations as JSON.  The loop waits while one is made, so how many are listed is bounded.
  */
 #include <inttypes.h>
 #include <malloc.h>
@@ -143,19 +143,60 @@ static void list(const struct api *a, struct listing *l)
 		im_view_sessions(a->im, list_one, l);
 }
 
+/* False: the answer says what a limit is. */
+static bool read_limit(const struct api_request *q, uint64_t *limit, struct api_reply *out)
+{
+	*limit = LIST_DEFAULT;
+	if (!q->limit || (span_u64(span_of(q->limit), LIST_MAX, limit) == 0 && *limit > 0))
+		return true;
+	reply_error(out, 400, "limit must be a number from 1 to 10000");
+	return false;
+}
+
 static void sessions(const struct api *a, const struct api_request *q, struct api_reply *out)
 {
-	struct listing l = { .limit = LIST_DEFAULT, .call_id = q->call_id };
+	struct listing l = { .call_id = q->call_id };
 
-	if (q->limit && (span_u64(span_of(q->limit), LIST_MAX, &l.limit) < 0 || l.limit == 0)) {
-		reply_error(out, 400, "limit must be a number from 1 to 10000");
+	if (!read_limit(q, &l.limit, out))
 		return;
-	}
 	list(a, &l);
 	if (l.failed)
 		json_decref(l.array), l.array = NULL;
 	reply_json(out, 200, l.array);
 }
+
+/* ---- registrations ---- */
+
+static void list_registration(const struct im_registration_view *v, void *u)
+{
+	struct listing *l = u;
+	json_t *j;
+
+	if (json_array_size(l->array) >= l->limit)
+		return;
+	j = json_pack("{s:o, s:I, s:o, s:o, s:o}", "user", text(v->user), "expires_s",
+		      (json_int_t)(v->until_us > l->now_us ? (v->until_us - l->now_us) / US_PER_S : 0),
+		      "access", text(v->access), "icid", text(v->icid), "info", text(v->info));
+	if (!j || json_array_append_new(l->array, j) < 0)
+		l->failed = true;
+}
+
+static void registrations(const struct api *a, const struct api_request *q, struct api_reply *out)
+{
+	struct listing l = { .array = json_array(), .now_us = net_now(a->net) };
+
+	if (!read_limit(q, &l.limit, out)) {
+		json_decref(l.array);
+		return;
+	}
+	if (l.array)
+		im_view_registrations(a->im, list_registration, &l);
+	if (l.failed)
+		json_decref(l.array), l.array = NULL;
+	reply_json(out, 200, l.array);
+}
+
+/* ---- one session ---- */
 
 static void session(const struct api *a, struct span id, struct api_reply *out)
 {
@@ -264,8 +305,12 @@ void api_reply(const struct api *a, const struct api_request *q, struct api_repl
 		health(a, out);
 	else if (span_eq(path, SPAN("/api/v1/sessions")))
 		sessions(a, q, out);
+	else if (span_eq(path, SPAN("/api/v1/registrations")))
+		registrations(a, q, out);
 	else if (span_starts(path, one))
 		session(a, span_skip(path, one.n), out);
 	else
-		reply_error(out, 404, "nothing here; see /metrics, /healthz and /api/v1/sessions");
+		reply_error(
+			out, 404,
+			"nothing here; see /metrics, /healthz, /api/v1/sessions and /api/v1/registrations");
 }

@@ -27,6 +27,7 @@ static const struct key {
 	{ "sip.transactions_max", H_U32, AT(sip_transactions_max), NULL },
 	{ "im.sessions_max", H_U32, AT(sessions_max), NULL },
 	{ "im.sessions_per_user", H_U32, AT(sessions_per_user), NULL },
+	{ "im.registrations_max", H_U32, AT(registrations_max), NULL },
 	{ "sip.untrusted_rate", H_U32, AT(untrusted_rate), NULL },
 	{ "sip.overload_delay", H_MS, AT(overload_delay_ms), NULL },
 	{ "im.server_token", H_TEXT, AT(server_token), NULL },

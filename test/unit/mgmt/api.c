@@ -106,6 +106,26 @@ static void one_session_by_id(void **state)
 	json_decref(get_json("/api/v1/sessions/", NULL, NULL, 400));
 }
 
+static void ims_10_registrations_are_an_array(void **state)
+{
+	json_t *j = get_json("/api/v1/registrations", NULL, NULL, 200), *s = json_array_get(j, 0);
+
+	assert_int_equal(json_array_size(j), 2);
+	assert_string_equal(json_string_value(json_object_get(s, "user")), "sip:a@example.com");
+	assert_string_equal(json_string_value(json_object_get(s, "access")), "3GPP-E-UTRAN");
+	assert_string_equal(json_string_value(json_object_get(s, "icid")), "i1");
+	assert_string_equal(json_string_value(json_object_get(s, "info")), "<x/>");
+	assert_true(json_integer_value(json_object_get(s, "expires_s")) > 1000000);
+	s = json_array_get(j, 1);
+	assert_string_equal(json_string_value(json_object_get(s, "user")), "sip:?@example.com");
+	assert_int_equal(json_integer_value(json_object_get(s, "expires_s")), 0);
+	json_decref(j);
+	j = get_json("/api/v1/registrations", "1", NULL, 200);
+	assert_int_equal(json_array_size(j), 1);
+	json_decref(j);
+	json_decref(get_json("/api/v1/registrations", "0", NULL, 400));
+}
+
 static void metrics_have_help_and_type(void **state)
 {
 	struct api_reply r;
@@ -171,6 +191,7 @@ int main(void)
 		cmocka_unit_test(sessions_are_an_array),
 		cmocka_unit_test(sessions_can_be_limited_and_found),
 		cmocka_unit_test(one_session_by_id),
+		cmocka_unit_test(ims_10_registrations_are_an_array),
 		cmocka_unit_test(metrics_have_help_and_type),
 		cmocka_unit_test(health_follows_the_drain),
 		cmocka_unit_test(what_is_not_served_is_said),

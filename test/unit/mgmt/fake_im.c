@@ -44,6 +44,14 @@ void im_view_sessions(struct im *im, void (*fn)(const struct im_session_view *v,
 	}
 }
 
+void im_view_registrations(struct im *im, void (*fn)(const struct im_registration_view *v, void *u), void *u)
+{
+	fn(&(struct im_registration_view){ "sip:a@example.com", "3GPP-E-UTRAN", "i1", "<x/>",
+					   UINT64_MAX / 2 },
+	   u);
+	fn(&(struct im_registration_view){ "sip:\xff@example.com", "", "", "", 0 }, u);
+}
+
 void im_metrics(struct im *im, struct im_metrics *out)
 {
 	*out = (struct im_metrics){ .sessions = FAKE_SESSIONS, .modifications = 1234567890123 };

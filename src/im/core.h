@@ -728,6 +728,8 @@ unsigned modify_offerless_answer(struct session *s, const struct sip_msg *m, str
 /* The request is to be refused, but brought a new Contact: true when that is tried first; t is answered later. */
 bool modify_target_first(struct leg *l, struct sip_stxn *t, const struct sip_msg *m, unsigned status,
 			 const char *extra, uint64_t now_us);
+void modify_target_settled(
+	struct leg *l); /* the peer was refreshed meanwhile: no way back; fine when none is tried */
 void modify_target_drop(struct leg *l); /* forget it, unanswered; fine when there is none */
 
 /* ---- modify_undo.c: guards, cancellation, compensation ---- */

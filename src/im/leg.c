@@ -160,6 +160,7 @@ void leg_refresh(struct leg *l, const struct sip_msg *m)
 	if (!sip_has(m, SIP_H_CONTACT) || leg_same_contact(l, m) || sip_dialog_refresh(&l->dlg, m) < 0)
 		return;
 	leg_note_contact(l, m);
+	modify_target_settled(l);
 }
 
 bool leg_trusts(const struct leg *l, const struct sip_stxn *t)

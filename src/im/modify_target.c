@@ -11,10 +11,13 @@
 
 enum { TARGET_WAIT_MS = 4000 };
 
-/* Put the old target back in place of the one that was tried. */
+/* Put the old target back in place of the one that was tried, unless the peer has since said itself where it is. */
 static void put_back(struct target_try *try)
 {
 	struct sip_dialog *d = &try->l->dlg;
+
+	if (!try->old_text)
+		return;
 	free(d->target_text);
 	d->target_text = try->old_text;
 	d->target_n = try->old_n;
@@ -57,6 +60,14 @@ static void on_answer(void *user, struct sip_ctxn *t, const struct sip_msg *resp
 static void on_wait(struct timer *t, uint64_t now_us)
 {
 	finish(container_of(t, struct target_try, t_wait), false, now_us);
+}
+
+void modify_target_settled(struct leg *l)
+{
+	if (!l->target_try)
+		return;
+	free(l->target_try->old_text);
+	l->target_try->old_text = NULL;
 }
 
 void modify_target_drop(struct leg *l)

@@ -34,17 +34,22 @@ static void arrive_up(struct world *w, void *arg, uint64_t n)
 	run_step(r);
 }
 
+static void say(struct run *r, const char *from, const char *to, const struct wire *m)
+{
+	const char *sdp = m->body.n ? " sdp" : "";
+
+	if (m->request)
+		run_say(r, "%s > %s %.*s%s", from, to, (int)m->method.n, m->method.p, sdp);
+	else
+		run_say(r, "%s > %s %u %.*s%s", from, to, m->status, (int)m->method.n, m->method.p, sdp);
+}
+
 static void up(struct peer *p, struct span bytes)
 {
 	struct wire m;
 	if (!wire_read(&m, bytes))
 		abort();
-	if (m.request)
-		run_say(p->r, "%s > as %.*s%s", p->p.name, (int)m.method.n, m.method.p,
-			m.body.n ? " sdp" : "");
-	else
-		run_say(p->r, "%s > as %u %.*s%s", p->p.name, m.status, (int)m.method.n, m.method.p,
-			m.body.n ? " sdp" : "");
+	say(p->r, p->p.name, "as", &m);
 	send_at(p, bytes, arrive_up);
 }
 
@@ -134,12 +139,7 @@ static void arrive_down(struct world *w, void *arg, uint64_t n)
 	if (!wire_read(&m, (struct span){ k->bytes, k->n }))
 		run_fail(p->r, "the server sent what is not SIP");
 	if (!p->dead) {
-		if (m.request)
-			run_say(p->r, "as > %s %.*s%s", p->p.name, (int)m.method.n, m.method.p,
-				m.body.n ? " sdp" : "");
-		else
-			run_say(p->r, "as > %s %u %.*s%s", p->p.name, m.status, (int)m.method.n, m.method.p,
-				m.body.n ? " sdp" : "");
+		say(p->r, "as", p->p.name, &m);
 		pup_learn(&p->p, &p->d, &m, &src);
 		if (m.request)
 			answer(p, &m);

@@ -153,6 +153,14 @@ static bool read_limit(const struct api_request *q, uint64_t *limit, struct api_
 	return false;
 }
 
+/* Whole, or not at all. */
+static void reply_list(struct api_reply *out, struct listing *l)
+{
+	if (l->failed)
+		json_decref(l->array), l->array = NULL;
+	reply_json(out, 200, l->array);
+}
+
 static void sessions(const struct api *a, const struct api_request *q, struct api_reply *out)
 {
 	struct listing l = { .call_id = q->call_id };
@@ -160,9 +168,7 @@ static void sessions(const struct api *a, const struct api_request *q, struct ap
 	if (!read_limit(q, &l.limit, out))
 		return;
 	list(a, &l);
-	if (l.failed)
-		json_decref(l.array), l.array = NULL;
-	reply_json(out, 200, l.array);
+	reply_list(out, &l);
 }
 
 /* ---- registrations ---- */
@@ -183,17 +189,14 @@ static void list_registration(const struct im_registration_view *v, void *u)
 
 static void registrations(const struct api *a, const struct api_request *q, struct api_reply *out)
 {
-	struct listing l = { .array = json_array(), .now_us = net_now(a->net) };
+	struct listing l = { .now_us = net_now(a->net) };
 
-	if (!read_limit(q, &l.limit, out)) {
-		json_decref(l.array);
+	if (!read_limit(q, &l.limit, out))
 		return;
-	}
+	l.array = json_array();
 	if (l.array)
 		im_view_registrations(a->im, list_registration, &l);
-	if (l.failed)
-		json_decref(l.array), l.array = NULL;
-	reply_json(out, 200, l.array);
+	reply_list(out, &l);
 }
 
 /* ---- one session ---- */
